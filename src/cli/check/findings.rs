@@ -1,0 +1,173 @@
+//! What `check` found, and how it is told: to people line by line, to programs as one document.
+
+use serde_json::{Value, json};
+
+use crate::admit::Verdict;
+use crate::cli::exit::Exit;
+use crate::cli::render;
+use crate::diagnostic::Diagnostic;
+
+/// All that was found.
+#[derive(Default)]
+pub struct Findings {
+    /// Verdicts, in the order in which requests would start.
+    pub requests: Vec<Judged>,
+    /// Faults of the repository's own files.
+    pub repository: Vec<Diagnostic>,
+    /// What holds nothing and should be known.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// One request and the verdict on it.
+pub struct Judged {
+    /// The file, as people see it.
+    pub path: String,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+impl Findings {
+    /// How the command ends. Faults of the repository count first: they hold what the requests' verdicts rest on.
+    pub fn exit(&self) -> Exit {
+        if !self.repository.is_empty() {
+            Exit::Configuration
+        } else if self.count("rejected") > 0 {
+            Exit::Rejected
+        } else {
+            Exit::Done
+        }
+    }
+
+    fn count(&self, word: &str) -> usize {
+        self.requests.iter().filter(|judged| judged.word() == word).count()
+    }
+
+    /// Prints it for people.
+    pub fn print(&self) {
+        for fault in &self.repository {
+            render::print(fault.to_string());
+        }
+        for judged in &self.requests {
+            judged.print();
+        }
+        for warning in &self.warnings {
+            let help = warning.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+            let place = warning.place.map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+            render::print(format!(
+                "{}: {}{place}: {}{help}",
+                render::paint("warning", "33"),
+                warning.file,
+                warning.message
+            ));
+        }
+        let counts: Vec<String> = ["ready", "rejected", "held"]
+            .into_iter()
+            .filter_map(|word| Some((word, self.count(word))).filter(|(_, count)| *count > 0))
+            .map(|(word, count)| format!("{count} {}", if word == "ready" { "ok" } else { word }))
+            .collect();
+        let mut line = format!("checked {}", number(self.requests.len(), "request"));
+        if !counts.is_empty() {
+            line = format!("{line}: {}", counts.join(", "));
+        }
+        if !self.repository.is_empty() {
+            line = format!("{line}; {} of the repository", number(self.repository.len(), "fault"));
+        }
+        render::print(line);
+    }
+
+    /// The document for programs.
+    pub fn to_json(&self) -> Value {
+        let requests: Vec<Value> = self.requests.iter().map(Judged::to_json).collect();
+        json!({
+            "v": 1,
+            "ok": self.exit() == Exit::Done,
+            "requests": requests,
+            "repository": self.repository,
+            "warnings": self.warnings,
+        })
+    }
+}
+
+impl Judged {
+    fn word(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Ready(_) => "ready",
+            Verdict::Rejected(_) => "rejected",
+            Verdict::Held { .. } => "held",
+        }
+    }
+
+    fn print(&self) {
+        let path = &self.path;
+        match &self.verdict {
+            Verdict::Ready(admitted) => {
+                render::print(format!("{}        {path}  {}", render::paint("ok", "32"), admitted.request.kind));
+            }
+            Verdict::Rejected(rejection) => {
+                let kind = rejection.kind.as_ref().map(|kind| format!("{kind}  ")).unwrap_or_default();
+                render::print(format!("{}  {path}  {kind}{}", render::paint("rejected", "31"), rejection.reason));
+                for fault in &rejection.faults {
+                    render::print(fault.to_string());
+                }
+            }
+            Verdict::Held { kind, .. } => {
+                let why = "waits until the repository's faults are mended";
+                render::print(format!("{}      {path}  {kind}  {why}", render::paint("held", "33")));
+            }
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let none: &[Diagnostic] = &[];
+        let (kind, reason, faults) = match &self.verdict {
+            Verdict::Ready(admitted) => (Some(&admitted.request.kind), None, none),
+            Verdict::Rejected(rejection) => (rejection.kind.as_ref(), Some(rejection.reason), &rejection.faults[..]),
+            Verdict::Held { kind, faults } => {
+                (Some(kind).filter(|kind| !kind.is_empty()), Some("repository"), &faults[..])
+            }
+        };
+        json!({ "path": self.path, "verdict": self.word(), "kind": kind, "reason": reason, "diagnostics": faults })
+    }
+}
+
+fn number(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admit::Rejection;
+
+    fn judged(verdict: Verdict) -> Judged {
+        Judged { path: "requests/a.yml".into(), verdict }
+    }
+
+    fn rejected() -> Judged {
+        judged(Verdict::Rejected(Rejection::unread(Diagnostic::new("E0001", "requests/a.yml", "a link"))))
+    }
+
+    #[test]
+    fn faults_of_the_repository_win_over_rejections() {
+        let mut findings = Findings::default();
+        assert_eq!(findings.exit(), Exit::Done);
+        findings.warnings.push(Diagnostic::new("E0005", "requests/README", "left alone"));
+        findings.requests.push(judged(Verdict::Held { kind: String::new(), faults: Vec::new() }));
+        assert_eq!(findings.exit(), Exit::Done);
+        findings.requests.push(rejected());
+        assert_eq!(findings.exit(), Exit::Rejected);
+        findings.repository.push(Diagnostic::new("E0500", "handlers/index.yml", "missing"));
+        assert_eq!(findings.exit(), Exit::Configuration);
+    }
+
+    #[test]
+    fn programs_get_every_diagnostic() {
+        let findings = Findings { requests: vec![rejected()], ..Findings::default() };
+        let document = findings.to_json();
+        assert_eq!(document["v"], 1);
+        assert_eq!(document["ok"], false);
+        let request = &document["requests"][0];
+        assert_eq!((&request["verdict"], &request["reason"]), (&json!("rejected"), &json!("invalid_entry")));
+        assert_eq!(request["diagnostics"][0]["code"], "E0001");
+    }
+}

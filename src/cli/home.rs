@@ -1,0 +1,192 @@
+//! Where a command finds itself: repository, state folder, host file and `dispatcher.env`, opened once for all verbs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::PlaceArgs;
+use super::exit::{Exit, Failure};
+use crate::clock::{Clock, System};
+use crate::contract;
+use crate::dispatch::{DispatchError, Dispatcher, META_BRANCH, Settings as DispatchSettings, own_program};
+use crate::env_file::{self, EnvFile};
+use crate::host::{self, Host};
+use crate::journal::Journal;
+use crate::lock::Instance;
+use crate::repo::{Checkout, Identity, Repo, RepoError, Settings, Token};
+use crate::statedir::StateDir;
+use crate::view::{View, ViewError};
+
+/// What every verb starts from.
+pub struct Home {
+    /// The user's repository.
+    pub checkout: Checkout,
+    /// Its state folder, which may not exist yet.
+    pub state: StateDir,
+    /// The machine and what its owner allows.
+    pub host: Host,
+    /// What `dispatcher.env` sets.
+    pub env: EnvFile,
+}
+
+impl PlaceArgs {
+    /// The place of a demo.
+    pub(super) fn demo(repo: &Path, host: &Path) -> Self {
+        Self { repo: repo.to_owned(), state: None, host: Some(host.to_owned()), verbose: 0, quiet: false }
+    }
+}
+
+impl Home {
+    /// Finds repository, state folder and host file. Changes nothing.
+    pub fn open(place: &PlaceArgs) -> Result<Self, Failure> {
+        let checkout = Checkout::discover(&place.repo).map_err(not_found)?;
+        let by_systemd = std::env::var_os("STATE_DIRECTORY").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let asked = place.state.clone().or(by_systemd);
+        let state = StateDir::locate(&checkout.common_dir, asked.as_deref())?;
+        let host = host::load(place.host.as_deref())?;
+        let env = read_env(&checkout)?;
+        Ok(Self { checkout, state, host, env })
+    }
+
+    /// The branch that is obeyed: the host file's, else the one that the first run saw, else what the clone's
+    /// `codex.repo.yaml` says, else `main`.
+    pub fn branch(&self) -> Result<String, Failure> {
+        if let Some(branch) = &self.host.file.repository.branch {
+            return Ok(branch.clone());
+        }
+        let kept = Journal::open_to_read(self.state.root())?.map(|journal| journal.meta(META_BRANCH)).transpose()?;
+        if let Some(branch) = kept.flatten() {
+            return Ok(branch);
+        }
+        let reader = Repo::open_to_read(self.checkout.clone(), Settings::new("main"));
+        let named = reader.ok().and_then(|reader| {
+            let tip = reader.known_tip().or_else(|| reader.resolve("HEAD").ok())?;
+            contract::load_config(&reader, tip).ok()?.0.branch
+        });
+        Ok(named.unwrap_or_else(|| "main".to_owned()))
+    }
+
+    /// The user's repository, to read only.
+    pub fn reader(&self) -> Result<Repo, Failure> {
+        Ok(Repo::open_to_read(self.checkout.clone(), self.repo_settings(false)?)?)
+    }
+
+    /// What the reading verbs look at.
+    pub fn view(&self) -> Result<View, Failure> {
+        Ok(View::open(self.reader()?, self.state.clone(), self.journal()?, self.host.clone())?)
+    }
+
+    /// The journal to read; `None` where nothing has run yet.
+    pub fn journal(&self) -> Result<Option<Journal>, Failure> {
+        Ok(Journal::open_to_read(self.state.root())?)
+    }
+
+    /// A dispatcher: takes the state folder for itself.
+    pub fn dispatcher(&self, jobs: Option<u32>, push_tries: u32) -> Result<Dispatcher, Failure> {
+        let instance = self.hold()?;
+        let repo = self.own_repo()?;
+        let settings = DispatchSettings {
+            jobs: jobs.unwrap_or(self.host.jobs).max(1),
+            push_tries,
+            keeper: own_program(),
+            identity: self.identity(&repo)?,
+            machine_paused: PathBuf::from("/etc/dispatch/paused"),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(System::new());
+        Ok(Dispatcher::open(repo, self.state.clone(), instance, self.host.clone(), clock, settings)?)
+    }
+
+    /// The repository for whoever holds the state folder.
+    pub fn own_repo(&self) -> Result<Repo, Failure> {
+        Ok(Repo::open(self.checkout.clone(), self.state.root(), self.repo_settings(true)?)?)
+    }
+
+    /// Makes the state folder and takes it.
+    pub fn hold(&self) -> Result<Instance, Failure> {
+        self.state.create(&self.checkout.common_dir)?;
+        Ok(Instance::take(self.state.root())?)
+    }
+
+    /// Author of record commits: the environment, `dispatcher.env`, the git configuration, else the node itself.
+    pub fn identity(&self, repo: &Repo) -> Result<Identity, Failure> {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let configured = repo.configured_identity()?;
+        let name = set("GIT_USER_NAME").or_else(|| self.env.user_name.clone());
+        let email = set("GIT_USER_EMAIL").or_else(|| self.env.user_email.clone());
+        let fallback = configured
+            .unwrap_or_else(|| Identity { name: "dispatch".to_owned(), email: format!("dispatch@{}", self.host.node) });
+        Ok(Identity { name: name.unwrap_or(fallback.name), email: email.unwrap_or(fallback.email) })
+    }
+
+    fn repo_settings(&self, holds_lock: bool) -> Result<Settings, Failure> {
+        let token = std::env::var("GITHUB_TOKEN").ok().and_then(|text| Token::new(text.trim()));
+        let from_file =
+            || self.env.token.as_ref().and_then(|secret| Token::new(std::str::from_utf8(secret.value()).ok()?.trim()));
+        Ok(Settings {
+            protocols: self.host.file.protocols.clone(),
+            token: token.or_else(from_file),
+            holds_lock,
+            ..Settings::new(self.branch()?)
+        })
+    }
+}
+
+fn read_env(checkout: &Checkout) -> Result<EnvFile, Failure> {
+    let Some(top) = &checkout.work_tree else { return Ok(EnvFile::default()) };
+    let path = top.join(env_file::NAME);
+    if !path.exists() {
+        return Ok(EnvFile::default());
+    }
+    let env = env_file::read(&path, Repo::is_tracked(checkout, env_file::NAME)?)?;
+    for warning in &env.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(env)
+}
+
+fn not_found(error: RepoError) -> Failure {
+    let nothing = matches!(error, RepoError::NotFound { .. });
+    let failure = Failure::from(error);
+    if nothing { failure.hint("`dispatch init DIR` makes one; `-C DIR` names one that is elsewhere") } else { failure }
+}
+
+impl From<DispatchError> for Failure {
+    fn from(error: DispatchError) -> Self {
+        match error {
+            DispatchError::State(error) => error.into(),
+            DispatchError::Lock(error) => error.into(),
+            DispatchError::Journal(error) => error.into(),
+            DispatchError::Repo(error) => error.into(),
+            DispatchError::Host(error) => error.into(),
+            other => Self::new(Exit::Unwritable, chain(&other)),
+        }
+    }
+}
+
+impl From<ViewError> for Failure {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Repo(error) => error.into(),
+            ViewError::Journal(error) => error.into(),
+            ViewError::Unknown { ref nearest, .. } => {
+                let failure = Self::new(Exit::Failed, error.to_string());
+                failure.hint(nearest.clone().unwrap_or_else(|| "`dispatch list` shows what there is".to_owned()))
+            }
+            ViewError::Ambiguous { .. } => Self::new(Exit::Failed, error.to_string()).hint("type more of the id"),
+        }
+    }
+}
+
+/// An error with what caused it, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}

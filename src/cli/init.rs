@@ -1,0 +1,151 @@
+//! `dispatch init DIR`: a repository that works, with one handler and one request to run. Writes only files
+//! that are not there; makes the first commit only in a repository that it made itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Args;
+
+use super::exit::{Exit, Failure};
+use super::render;
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  dispatch init my-inbox\n  dispatch init .           add an inbox to the repository here"
+)]
+pub struct InitArgs {
+    /// The folder; made where it does not exist
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+const CONFIG: &str = "\
+# The repository's contract with its dispatcher; `dispatch check` reads it.
+repo: {purpose: infrastructure-orchestration, strategy: git-merge-execution}
+codex:
+  deploy_trigger_path: requests/
+  deploy_output_path: logs/
+  archive_path: processed/
+  mainline_branch: main
+  enforce_merge_before_execution: true
+  cleanup_after_success: true
+  layout: dated
+";
+
+const INDEX: &str = "\
+# The router table: which handler carries out which kind.
+hello: handlers/hello.sh
+";
+
+const REQUEST: &str = "\
+# What a request looks like. Merged to main, it is carried out once; its record comes back under logs/.
+kind: hello
+spec: {name: world}
+";
+
+/// Every file of a new repository: path, text, whether it is executable.
+pub const FILES: [(&str, &str, bool); 9] = [
+    ("codex.repo.yaml", CONFIG, false),
+    ("handlers/index.yml", INDEX, false),
+    ("handlers/hello.sh", include_str!("../../handlers/hello.sh"), true),
+    ("schemas/hello.schema.json", include_str!("../../schemas/hello.schema.json"), false),
+    ("README.codex.md", include_str!("../../README.codex.md"), false),
+    ("requests/.gitkeep", "", false),
+    ("processed/.gitkeep", "", false),
+    ("logs/.gitkeep", "", false),
+    ("requests/hello-world.yml", REQUEST, false),
+];
+
+/// Answers `init`.
+pub fn answer(args: &InitArgs) -> Result<Exit, Failure> {
+    let folder = &args.folder;
+    fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+    let fresh = !inside_repository(folder);
+    if fresh {
+        git(folder, &["init", "-q", "-b", "main"])?;
+    }
+    let written = write(folder)?;
+    if fresh {
+        git(folder, &["add", "--all", "."])?;
+        commit(folder, "inbox: first request")?;
+    }
+    for path in &written {
+        render::print(format!("wrote {}", folder.join(path).display()));
+    }
+    if written.is_empty() {
+        render::print("everything is there already");
+    }
+    let shown = folder.display();
+    render::print(if fresh {
+        "committed as `inbox: first request` on main"
+    } else {
+        "nothing committed: look, then commit and merge it"
+    });
+    render::print(format!(
+        "\nnext:\n  dispatch -C {shown} run\n  dispatch -C {shown} list\n  dispatch -C {shown} kinds"
+    ));
+    Ok(Exit::Done)
+}
+
+/// Writes the files that are not there and says which.
+pub fn write(folder: &Path) -> Result<Vec<&'static str>, Failure> {
+    let mut written = Vec::new();
+    for (path, text, executable) in FILES {
+        let whole = folder.join(path);
+        // The example request belongs to a new inbox only; in an inbox that has been used it would run again.
+        let used = path.starts_with("requests/hello")
+            && folder.join("codex.repo.yaml").exists()
+            && !written.contains(&"codex.repo.yaml");
+        if whole.symlink_metadata().is_ok() || used {
+            continue;
+        }
+        put(&whole, text, executable)?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// Writes one file and the folders above it.
+pub fn put(path: &Path, text: &str, executable: bool) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    let write = || {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, text)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 }))
+    };
+    write().map_err(|error| unwritable(path, &error))
+}
+
+/// Commits what is staged, under a neutral identity where the user has none.
+pub fn commit(folder: &Path, message: &str) -> Result<(), Failure> {
+    let named = git(folder, &["var", "GIT_COMMITTER_IDENT"]).is_ok();
+    let identity: &[&str] =
+        if named { &[] } else { &["-c", "user.name=dispatch init", "-c", "user.email=dispatch@localhost"] };
+    let words: Vec<&str> = identity.iter().copied().chain(["commit", "-q", "-m", message]).collect();
+    git(folder, &words)
+}
+
+/// Runs the git program on a folder that is the user's own; the dispatcher's own calls are made in `repo`.
+pub fn git(folder: &Path, words: &[&str]) -> Result<(), Failure> {
+    let run = Command::new("git").arg("-C").arg(folder).args(words).env("GIT_TERMINAL_PROMPT", "0").output();
+    match run {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(Failure::new(
+            Exit::Unwritable,
+            format!("git {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim()),
+        )),
+        Err(error) => Err(Failure::new(Exit::Missing, format!("starting git: {error}")).hint("install git")),
+    }
+}
+
+fn inside_repository(folder: &Path) -> bool {
+    git(folder, &["rev-parse", "--git-dir"]).is_ok()
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Unwritable, format!("writing `{}`: {error}", path.display()))
+}

@@ -1,0 +1,92 @@
+//! `dispatch logs ID`: what a handler printed, and with `-f` what it prints.
+
+use std::fs::File;
+use std::io::Read;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::{Exit, Failure};
+use super::home::Home;
+use super::{PlaceArgs, render};
+use crate::view::{Line, View};
+
+/// How often a file that grows is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  dispatch logs release-42\n  dispatch logs release-42 -f\n  dispatch logs release-42 --json    the event log, one JSON object a line"
+)]
+pub struct LogsArgs {
+    /// Id of the request, the beginning or end of it (4 characters or more), or its name
+    #[arg(value_name = "ID")]
+    id: String,
+
+    /// Follow until it ends
+    #[arg(long, short)]
+    follow: bool,
+
+    /// Print log.jsonl, the whole story as events, instead
+    #[arg(long, conflicts_with = "follow")]
+    json: bool,
+}
+
+/// Answers `logs`.
+pub fn answer(place: &PlaceArgs, args: &LogsArgs) -> Result<Exit, Failure> {
+    let home = Home::open(place)?;
+    let view = home.view()?;
+    let line = view.find(&args.id)?;
+    if args.follow && line.path.is_some() {
+        return follow(&home, place, line);
+    }
+    let name = if args.json { "log.jsonl" } else { "handler.log" };
+    match view.record_file(&line, name)? {
+        Some(text) => render::print_bytes(&text),
+        None if line.path.is_some() => tracing::info!("{} is {}: nothing printed yet", line.name, line.state),
+        None => tracing::info!("{} left no {name}", line.name),
+    }
+    Ok(Exit::Done)
+}
+
+/// Prints what comes until the request has ended. One that is tried again begins a new file.
+fn follow(home: &Home, place: &PlaceArgs, mut line: Line) -> Result<Exit, Failure> {
+    let mut open: Option<(std::path::PathBuf, File)> = None;
+    let mut any = false;
+    loop {
+        let view = home.view()?;
+        let now = current(&view, &line)?;
+        let path = view.live_file(&now, "handler.log");
+        if let Some(path) = path.filter(|path| open.as_ref().is_none_or(|(known, _)| known != path))
+            && let Ok(file) = File::open(&path)
+        {
+            drain(&mut open, &mut any);
+            open = Some((path, file));
+        }
+        drain(&mut open, &mut any);
+        if now.path.is_none() || now.state == "publishing" {
+            if !any {
+                // It ended before its file was seen.
+                return answer(place, &LogsArgs { id: now.id.to_string(), follow: false, json: false });
+            }
+            tracing::info!("{}: {}", now.name, now.reason.as_deref().unwrap_or(&now.state));
+            return Ok(Exit::Done);
+        }
+        line = now;
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn current(view: &View, line: &Line) -> Result<Line, Failure> {
+    Ok(view.find(&line.id.to_string())?)
+}
+
+fn drain(open: &mut Option<(std::path::PathBuf, File)>, any: &mut bool) {
+    let Some((_, file)) = open else { return };
+    let mut text = Vec::new();
+    if file.read_to_end(&mut text).is_ok() && !text.is_empty() {
+        *any = true;
+        render::print_bytes(&text);
+    }
+}

@@ -1,0 +1,175 @@
+//! The command line: what may be typed, and which file answers it. Parses arguments and maps every end to an
+//! exit code; decides nothing about requests.
+
+mod adopt;
+mod check;
+mod demo;
+mod exit;
+mod home;
+mod init;
+mod kinds;
+mod list;
+mod logs;
+mod render;
+mod run;
+mod selftest;
+mod standing;
+mod status;
+mod why;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+pub use exit::Exit;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Merge a YAML file to main; a machine carries it out once, inside limits, and the record comes back to main.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dispatch",
+    version,
+    styles = STYLES,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  dispatch init my-inbox        make a repository with an inbox, a handler and an example\n  \
+        dispatch run                  handle what was merged, once, and publish the records\n  \
+        dispatch check requests/a.yml the verdict before the merge (exit 64 where it would be rejected)\n  \
+        dispatch status ID            one request: where it stands and how it ended\n\n\
+        Exit codes: 0 done, 1 the request asked about failed, 2 usage, 64 rejected, 69 a needed service or layer is missing,\n\
+        70 a bug, 73 could not write, 75 not published yet (try again), 78 configuration, 124 timed out"
+)]
+struct Line {
+    #[command(flatten)]
+    place: PlaceArgs,
+
+    /// Print the version alone
+    #[arg(long, short = 'V')]
+    version: bool,
+
+    /// Probe everything that a run needs; last line `Dispatcher OK` or `Dispatcher NOT OK`, exit 0 or 69
+    #[arg(long, alias = "self-test")]
+    selftest: bool,
+
+    /// With --selftest or no command: print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+/// Where to work: the same for every verb.
+#[derive(Debug, Clone, Args)]
+pub struct PlaceArgs {
+    /// Work on the repository that contains DIR
+    #[arg(short = 'C', long = "repo", value_name = "DIR", global = true, default_value = ".")]
+    repo: PathBuf,
+
+    /// State folder [default: `$STATE_DIRECTORY`, else .git/dispatch in the clone]
+    #[arg(long, value_name = "DIR", global = true)]
+    state: Option<PathBuf>,
+
+    /// Host file: what the machine's owner allows [default: /etc/dispatch/host.yaml]
+    #[arg(long, value_name = "FILE", global = true, env = "DISPATCH_HOST")]
+    host: Option<PathBuf>,
+
+    /// Say more on standard error (twice: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Handle every request that is merged, once, and publish the records
+    Run(run::RunArgs),
+    /// Do what `run` does, again and again, until it is told to stop
+    Watch(run::WatchArgs),
+    /// Give the verdict of admission without running anything (exit 64 where something would be rejected)
+    Check(check::CheckArgs),
+    /// List requests: pending first, then those that ended
+    List(list::ListArgs),
+    /// Show one request: where it stands and how it ended
+    Status(status::StatusArgs),
+    /// Print what the handler of a request printed
+    Logs(logs::LogsArgs),
+    /// Say why a request waits, was rejected or failed, and what to do
+    Why(why::WhyArgs),
+    /// List the kinds that this repository handles
+    Kinds(kinds::KindsArgs),
+    /// Make a repository with an inbox, a handler and an example request
+    Init(init::InitArgs),
+    /// Run requests of every outcome in a folder of its own and show what comes of them
+    Demo(demo::DemoArgs),
+    /// Accept what made the dispatcher stop: a moved history, a foreign dispatcher, a changed branch
+    Adopt(adopt::AdoptArgs),
+    /// Print completions for a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The whole program behind `main`. `arguments` begin with the program's name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let line = match Line::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    if line.version {
+        render::print(env!("CARGO_PKG_VERSION"));
+        return Exit::Done.into();
+    }
+    render::start_story(line.place.verbose, line.place.quiet);
+    answer(line).unwrap_or_else(|failure| render::failure(&failure)).into()
+}
+
+fn answer(line: Line) -> Result<Exit, exit::Failure> {
+    let place = &line.place;
+    if line.selftest {
+        return selftest::answer(place, line.json);
+    }
+    match line.verb {
+        None => standing::answer(place, line.json),
+        Some(Verb::Run(args)) => run::answer(place, &args),
+        Some(Verb::Watch(args)) => run::answer_watch(place, &args),
+        Some(Verb::Check(args)) => check::answer(place, &args),
+        Some(Verb::List(args)) => list::answer(place, &args),
+        Some(Verb::Status(args)) => status::answer(place, &args),
+        Some(Verb::Logs(args)) => logs::answer(place, &args),
+        Some(Verb::Why(args)) => why::answer(place, &args),
+        Some(Verb::Kinds(args)) => kinds::answer(place, &args),
+        Some(Verb::Init(args)) => init::answer(&args),
+        Some(Verb::Demo(args)) => demo::answer(&args),
+        Some(Verb::Adopt(args)) => adopt::answer(place, &args),
+        Some(Verb::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Line::command(), "dispatch", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Line::command().debug_assert();
+    }
+}

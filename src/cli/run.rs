@@ -1,0 +1,160 @@
+//! `dispatch run` and `dispatch watch`.
+
+use std::time::Duration;
+
+use clap::Args;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::exit::{Exit, Failure};
+use super::home::Home;
+use super::{PlaceArgs, render};
+use crate::dispatch::{Dispatcher, HeldBy, Summary};
+use crate::outcome::Outcome;
+use crate::publish::Obstacle;
+use crate::units::{format_duration, parse_duration};
+
+/// Pushes in a row that may fail before a pass gives up for now.
+const PUSH_TRIES: u32 = 5;
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// Arguments of `run`.
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  dispatch run\n  dispatch run --strict    exit 1 where a request did not succeed\n  dispatch -C /srv/inbox run --jobs 4"
+)]
+pub struct RunArgs {
+    /// Requests that run at once [default: the host file's, else the cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    jobs: Option<u32>,
+
+    /// Exit 1 where a request did not succeed
+    #[arg(long)]
+    strict: bool,
+
+    /// Pushes in a row that may fail before the pass ends with 75
+    #[arg(long, value_name = "N", default_value_t = PUSH_TRIES, value_parser = clap::value_parser!(u32).range(1..))]
+    push_tries: u32,
+}
+
+/// Arguments of `watch`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  dispatch watch\n  dispatch watch --interval 5s\nSIGTERM ends it after what runs, SIGHUP makes it look at once."
+)]
+pub struct WatchArgs {
+    /// Requests that run at once [default: the host file's, else the cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    jobs: Option<u32>,
+
+    /// Pause between looks at main [default: `DISPATCHER_INTERVAL`, the host file's, else 15s]
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    interval: Option<Duration>,
+
+    /// Pushes in a row that may fail before nothing new is started
+    #[arg(long, value_name = "N", default_value_t = PUSH_TRIES, value_parser = clap::value_parser!(u32).range(1..))]
+    push_tries: u32,
+}
+
+/// Answers `run`.
+pub fn answer(place: &PlaceArgs, args: &RunArgs) -> Result<Exit, Failure> {
+    let home = Home::open(place)?;
+    let dispatcher = home.dispatcher(args.jobs, args.push_tries.max(1))?;
+    obey_signals(&dispatcher)?;
+    let summary = dispatcher.run()?;
+    tell(&summary);
+    let exit = exit_of(&summary);
+    let all_succeeded = summary.ended.iter().all(|ended| ended.outcome == Outcome::Succeeded);
+    Ok(if exit == Exit::Done && args.strict && !all_succeeded { Exit::Failed } else { exit })
+}
+
+/// Answers `watch`.
+pub fn answer_watch(place: &PlaceArgs, args: &WatchArgs) -> Result<Exit, Failure> {
+    let home = Home::open(place)?;
+    let from_environment = std::env::var("DISPATCHER_INTERVAL").ok().filter(|text| !text.trim().is_empty());
+    let from_environment = from_environment
+        .map(|text| span(text.trim()))
+        .transpose()
+        .map_err(|words| Failure::new(Exit::Configuration, format!("DISPATCHER_INTERVAL: {words}")))?;
+    let interval = args.interval.or(from_environment).or(home.env.interval).unwrap_or(match home.host.file.interval {
+        Duration::ZERO => INTERVAL,
+        interval => interval,
+    });
+    let dispatcher = home.dispatcher(args.jobs, args.push_tries)?;
+    obey_signals(&dispatcher)?;
+    tracing::info!("looking at main every {}", format_duration(interval));
+    dispatcher.watch(interval)?;
+    Ok(Exit::Done)
+}
+
+/// The first that applies of 70, 78, 73, 75, 69 and 0, as docs/command-line.md says.
+fn exit_of(summary: &Summary) -> Exit {
+    let held = |by: &HeldBy| summary.held.iter().any(|held| held.by == *by);
+    let obstacle = summary.obstacle.as_ref();
+    if !summary.faults.is_empty() || matches!(obstacle, Some(Obstacle::Configuration(_))) {
+        Exit::Configuration
+    } else if summary.unwritable.is_some() {
+        Exit::Unwritable
+    } else if summary.unpublished > 0
+        || summary.foreign.is_some()
+        || held(&HeldBy::WorkTree)
+        || held(&HeldBy::Lock)
+        || matches!(obstacle, Some(Obstacle::Rewritten { .. } | Obstacle::Declined(_)))
+    {
+        Exit::NotPublished
+    } else if obstacle.is_some() || held(&HeldBy::Layer) {
+        Exit::Missing
+    } else {
+        Exit::Done
+    }
+}
+
+fn tell(summary: &Summary) {
+    let mut counts: Vec<(Outcome, usize)> = Vec::new();
+    for outcome in Outcome::ALL {
+        let count = summary.ended.iter().filter(|ended| ended.outcome == outcome).count();
+        if count > 0 {
+            counts.push((outcome, count));
+        }
+    }
+    let ended: Vec<String> = counts.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    let mut parts = vec![if ended.is_empty() { "nothing new".to_owned() } else { ended.join(", ") }];
+    if summary.published > 0 {
+        parts.push(format!("{} published", summary.published));
+    }
+    if summary.unpublished > 0 {
+        parts.push(format!("{} not published yet (kept; the next run tries again)", summary.unpublished));
+    }
+    if !summary.held.is_empty() {
+        parts.push(format!("{} held (`dispatch list` shows why)", summary.held.len()));
+    }
+    if summary.paused {
+        parts.push("paused: nothing is started while the file `paused` exists".to_owned());
+    }
+    render::say(parts.join("; "));
+    if matches!(summary.obstacle, Some(Obstacle::Rewritten { .. })) || summary.foreign.is_some() {
+        tracing::error!("look at what happened, then `dispatch adopt` goes on from there");
+    }
+}
+
+/// SIGTERM and SIGINT end it after what runs (a second one does not wait), SIGHUP makes it look.
+fn obey_signals(dispatcher: &Dispatcher) -> Result<(), Failure> {
+    let stop = dispatcher.stop_handle();
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+        .map_err(|error| Failure::new(Exit::Bug, format!("listening for signals: {error}")))?;
+    // Ends with the process: it waits for signals and holds nothing else.
+    std::thread::spawn(move || {
+        for signal in &mut signals {
+            if signal == SIGHUP { stop.look() } else { stop.stop() }
+        }
+    });
+    Ok(())
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    // The original dispatcher wrote plain seconds.
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(u64::from(seconds.max(1))));
+    }
+    parse_duration(text).map_err(|error| error.to_string())
+}

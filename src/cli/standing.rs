@@ -1,0 +1,71 @@
+//! Bare `dispatch`: where things stand, who runs it, the last failure and what to type next. Starts nothing.
+
+use super::exit::{Exit, Failure};
+use super::home::Home;
+use super::{PlaceArgs, render};
+use crate::lock::Instance;
+
+/// Answers a command line without a verb.
+pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
+    let home = Home::open(place)?;
+    let repo = home.reader()?;
+    let (origin, branch) = (repo.origin().to_string(), repo.branch().to_owned());
+    let runs = home.state.root().is_dir() && Instance::is_held(home.state.root());
+    let view = home.view()?;
+    let pending = view.pending()?;
+    let ended = view.ended(200)?;
+    let failure = ended.iter().find(|line| line.state != "succeeded");
+    let standing = view.standing();
+    if json {
+        render::print_json(&serde_json::json!({
+            "v": 1, "origin": origin, "branch": branch, "tip": view.tip(), "state_folder": home.state.root(),
+            "running": runs, "pending": pending, "last_failure": failure, "last_pass": standing,
+            "faults": view.faults(),
+        }));
+        return Ok(Exit::Done);
+    }
+    render::print(format!("{branch} of {origin}"));
+    render::print(match (runs, standing) {
+        (true, Some(standing)) => format!("a dispatcher works here now (process {})", standing.pid),
+        (true, None) => "a dispatcher works here now".to_owned(),
+        (false, Some(standing)) => format!("no dispatcher works here now; the last pass was at {}", standing.at),
+        (false, None) => "no pass has been made here yet".to_owned(),
+    });
+    let held = pending.iter().filter(|line| line.state == "held").count();
+    render::print(format!(
+        "{} pending{}, {} ended lately",
+        pending.len(),
+        if held > 0 { format!(" ({held} held)") } else { String::new() },
+        ended.len()
+    ));
+    if let Some(standing) = standing {
+        if standing.unpublished > 0 {
+            render::print(format!("{} record(s) not published yet", standing.unpublished));
+        }
+        if let Some(words) = &standing.obstacle {
+            render::print(words);
+        }
+        if standing.paused {
+            render::print("paused: nothing is started");
+        }
+    }
+    for fault in view.faults() {
+        render::print(fault.to_string());
+    }
+    if let Some(line) = failure {
+        render::print(format!("last failure: {} {} {}", line.id.short(), line.name, line.state));
+    }
+    render::print("\nnext:");
+    let mut next: Vec<String> = Vec::new();
+    if let Some(line) = failure {
+        next.push(format!("dispatch why {}", line.id.short()));
+    }
+    if !pending.is_empty() && !runs {
+        next.push("dispatch run".to_owned());
+    }
+    next.extend(["dispatch list", "dispatch kinds", "dispatch --selftest"].map(str::to_owned));
+    for command in next.iter().take(3) {
+        render::print(format!("  {command}"));
+    }
+    Ok(Exit::Done)
+}

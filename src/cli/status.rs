@@ -1,0 +1,84 @@
+//! `dispatch status ID`: one request, where it stands and how it ended.
+
+use clap::Args;
+
+use super::exit::{Exit, Failure};
+use super::home::Home;
+use super::{PlaceArgs, render};
+use crate::record::Record;
+use crate::view::{Line, View};
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  dispatch status release-42\n  dispatch status 0198c0de --json\n  dispatch status release-42 --exit-code && echo succeeded"
+)]
+pub struct StatusArgs {
+    /// Id of the request, the beginning or end of it (4 characters or more), or its name
+    #[arg(value_name = "ID")]
+    id: String,
+
+    /// Exit 1 unless it succeeded
+    #[arg(long)]
+    exit_code: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl StatusArgs {
+    /// The plain question about one request.
+    pub fn of(id: &str) -> Self {
+        Self { id: id.to_owned(), exit_code: false, json: false }
+    }
+}
+
+/// Answers `status`.
+pub fn answer(place: &PlaceArgs, args: &StatusArgs) -> Result<Exit, Failure> {
+    let view = Home::open(place)?.view()?;
+    let line = view.find(&args.id)?;
+    let record = record_of(&view, &line)?;
+    if args.json {
+        render::print_json(&serde_json::json!({"v": 1, "request": line, "record": record}));
+    } else {
+        show(&view, &line)?;
+    }
+    let succeeded = line.state == "succeeded";
+    Ok(if args.exit_code && !succeeded { Exit::Failed } else { Exit::Done })
+}
+
+/// The record of a request that ended.
+pub fn record_of(view: &View, line: &Line) -> Result<Option<Record>, Failure> {
+    let text = view.record_file(line, "status.yml")?;
+    Ok(text.and_then(|text| Record::from_yaml("status.yml", &text).ok()))
+}
+
+fn show(view: &View, line: &Line) -> Result<(), Failure> {
+    // The summary and the refusal are written for people: they say it best.
+    if let Some(text) = view.record_file(line, "dispatch.log")? {
+        render::print(String::from_utf8_lossy(&text).trim_end());
+        if let Some(text) = view.record_file(line, "error.log")? {
+            render::print(format!("\n{}", String::from_utf8_lossy(&text).trim_end()));
+        }
+    } else {
+        let facts = [
+            ("id", Some(line.id.to_string())),
+            ("kind", line.kind.clone()),
+            ("state", Some(line.state.clone())),
+            ("reason", line.reason.clone()),
+            ("queued", line.queued_at.clone()),
+            ("path", line.path.clone()),
+        ];
+        render::print(format!("{}: {}", line.state, line.name));
+        for (name, value) in facts {
+            if let Some(value) = value {
+                render::print(format!("  {name:<8} {value}"));
+            }
+        }
+    }
+    if let Some(folder) = &line.record {
+        render::print(format!("\nrecord: {folder}/"));
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! `dispatch why ID`: what a request waits for, or why it ended as it did, and what to do.
+
+use clap::Args;
+
+use super::exit::{Exit, Failure};
+use super::home::Home;
+use super::{PlaceArgs, render, status};
+use crate::admit::Verdict;
+use crate::dispatch::HeldBy;
+use crate::outcome::Outcome;
+use crate::view::{Line, View};
+
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  dispatch why release-42\n  dispatch why 0198c0de --json")]
+pub struct WhyArgs {
+    /// Id of the request, the beginning or end of it (4 characters or more), or its name
+    #[arg(value_name = "ID")]
+    id: String,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+struct Answer {
+    because: String,
+    details: Vec<String>,
+    next: String,
+}
+
+/// Answers `why`.
+pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
+    let view = Home::open(place)?.view()?;
+    let line = view.find(&args.id)?;
+    let answer = if line.path.is_some() { pending(&view, &line)? } else { ended(&view, &line)? };
+    if args.json {
+        render::print_json(&serde_json::json!({
+            "v": 1, "request": line, "because": answer.because, "details": answer.details, "next": answer.next,
+        }));
+        return Ok(Exit::Done);
+    }
+    render::print(format!("{} is {}: {}", line.name, line.state, answer.because));
+    for detail in answer.details {
+        render::print(format!("\n{}", detail.trim_end()));
+    }
+    render::print(format!("\nnext: {}", answer.next));
+    Ok(Exit::Done)
+}
+
+fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
+    let plain =
+        |because: &str, next: &str| Answer { because: because.to_owned(), details: Vec::new(), next: next.to_owned() };
+    match line.state.as_str() {
+        "running" => return Ok(plain("it runs now", &format!("`dispatch logs -f {}` follows it", line.id.short()))),
+        "retrying" => {
+            return Ok(plain(
+                line.reason.as_deref().unwrap_or("it is tried again"),
+                "wait, or look at `dispatch logs`",
+            ));
+        }
+        "publishing" => {
+            let obstacle = view.standing().and_then(|standing| standing.obstacle.clone());
+            return Ok(plain(
+                &format!(
+                    "{}{}",
+                    line.reason.as_deref().unwrap_or("it has ended"),
+                    obstacle.map(|words| format!(" ({words})")).unwrap_or_default()
+                ),
+                "`dispatch run` publishes it as soon as the remote lets it",
+            ));
+        }
+        _ => {}
+    }
+    if let Some(held) = view.held(line.id) {
+        let next = match &held.by {
+            HeldBy::Repository => "mend what is named and commit it; the next pass tries again",
+            HeldBy::Layer => "set the machine up as named; `dispatch --selftest` probes it",
+            HeldBy::Time(_) => "wait",
+            HeldBy::Key => "wait for the earlier request",
+            HeldBy::Lock => "find out which process holds it; the next pass tries again",
+            HeldBy::Disk => "make room; the next pass tries again",
+            HeldBy::WorkTree => "commit, stash or remove the change; the next pass tries again",
+            HeldBy::Foreign => "find out who else dispatches here, then `dispatch adopt`",
+        };
+        let faults = if held.by == HeldBy::Repository { verdict_details(view, line)? } else { Vec::new() };
+        return Ok(Answer { because: held.words.clone(), details: faults, next: next.to_owned() });
+    }
+    match view.verdict(line)? {
+        Some(Verdict::Rejected(rejection)) => Ok(Answer {
+            because: "it has not been looked at yet, and will be rejected".to_owned(),
+            details: rejection.faults.iter().map(ToString::to_string).collect(),
+            next: "mend and commit it before the next pass".to_owned(),
+        }),
+        Some(Verdict::Held { faults, .. }) => Ok(Answer {
+            because: "its kind cannot be run".to_owned(),
+            details: faults.iter().map(ToString::to_string).collect(),
+            next: "mend what is named and commit it".to_owned(),
+        }),
+        Some(Verdict::Ready(_)) => Ok(ready(view, line)),
+        None => Ok(Answer {
+            because: "the repository's own files are at fault, which holds everything".to_owned(),
+            details: view.faults().iter().map(ToString::to_string).collect(),
+            next: "mend what is named and commit it".to_owned(),
+        }),
+    }
+}
+
+fn ready(view: &View, line: &Line) -> Answer {
+    let behind = view
+        .standing()
+        .and_then(|standing| standing.queued.iter().find(|(id, _)| *id == line.id))
+        .and_then(|(_, behind)| behind.clone());
+    let paused = view.standing().is_some_and(|standing| standing.paused);
+    let obstacle = view.standing().and_then(|standing| standing.obstacle.clone());
+    let because = match (behind, paused, obstacle) {
+        (_, true, _) => "the dispatcher is paused: nothing is started while the file `paused` exists".to_owned(),
+        (Some((id, key)), ..) => format!("{} stands before it on the resource `{key}`", id.short()),
+        (None, false, Some(words)) => words,
+        (None, false, None) => "no pass has taken it up yet".to_owned(),
+    };
+    Answer {
+        because,
+        details: Vec::new(),
+        next: "`dispatch run` on the machine, or wait for its `dispatch watch`".to_owned(),
+    }
+}
+
+fn verdict_details(view: &View, line: &Line) -> Result<Vec<String>, Failure> {
+    Ok(match view.verdict(line)? {
+        Some(Verdict::Held { faults, .. }) => faults.iter().map(ToString::to_string).collect(),
+        _ => view.faults().iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
+    let record = status::record_of(view, line)?;
+    let mut details = Vec::new();
+    if let Some(text) = view.record_file(line, "error.log")? {
+        details.push(String::from_utf8_lossy(&text).into_owned());
+    } else if let Some(text) = view.record_file(line, "handler.log")? {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(10)..].join("\n");
+        if !tail.is_empty() {
+            details.push(format!("its last lines:\n{tail}"));
+        }
+    }
+    let outcome = record.as_ref().map(|record| record.outcome);
+    let because = line.reason.clone().unwrap_or_else(|| match outcome {
+        Some(Outcome::Succeeded) => "its handler exited 0".to_owned(),
+        _ => "the record does not say".to_owned(),
+    });
+    let next = match outcome {
+        Some(Outcome::Succeeded) => "nothing: it is done",
+        Some(Outcome::Rejected) => "mend the request and commit it again under a new name",
+        Some(Outcome::TimedOut) => {
+            "make the handler faster, or raise `timeout` in the index; then commit a new request"
+        }
+        Some(Outcome::Indeterminate) => {
+            "find out on the machine what it did; then commit a new request if it has to be done (again)"
+        }
+        Some(Outcome::Expired) => "commit a new request if it is still wanted",
+        _ => "look at the output, mend the cause, and commit a new request",
+    };
+    Ok(Answer { because, details, next: next.to_owned() })
+}

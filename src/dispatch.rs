@@ -1,0 +1,422 @@
+//! The story of a pass: look at main, start what may start, take what ended, publish it, until nothing is left
+//! to do. `run` tells it once; `watch` looks again at every interval.
+//!
+//! One thread conducts. Workers make attempts, one thread publishes; they talk in messages. Only the conductor
+//! writes SEEN, START and EXIT, only the publisher BUILT and PUSHED, and each is durable before what it announces.
+
+mod finish;
+mod intake;
+mod recover;
+mod setup;
+mod standing;
+mod start;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+pub use intake::{META_ADOPTED, META_BRANCH, META_MERGED_ONLY};
+pub use setup::{DispatchError, META_STATE_ID, Settings};
+pub use standing::{Held, HeldBy, Standing};
+
+use crate::admit::Admitted;
+use crate::backoff::Policy;
+use crate::clock::Clock;
+use crate::contract::{Compiled, Contract};
+use crate::diagnostic::Diagnostic;
+use crate::event::Event;
+use crate::host::Host;
+use crate::id::RequestId;
+use crate::inbox::Entry;
+use crate::job::{Introduced, Job, Level};
+use crate::journal::{Entry as Step, Journal};
+use crate::lock::Instance;
+use crate::outcome::{Attempt, Outcome};
+use crate::publish::{Batch, Obstacle, PublishError, Round, locked};
+use crate::queue::Queue;
+use crate::record::report::Report;
+use crate::repo::{Oid, Repo, Snapshots};
+use crate::run::sandbox::Control;
+use crate::run::{Executor, Local, RunError, Work};
+use crate::spool::Parcel;
+use crate::statedir::StateDir;
+
+/// A batch closes this long after its first outcome even while more is running.
+const BATCH_OPEN: Duration = Duration::from_secs(2);
+/// So many records may wait for publication before nothing new is started.
+const UNPUBLISHED_MAX: usize = 100;
+/// And so many bytes of them.
+const UNPUBLISHED_BYTES_MAX: u64 = 256 << 20;
+/// Pauses after a push that did not go through.
+const PUSH_PAUSES: Policy = Policy { first: Duration::from_secs(1), max: Duration::from_mins(5), attempts: u32::MAX };
+/// The same where credentials are refused: asking often only locks accounts.
+const AUTH_PAUSES: Policy = Policy { first: Duration::from_mins(1), max: Duration::from_hours(1), attempts: u32::MAX };
+
+/// What came of a pass, for the exit code and the last lines.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Requests that ended, in the order in which they did.
+    pub ended: Vec<Ended>,
+    /// Records that reached main.
+    pub published: usize,
+    /// Records that are still in the spool.
+    pub unpublished: usize,
+    /// Faults of the repository that hold something.
+    pub faults: Vec<Diagnostic>,
+    /// Requests that stay in the inbox.
+    pub held: Vec<Held>,
+    /// Why main could not be read or written.
+    pub obstacle: Option<Obstacle>,
+    /// A foreign dispatcher's records were met: its state folder's name.
+    pub foreign: Option<String>,
+    /// A disk or folder that could not be written.
+    pub unwritable: Option<String>,
+    /// Nothing was started because somebody said so.
+    pub paused: bool,
+}
+
+/// A request that ended in this pass.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its id.
+    pub id: RequestId,
+    /// Path below the inbox without ending.
+    pub name: String,
+    /// Its kind.
+    pub kind: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, in a word.
+    pub reason: Option<String>,
+    /// From first start to end.
+    pub duration_ms: Option<u64>,
+}
+
+/// Tells a running dispatcher to come to an end, from a signal or another thread.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    messages: Sender<Message>,
+}
+
+impl Stop {
+    /// Take no more work, wait for what runs. A second time: do not wait.
+    pub fn stop(&self) {
+        // The conductor may be gone already, which is what was asked for.
+        let _ = self.messages.send(Message::Stop);
+    }
+
+    /// Look at main now.
+    pub fn look(&self) {
+        let _ = self.messages.send(Message::Look);
+    }
+}
+
+enum Message {
+    Done(usize, RequestId, Box<Result<Report, RunError>>),
+    Published(Box<Result<Round, PublishError>>),
+    Look,
+    Stop,
+}
+
+/// A request between admission and publication.
+struct Ticket {
+    entry: Entry,
+    introduced: Introduced,
+    request: Arc<[u8]>,
+    admitted: Admitted,
+    /// Taken from the work tree.
+    loose: bool,
+    /// Fixed by the first START.
+    started: Option<Started>,
+    attempts: Vec<Attempt>,
+    /// Starts that the sandbox did not carry out.
+    misfires: u32,
+}
+
+struct Started {
+    job: Arc<Job>,
+    contract: Arc<Contract>,
+    place: String,
+}
+
+/// What must not go on as if nothing had happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Halt {
+    /// Main lost commits that were there.
+    Rewritten,
+    /// Another state folder records here: at-most-once work waits.
+    Foreign,
+}
+
+/// A dispatcher with its state folder in hand.
+pub struct Dispatcher {
+    repo: Repo,
+    state: StateDir,
+    _instance: Instance,
+    journal: Arc<Mutex<Journal>>,
+    host: Host,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    state_id: Uuid,
+    snapshots: Snapshots,
+    compiled: Compiled,
+    contract: Option<Arc<Contract>>,
+    tip: Option<Oid>,
+    halt: Option<Halt>,
+    queue: Queue,
+    tickets: HashMap<RequestId, Ticket>,
+    held: BTreeMap<RequestId, Held>,
+    /// What the look before this one held and found wrong: said once, not at every look.
+    held_before: BTreeMap<RequestId, Held>,
+    faults_before: Vec<Diagnostic>,
+    /// Ended and not yet handed to the publisher.
+    ended: Vec<Parcel>,
+    /// Places that records of this process will take.
+    places: BTreeSet<String>,
+    batch_open: Option<Duration>,
+    publishing: usize,
+    push_failures: u32,
+    push_again: Option<Duration>,
+    /// Nothing has ever reached this remote: one record goes ahead alone.
+    unproven: bool,
+    layers: HashMap<(Level, bool), Result<(), String>>,
+    recovered: bool,
+    watching: bool,
+    /// Since when everything that could start waits for a lock of another process.
+    locked_out: Option<Duration>,
+    running: usize,
+    stopping: Option<Duration>,
+    control: Control,
+    messages: (Sender<Message>, Receiver<Message>),
+    last_fetch: i64,
+    last_push: i64,
+    summary: Summary,
+}
+
+impl Dispatcher {
+    /// A handle that ends or wakes it.
+    pub fn stop_handle(&self) -> Stop {
+        Stop { messages: self.messages.0.clone() }
+    }
+
+    /// One pass: everything that is on main now is handled and published, or the summary says what is not.
+    ///
+    /// # Errors
+    /// [`DispatchError`] where this host cannot go on.
+    pub fn run(self) -> Result<Summary, DispatchError> {
+        self.conduct(None)
+    }
+
+    /// Passes at an interval until it is stopped.
+    ///
+    /// # Errors
+    /// As [`Dispatcher::run`]; what the remote or the repository does is not one.
+    pub fn watch(self, interval: Duration) -> Result<Summary, DispatchError> {
+        self.conduct(Some(interval))
+    }
+
+    fn conduct(mut self, interval: Option<Duration>) -> Result<Summary, DispatchError> {
+        self.watching = interval.is_some();
+        let mut publisher = self.publisher()?;
+        let executors: Vec<Local> = (0..self.settings.jobs).map(|index| self.executor(index)).collect();
+        let answers = self.messages.0.clone();
+        thread::scope(|scope| {
+            let (batches, to_publish) = channel::<Batch>();
+            let publish_answers = answers.clone();
+            scope.spawn(move || {
+                for batch in to_publish {
+                    let _ = publish_answers.send(Message::Published(Box::new(publisher.publish(batch))));
+                }
+            });
+            let mut crew = Crew::default();
+            for (index, mut executor) in executors.into_iter().enumerate() {
+                let (work, to_do) = channel::<Work>();
+                let answers = answers.clone();
+                scope.spawn(move || {
+                    for work in to_do {
+                        let id = work.id;
+                        let _ = answers.send(Message::Done(index, id, Box::new(executor.execute(work))));
+                    }
+                });
+                crew.add(work);
+            }
+            let end = self.pass_after_pass(&mut crew, &batches, interval);
+            // An error leaves workers in the middle of something: what they run has to end before the threads can.
+            if end.is_err() {
+                self.control.kill();
+            }
+            end
+        })?;
+        Ok(self.close())
+    }
+
+    fn pass_after_pass(
+        &mut self,
+        crew: &mut Crew,
+        batches: &Sender<Batch>,
+        interval: Option<Duration>,
+    ) -> Result<(), DispatchError> {
+        let mut look_at = Some(self.clock.monotonic());
+        loop {
+            let now = self.clock.monotonic();
+            if self.stopping.is_none() && look_at.is_some_and(|due| due <= now) {
+                self.look()?;
+                look_at = interval.map(|pause| now + pause);
+            }
+            self.start_ready(crew)?;
+            self.publish_due(batches);
+            if self.is_settled() {
+                self.settle_pass();
+                if interval.is_none() || self.stopping.is_some() {
+                    return Ok(());
+                }
+                self.tidy();
+            }
+            self.take_messages(self.wait_for(now, look_at), crew, &mut look_at)?;
+        }
+    }
+
+    /// Reads main: what is new is admitted, what ended elsewhere is settled.
+    fn look(&mut self) -> Result<(), DispatchError> {
+        self.held_before = std::mem::take(&mut self.held);
+        self.faults_before = std::mem::take(&mut self.summary.faults);
+        let Some((seen, tip)) = self.fetch()? else { return Ok(()) };
+        self.check_history(seen, tip)?;
+        if self.halt == Some(Halt::Rewritten) {
+            return Ok(());
+        }
+        self.tip = Some(tip);
+        self.catch_up(tip);
+        self.settle_built(tip)?;
+        if !self.load_contract(tip)? {
+            self.drop_unstarted();
+            return Ok(());
+        }
+        if !self.recovered {
+            self.recover()?;
+            self.recovered = true;
+        }
+        self.read_inbox(tip)
+    }
+
+    /// Takes what workers and publisher have to say, waiting for the first word no longer than `wait`.
+    fn take_messages(
+        &mut self,
+        wait: Duration,
+        crew: &mut Crew,
+        look_at: &mut Option<Duration>,
+    ) -> Result<(), DispatchError> {
+        let first = match self.messages.1.recv_timeout(wait) {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout) => {
+                self.stop_what_outlasts_the_drain();
+                return Ok(());
+            }
+            Err(RecvTimeoutError::Disconnected) => unreachable!("we hold a sender ourselves"),
+        };
+        let mut done = Vec::new();
+        let waiting: Vec<Message> = self.messages.1.try_iter().collect();
+        for message in std::iter::once(first).chain(waiting) {
+            match message {
+                Message::Done(worker, id, result) => {
+                    crew.release(worker);
+                    self.running -= 1;
+                    done.push((id, *result));
+                }
+                Message::Published(round) => self.take_round(*round)?,
+                Message::Look => *look_at = Some(self.clock.monotonic()),
+                Message::Stop => self.stop(),
+            }
+        }
+        self.take_done(done)
+    }
+
+    fn stop(&mut self) {
+        if self.stopping.is_some() {
+            tracing::info!("told to stop a second time: ending what runs");
+            self.control.stop();
+            return;
+        }
+        let drain = self.host.file.drain;
+        tracing::info!(
+            "told to stop: waiting at most {} for {} running",
+            crate::units::format_duration(drain),
+            self.running
+        );
+        self.stopping = Some(self.clock.monotonic() + drain);
+    }
+
+    fn stop_what_outlasts_the_drain(&mut self) {
+        if self.stopping.is_some_and(|end| end <= self.clock.monotonic()) && self.running > 0 {
+            self.control.stop();
+        }
+    }
+
+    /// How long nothing can happen by itself.
+    fn wait_for(&self, now: Duration, look_at: Option<Duration>) -> Duration {
+        let retry = self.queue.next_due().map(|due| {
+            let pause = due.duration_since(self.clock.now());
+            now + Duration::try_from(pause).unwrap_or_default()
+        });
+        let batch = self.batch_open.filter(|_| self.publishing == 0).map(|opened| opened + BATCH_OPEN);
+        let wake = [look_at, retry, batch, self.push_again, self.stopping];
+        let soonest = wake.into_iter().flatten().min();
+        // Locks of other processes and paused files have no event: look again soon.
+        let most = Duration::from_secs(if self.queue.is_empty() { 3600 } else { 1 });
+        soonest.map_or(most, |due| due.saturating_sub(now)).min(most).max(Duration::from_millis(1))
+    }
+
+    /// Nothing runs, nothing can start, and everything that ended is published or cannot be now.
+    fn is_settled(&self) -> bool {
+        let blocked = self.push_again.is_some() && self.push_failures >= self.settings.push_tries;
+        let nothing_to_publish =
+            self.publishing == 0 && (self.ended.is_empty() || blocked || self.halt == Some(Halt::Rewritten));
+        self.running == 0 && nothing_to_publish && (self.stopping.is_some() || !self.may_start_something())
+    }
+
+    fn append(&self, steps: &[Step], counts: &[crate::journal::Count]) -> Result<(), DispatchError> {
+        let at = crate::clock::utc_millis(self.clock.now());
+        Ok(locked(&self.journal).append(&at, steps, counts)?)
+    }
+
+    fn step(id: RequestId, event: Event) -> Step {
+        Step { id, event }
+    }
+}
+
+/// The workers, and which of them are free.
+#[derive(Default)]
+struct Crew {
+    work: Vec<Sender<Work>>,
+    free: Vec<usize>,
+}
+
+impl Crew {
+    fn add(&mut self, work: Sender<Work>) {
+        self.free.push(self.work.len());
+        self.work.push(work);
+    }
+
+    fn free(&self) -> usize {
+        self.free.len()
+    }
+
+    fn release(&mut self, worker: usize) {
+        self.free.push(worker);
+    }
+
+    fn give(&mut self, work: Work) {
+        let worker = self.free.pop().expect("only as much is started as workers are free");
+        self.work[worker].send(work).expect("a worker lives as long as its sender");
+    }
+}
+
+/// Where the program finds itself, for keepers.
+pub fn own_program() -> PathBuf {
+    PathBuf::from(crate::run::sandbox::SlotSetup::SELF)
+}

@@ -1,0 +1,496 @@
+//! Ending: what an attempt came to, whether another follows, and the record that is sealed for publication.
+
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::standing::Held;
+use super::{
+    AUTH_PAUSES, BATCH_OPEN, Batch, DispatchError, Dispatcher, Ended, Halt, HeldBy, Obstacle, PUSH_PAUSES,
+    PublishError, Report, Round, RunError,
+};
+use crate::admit::{Admitted, Rejection};
+use crate::backoff::Policy;
+use crate::clock::utc_millis;
+use crate::diagnostic::Diagnostic;
+use crate::event::Event;
+use crate::id::RequestId;
+use crate::inbox::Entry;
+use crate::job::{Delivery, Introduced, Retry};
+use crate::journal::{Count, Entry as Step};
+use crate::metrics;
+use crate::outcome::{Attempt, Outcome};
+use crate::publish::locked;
+use crate::queue::Standing as Place;
+use crate::record::log::LogEvent;
+use crate::record::{Record, RequestedBy, Sandbox, summary};
+use crate::repo::{Origin, Repo};
+use crate::run::sandbox;
+use crate::spool::{self, Parcel, Story};
+
+/// Journal key: the remote and credential that a record has reached before.
+pub(super) const META_PROVEN: &str = "proven";
+/// Attempts that the sandbox did not carry out, before it is taken for an answer.
+const MISFIRES_MAX: u32 = 3;
+
+impl Dispatcher {
+    /// Takes finished attempts: EXITs of a round are one durable write, after their spools are whole.
+    pub(super) fn take_done(&mut self, done: Vec<(RequestId, Result<Report, RunError>)>) -> Result<(), DispatchError> {
+        let mut steps = Vec::new();
+        let mut counts = Vec::new();
+        for (id, result) in done {
+            let (step, mut more) = match result {
+                Ok(report) => self.conclude(id, &report)?,
+                Err(error) => self.conclude_misfire(id, &error)?,
+            };
+            steps.push(step);
+            counts.append(&mut more);
+        }
+        self.append(&steps, &counts)
+    }
+
+    fn conclude(&mut self, id: RequestId, report: &Report) -> Result<(Step, Vec<Count>), DispatchError> {
+        let ticket = self.tickets.get_mut(&id).expect("what ran has a ticket");
+        ticket.attempts.push(report.attempt.clone());
+        let row = &ticket.admitted.kind.row;
+        let again = may_try_again(row.delivery, row.retry.as_ref(), report, self.stopping.is_some());
+        if let Some(pause) = again.and_then(|retry| pause_before(retry, report.attempt.number)) {
+            return Ok((self.retry(id, report.outcome, &report.attempt, pause), Vec::new()));
+        }
+        self.seal_run(id, report)
+    }
+
+    /// The sandbox did not carry the attempt out. Where that proves that nothing ran, it may be tried again whatever the kind.
+    fn conclude_misfire(&mut self, id: RequestId, error: &RunError) -> Result<(Step, Vec<Count>), DispatchError> {
+        let ran = matches!(error, RunError::Sandbox(sandbox::RunError::Stuck { .. }))
+            || matches!(error, RunError::Sandbox(sandbox::RunError::Lost { when, .. }) if when.contains("may have been started"));
+        tracing::error!("{}: {error}", self.name_of(id));
+        let now = self.clock.now();
+        let ticket = self.tickets.get_mut(&id).expect("what ran has a ticket");
+        let number = u32::try_from(ticket.attempts.len()).unwrap_or(u32::MAX) + 1;
+        ticket.misfires += 1;
+        let attempt = Attempt {
+            number,
+            started_at: now,
+            finished_at: Some(now),
+            exit_code: None,
+            signal: None,
+            reason: Some(if ran { format!("lost: {error}") } else { format!("not_started: {error}") }),
+        };
+        ticket.attempts.push(attempt.clone());
+        let row = &ticket.admitted.kind.row;
+        let harmless = !ran || row.delivery == Delivery::AtLeastOnce;
+        if harmless && ticket.misfires < MISFIRES_MAX {
+            return Ok((self.retry(id, Outcome::Failed, &attempt, Duration::from_millis(200)), Vec::new()));
+        }
+        let outcome = if ran { Outcome::Indeterminate } else { Outcome::Failed };
+        self.seal_run(id, &Report::unrun(attempt, outcome))
+    }
+
+    fn retry(&mut self, id: RequestId, outcome: Outcome, attempt: &Attempt, pause: Duration) -> Step {
+        let due = self.clock.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
+        let reason = attempt.reason.clone().unwrap_or_default();
+        tracing::info!(
+            "{} will be tried again in {} ({reason})",
+            self.name_of(id),
+            crate::units::format_duration(pause)
+        );
+        self.queue.set(id, Place::Retrying { due });
+        let event = Event::Exit {
+            attempt: attempt.number,
+            outcome,
+            exit_code: attempt.exit_code,
+            reason: attempt.reason.clone(),
+            terminal: false,
+            retry_at: Some(utc_millis(due)),
+            log_sha256: None,
+        };
+        Self::step(id, event)
+    }
+
+    /// Seals the record of a request whose last attempt is over.
+    pub(super) fn seal_run(&mut self, id: RequestId, report: &Report) -> Result<(Step, Vec<Count>), DispatchError> {
+        let ticket = self.tickets.remove(&id).expect("what ran has a ticket");
+        self.queue.remove(id);
+        let started = ticket.started.as_ref().expect("what ran was started");
+        let job = &started.job;
+        let mut record =
+            self.record(report.outcome, id, &ticket.entry, &ticket.introduced, &started.contract.commit.to_string());
+        fill_from_job(&mut record, &ticket.admitted, &started.contract.index_blob);
+        record = Record { reason: report.attempt.reason.clone(), ..record }.with_attempts(ticket.attempts.clone());
+        record.run_as.clone_from(&report.run_as);
+        record.sandbox = Some(Sandbox { level: job.grant.level.as_str().to_owned(), layers: report.layers.clone() });
+        record.output = Some(report.output);
+        record.result.clone_from(&report.result);
+        record.handler.clone_from(&report.handler);
+        record.skipped.clone_from(&report.skipped);
+        record.warnings.clone_from(&report.warnings);
+        let finished = record.finished_at.unwrap_or_else(|| self.clock.now());
+        let story = Story {
+            before: vec![(started_or(&record, finished), admitted_event(&ticket.entry, &record.commit))],
+            attempts: report.attempt.number,
+            after: vec![(finished, LogEvent::Recorded { outcome: report.outcome })],
+            error_log: None,
+            limits: report.limits.clone(),
+            tail: report.tail.clone(),
+        };
+        let (place, loose) = (started.place.clone(), ticket.loose);
+        let parcel = Self::parcel(record, &ticket.entry, &started.contract.config, place, loose);
+        let duration = parcel.record.duration_ms.map(Duration::from_millis);
+        self.seal(parcel, story, report.attempt.number, duration)
+    }
+
+    /// Ends a queued request that was never started.
+    pub(super) fn end_queued(
+        &mut self,
+        id: RequestId,
+        outcome: Outcome,
+        reason: &'static str,
+        replay_of: Option<RequestId>,
+    ) -> Result<(), DispatchError> {
+        self.queue.remove(id);
+        let Some(ticket) = self.tickets.remove(&id) else { return Ok(()) };
+        let (entry, introduced, admitted) = (ticket.entry, ticket.introduced, ticket.admitted);
+        self.end_unrun(id, &entry, &introduced, ticket.loose, &admitted, outcome, reason, replay_of)
+    }
+
+    pub(super) fn reject_key(&mut self, id: RequestId, key: &str, other: RequestId) -> Result<(), DispatchError> {
+        self.queue.remove(id);
+        let Some(ticket) = self.tickets.remove(&id) else { return Ok(()) };
+        let fault = Diagnostic::new(
+            "E0208",
+            &ticket.entry.shown,
+            format!("idempotency_key `{key}` was used by {other} with another spec"),
+        )
+        .help("a key stands for one spec: choose a new key, or make the specs the same");
+        let kind = Some(ticket.admitted.request.kind.clone());
+        let rejection = Rejection { reason: "idempotency_mismatch", kind, id: None, faults: vec![fault] };
+        self.reject(id, &ticket.entry, &ticket.introduced, ticket.loose, rejection)
+    }
+
+    /// Ends a request without a run: expired, or answered by an earlier one.
+    #[expect(clippy::too_many_arguments, reason = "the facts of one request, which has no ticket yet or no longer")]
+    pub(super) fn end_unrun(
+        &mut self,
+        id: RequestId,
+        entry: &Entry,
+        introduced: &Introduced,
+        loose: bool,
+        admitted: &Admitted,
+        outcome: Outcome,
+        reason: &'static str,
+        replay_of: Option<RequestId>,
+    ) -> Result<(), DispatchError> {
+        let Some(contract) = self.contract.clone() else { return Ok(()) };
+        let mut record = self.record(outcome, id, entry, introduced, &contract.commit.to_string());
+        fill_from_job(&mut record, admitted, &contract.index_blob);
+        record.reason = Some(reason.to_owned());
+        record.replay_of = replay_of;
+        if let Some(earlier) = replay_of.and_then(|earlier| spool::load(&self.state, earlier)) {
+            record.exit_code = earlier.record.exit_code;
+            record.result = earlier.record.result;
+        } else if replay_of.is_some() {
+            record.exit_code = Some(0);
+        }
+        self.end_with(record, entry, introduced, loose, None)
+    }
+
+    /// Ends a request by refusing it.
+    pub(super) fn reject(
+        &mut self,
+        id: RequestId,
+        entry: &Entry,
+        introduced: &Introduced,
+        loose: bool,
+        rejection: Rejection,
+    ) -> Result<(), DispatchError> {
+        let Some(contract) = self.contract.clone() else { return Ok(()) };
+        let mut record = self.record(Outcome::Rejected, id, entry, introduced, &contract.commit.to_string());
+        record.kind.clone_from(&rejection.kind);
+        record.index_blob = Some(contract.index_blob.clone());
+        // One that came back has nothing wrong in it: the class says all.
+        let first = rejection.faults.first().filter(|_| rejection.reason != "returned");
+        let class = rejection.reason;
+        record.reason = Some(first.map_or_else(|| class.to_owned(), |fault| format!("{class}: {}", fault.message)));
+        // The line that would grant it belongs where people look first.
+        record.warnings = rejection.faults.iter().filter_map(|fault| fault.help.clone()).collect();
+        let unknown = rejection.kind.as_deref().filter(|_| rejection.reason == "unknown_kind");
+        let text = summary::error_log(unknown, &rejection.faults);
+        self.end_with(record, entry, introduced, loose, Some((text, rejection.faults)))
+    }
+
+    fn end_with(
+        &mut self,
+        mut record: Record,
+        entry: &Entry,
+        introduced: &Introduced,
+        loose: bool,
+        refused: Option<(String, Vec<Diagnostic>)>,
+    ) -> Result<(), DispatchError> {
+        let Some(contract) = self.contract.clone() else { return Ok(()) };
+        let (id, now) = (record.id, self.clock.now());
+        record.finished_at = Some(now);
+        let place = self.choose_place(&contract, id, entry, introduced)?;
+        let mut before = vec![(now, admitted_event(entry, &record.commit))];
+        let (error_log, faults) = refused.unzip();
+        before.extend(
+            faults
+                .into_iter()
+                .flatten()
+                .map(|fault| (now, LogEvent::Rejected { code: fault.code.to_owned(), message: fault.message })),
+        );
+        let story = Story {
+            before,
+            after: vec![(now, LogEvent::Recorded { outcome: record.outcome })],
+            error_log,
+            ..Story::default()
+        };
+        let parcel = Self::parcel(record, entry, &contract.config, place, loose);
+        let (step, counts) = self.seal(parcel, story, 0, None)?;
+        self.append(&[step], &counts)
+    }
+
+    fn seal(
+        &mut self,
+        parcel: Parcel,
+        story: Story,
+        attempt: u32,
+        duration: Option<Duration>,
+    ) -> Result<(Step, Vec<Count>), DispatchError> {
+        let parcel = spool::seal(&self.state, parcel, story)?;
+        let record = &parcel.record;
+        let kind = record.kind.clone().unwrap_or_default();
+        // Kinds that the router does not know come from anybody: they must not make new time series.
+        let known = self.contract.as_ref().is_some_and(|contract| contract.rules.kinds.contains_key(&kind));
+        let counts = metrics::ended(if known { &kind } else { "" }, record.outcome.as_str(), duration);
+        let event = Event::Exit {
+            attempt,
+            outcome: record.outcome,
+            exit_code: record.exit_code,
+            reason: record.reason.clone(),
+            terminal: true,
+            retry_at: None,
+            log_sha256: record.log_sha256.clone(),
+        };
+        let ended = Ended {
+            id: record.id,
+            name: record.name.clone(),
+            kind: record.kind.clone(),
+            outcome: record.outcome,
+            reason: record.reason.clone(),
+            duration_ms: record.duration_ms,
+        };
+        tracing::info!(
+            "{} {}{}",
+            ended.name,
+            ended.outcome,
+            ended.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
+        );
+        let step = Self::step(record.id, event);
+        self.summary.ended.push(ended);
+        self.batch_open.get_or_insert(self.clock.monotonic());
+        self.ended.push(parcel);
+        Ok((step, counts))
+    }
+
+    pub(super) fn record(
+        &self,
+        outcome: Outcome,
+        id: RequestId,
+        entry: &Entry,
+        introduced: &Introduced,
+        commit: &str,
+    ) -> Record {
+        let folder = entry.folder.as_ref().map(|folder| format!("{folder}/")).unwrap_or_default();
+        let mut record = Record::new(outcome, id, format!("{folder}{}", entry.stem));
+        record.queued_at = Some(introduced.time);
+        record.host.clone_from(&self.host.node);
+        commit.clone_into(&mut record.commit);
+        record.requested_by = Some(RequestedBy {
+            author: introduced.author.clone(),
+            committer: introduced.committer.clone(),
+            commit: introduced.commit.clone(),
+        });
+        record.request_blob = entry.oid.to_string();
+        record.host_file_sha256.clone_from(&self.host.sha256);
+        record
+    }
+
+    pub(super) fn parcel(
+        record: Record,
+        entry: &Entry,
+        config: &crate::config::RepoConfig,
+        place: String,
+        loose: bool,
+    ) -> Parcel {
+        Parcel {
+            v: 1,
+            record,
+            path: entry.path.clone(),
+            blob: entry.oid.to_string(),
+            mode: entry.mode,
+            archive: config.archive.clone(),
+            output: config.output.clone(),
+            place,
+            extension: entry.extension.to_owned(),
+            loose,
+            reduced: false,
+        }
+    }
+
+    /// Hands a closed batch to the publisher: when nothing runs or can start, or the batch is old enough.
+    pub(super) fn publish_due(&mut self, batches: &Sender<Batch>) {
+        if self.publishing > 0 || self.ended.is_empty() || self.halt == Some(Halt::Rewritten) {
+            return;
+        }
+        let now = self.clock.monotonic();
+        if self
+            .push_again
+            .is_some_and(|due| due > now || self.push_failures >= self.settings.push_tries && !self.watching)
+        {
+            return;
+        }
+        let old = self.batch_open.is_some_and(|opened| now.saturating_sub(opened) >= BATCH_OPEN);
+        if !old && (self.running > 0 || self.may_start_something()) {
+            return;
+        }
+        let Some(tip) = self.tip else { return };
+        let suffix = self.contract.as_ref().map(|contract| contract.config.commit_suffix.clone()).unwrap_or_default();
+        let parcels = std::mem::take(&mut self.ended);
+        self.publishing = parcels.len();
+        self.batch_open = None;
+        // The publisher outlives us only where the whole process ends, and then the journal knows.
+        let _ = batches.send(Batch { tip, parcels, suffix });
+    }
+
+    /// What the publisher came back with.
+    pub(super) fn take_round(&mut self, round: Result<Round, PublishError>) -> Result<(), DispatchError> {
+        self.publishing = 0;
+        let round = round?;
+        let before = self.tip.replace(round.tip);
+        self.summary.published += round.published.len();
+        if !round.published.is_empty() {
+            self.last_push = self.clock.now().as_second();
+            self.push_failures = 0;
+            self.push_again = None;
+            if self.unproven {
+                self.unproven = false;
+                let proven = credential_of(&self.repo);
+                locked(&self.journal).set_meta(META_PROVEN, &proven)?;
+            }
+            tracing::info!("published {} record(s) as {}", round.published.len(), short(&round.tip.to_string()));
+            for parcel in &round.published {
+                self.places.remove(&parcel.place.to_lowercase());
+            }
+            self.bring_up(before, &round)?;
+        }
+        self.summary.obstacle.clone_from(&round.obstacle);
+        if let Some(obstacle) = &round.obstacle {
+            self.meet_obstacle(obstacle);
+        }
+        if !round.left.is_empty() {
+            self.batch_open.get_or_insert(self.clock.monotonic());
+        }
+        self.ended.splice(0..0, round.left);
+        Ok(())
+    }
+
+    fn meet_obstacle(&mut self, obstacle: &Obstacle) {
+        self.push_failures = self.push_failures.saturating_add(1);
+        let policy: Policy = match obstacle {
+            Obstacle::Rewritten { .. } => {
+                self.halt = Some(Halt::Rewritten);
+                return tracing::error!("{}", obstacle.words());
+            }
+            Obstacle::Auth(_) => AUTH_PAUSES,
+            _ => PUSH_PAUSES,
+        };
+        // Credentials, set-up and hooks do not mend themselves within a pass.
+        if matches!(obstacle, Obstacle::Auth(_) | Obstacle::Configuration(_) | Obstacle::Declined(_)) {
+            self.push_failures = self.push_failures.max(self.settings.push_tries);
+        }
+        let random = f64::from(Uuid::new_v4().as_bytes()[0]) / 256.0;
+        let pause = policy.pause_after(self.push_failures, || random).unwrap_or(policy.max);
+        self.push_again = Some(self.clock.monotonic() + pause);
+        tracing::warn!("not published: {}", obstacle.words());
+    }
+
+    pub(super) fn hold(&mut self, id: RequestId, entry: &Entry, by: HeldBy, words: String) {
+        if [&self.held, &self.held_before].iter().all(|known| known.get(&id).is_none_or(|held| held.words != words)) {
+            tracing::warn!("{} is held: {words}", entry.shown);
+        }
+        self.held.insert(id, Held { id, path: entry.shown.clone(), by, words });
+    }
+
+    /// Holds a request that was queued: it gives its place up until the next look.
+    pub(super) fn hold_queued(&mut self, id: RequestId, entry: &Entry, by: HeldBy, words: String) {
+        self.hold(id, entry, by, words);
+        let started = self.tickets.get(&id).is_some_and(|ticket| ticket.started.is_some());
+        if !started {
+            self.queue.remove(id);
+            self.tickets.remove(&id);
+        }
+    }
+
+    pub(super) fn name_of(&self, id: RequestId) -> String {
+        self.tickets.get(&id).map_or_else(|| id.to_string(), |ticket| ticket.entry.shown.clone())
+    }
+}
+
+/// What tells one remote and credential from another, without holding either.
+pub(super) fn credential_of(repo: &Repo) -> String {
+    let text = match repo.origin() {
+        Origin::Local => String::new(),
+        Origin::Remote { push_url, .. } => format!("{push_url} {}", repo.has_token()),
+    };
+    let digest = Sha256::digest(text.as_bytes());
+    Uuid::from_slice(&digest[..16]).map(|id| id.to_string()).unwrap_or_default()
+}
+
+fn may_try_again<'r>(
+    delivery: Delivery,
+    retry: Option<&'r Retry>,
+    report: &Report,
+    stopping: bool,
+) -> Option<&'r Retry> {
+    let retry = retry.filter(|_| delivery == Delivery::AtLeastOnce)?;
+    let asked = report.outcome == Outcome::Failed
+        && report
+            .attempt
+            .exit_code
+            .and_then(|code| u8::try_from(code).ok())
+            .is_some_and(|code| retry.on.contains(&code));
+    // Ended by our own stop: the next dispatcher tries again.
+    let stopped = stopping && report.attempt.reason.as_deref() == Some("shutdown");
+    (asked || stopped).then_some(retry)
+}
+
+/// The pause after attempt `number` failed; `None` where it was the last one.
+pub(super) fn pause_before(retry: &Retry, number: u32) -> Option<Duration> {
+    let policy = Policy { first: retry.backoff, max: retry.max_backoff, attempts: retry.attempts };
+    // A handler's author chose this pause to let something recover: no jitter below it.
+    policy.pause_after(number, || 1.0)
+}
+
+pub(super) fn fill_from_job(record: &mut Record, admitted: &Admitted, index_blob: &str) {
+    record.kind = Some(admitted.request.kind.clone());
+    record.resource = admitted.locks.iter().cloned().collect();
+    record.handler_blob.clone_from(&admitted.kind.handler_blob);
+    record.schema_blob.clone_from(&admitted.kind.schema_blob);
+    record.index_blob = Some(index_blob.to_owned());
+    record.idempotency_key.clone_from(&admitted.request.idempotency_key);
+}
+
+fn admitted_event(entry: &Entry, commit: &str) -> LogEvent {
+    LogEvent::Admitted { path: entry.shown.clone(), commit: commit.to_owned(), blob: entry.oid.to_string() }
+}
+
+fn started_or(record: &Record, other: jiff::Timestamp) -> jiff::Timestamp {
+    record.started_at.unwrap_or(other)
+}
+
+fn short(id: &str) -> &str {
+    id.get(..10).unwrap_or(id)
+}

@@ -1,0 +1,452 @@
+//! Looking at main: fetch, history, contract, inbox; and what each entry becomes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::{DispatchError, Dispatcher, Halt, HeldBy, Ticket};
+use crate::admit::{self, Rejection, Verdict};
+use crate::contract::{self, Contract, ContractError};
+use crate::diagnostic::Diagnostic;
+use crate::event::Event;
+use crate::id::RequestId;
+use crate::inbox::{self, Entry};
+use crate::job::Introduced;
+use crate::journal::{Admitted as Described, Entry as Step, Row};
+use crate::outcome::Outcome;
+use crate::publish::{META_TIP, locked, obstacle_of};
+use crate::queue::{Order, Standing as Place};
+use crate::repo::{self, Oid, Open};
+use crate::state::State;
+
+/// Journal key: when main was last read and had moved, seconds since 1970.
+pub(super) const META_FETCHED_AT: &str = "fetched_at";
+/// Journal key prefix: a foreign state folder that was adopted.
+pub const META_ADOPTED: &str = "adopted:";
+/// Journal key: the branch that the first run saw.
+pub const META_BRANCH: &str = "branch";
+/// Journal key: whether only merged requests ran at the first run.
+pub const META_MERGED_ONLY: &str = "merged_only";
+/// A journal that has seen nothing looks this many commits back for other dispatchers.
+const FOREIGN_COMMITS: usize = 1000;
+
+/// An entry with everything that decides about it.
+struct Met {
+    id: RequestId,
+    entry: Entry,
+    introduced: Introduced,
+    bytes: Arc<[u8]>,
+    verdict: Verdict,
+    loose: bool,
+}
+
+impl Dispatcher {
+    /// Main as it is now, and as it was when it was last seen. The latter is read first: the publisher moves it on.
+    pub(super) fn fetch(&mut self) -> Result<Option<(Option<Oid>, Oid)>, DispatchError> {
+        let seen = locked(&self.journal).meta(META_TIP)?.and_then(|text| text.parse().ok());
+        let tip = self.repo.fetch();
+        match tip {
+            Ok(tip) => {
+                self.last_fetch = self.clock.now().as_second();
+                self.summary.obstacle = None;
+                Ok(Some((seen, tip.commit)))
+            }
+            Err(error) => {
+                tracing::warn!("{error}");
+                self.summary.obstacle = Some(obstacle_of(&error));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Stops where main lost commits that were there, and keeps at-most-once work where another dispatcher records.
+    pub(super) fn check_history(&mut self, seen: Option<Oid>, tip: Oid) -> Result<(), DispatchError> {
+        let mut journal = locked(&self.journal);
+        if seen == Some(tip) && self.tip.is_some() {
+            return Ok(());
+        }
+        if let Some(seen) = seen
+            && !self.repo.is_ancestor(seen, tip)?
+        {
+            let obstacle = crate::publish::Obstacle::Rewritten { seen: seen.to_string(), now: tip.to_string() };
+            tracing::error!("{}", obstacle.words());
+            self.summary.obstacle = Some(obstacle);
+            self.halt = Some(Halt::Rewritten);
+            return Ok(());
+        }
+        self.halt = None;
+        let mut foreign = None;
+        for (_, state) in self.repo.foreign_states(tip, seen, FOREIGN_COMMITS)? {
+            if state != self.state_id.to_string() && journal.meta(&format!("{META_ADOPTED}{state}"))?.is_none() {
+                foreign = Some(state);
+            }
+        }
+        if let Some(state) = foreign {
+            tracing::error!(
+                "another dispatcher (state {state}) records in this repository; at-most-once requests wait"
+            );
+            self.summary.foreign = Some(state);
+            self.halt = Some(Halt::Foreign);
+            // The tip is not taken as seen: the next pass must meet the stranger again.
+            return Ok(());
+        }
+        if seen != Some(tip) {
+            journal.set_meta(META_TIP, &tip.to_string())?;
+            journal.set_meta(META_FETCHED_AT, &self.last_fetch.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Records whose push was never answered: main says whether they landed.
+    pub(super) fn settle_built(&mut self, tip: Oid) -> Result<(), DispatchError> {
+        if self.publishing > 0 {
+            return Ok(());
+        }
+        let rows = locked(&self.journal).open_requests()?;
+        for row in rows {
+            let State::Built { commits, .. } = &row.state else { continue };
+            let mut landed = false;
+            for commit in commits {
+                landed = landed || self.repo.is_ancestor(commit.parse()?, tip)?;
+            }
+            if landed {
+                self.append(&[Self::step(row.id, Event::Pushed { tip: tip.to_string() })], &[])?;
+                self.ended.retain(|parcel| parcel.record.id != row.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the tip says; false where nothing can be admitted by it.
+    pub(super) fn load_contract(&mut self, tip: Oid) -> Result<bool, DispatchError> {
+        let contract = match contract::load(&self.repo, tip, &mut self.compiled) {
+            Ok(contract) => contract,
+            Err(ContractError::Faults(faults)) => {
+                self.fault(faults);
+                self.contract = None;
+                return Ok(false);
+            }
+            Err(ContractError::Repo(error)) => return Err(error.into()),
+        };
+        if let Some(fault) = self.changed_policy(&contract)? {
+            self.fault(vec![fault]);
+            self.contract = None;
+            return Ok(false);
+        }
+        let faults = contract.faults();
+        self.fault(faults);
+        self.contract = Some(Arc::new(contract));
+        Ok(true)
+    }
+
+    /// What was queued by an earlier tip waits until main can be obeyed again.
+    pub(super) fn drop_unstarted(&mut self) {
+        let unstarted: Vec<RequestId> =
+            self.tickets.iter().filter(|(_, ticket)| ticket.started.is_none()).map(|(id, _)| *id).collect();
+        for id in unstarted {
+            self.queue.remove(id);
+            self.tickets.remove(&id);
+        }
+    }
+
+    fn fault(&mut self, faults: Vec<Diagnostic>) {
+        for fault in faults {
+            if !self.faults_before.contains(&fault) {
+                tracing::error!("{fault}");
+            }
+            self.summary.faults.push(fault);
+        }
+    }
+
+    /// The owner's host file decides on branch and policy; without its word what the first run saw is kept, so that a
+    /// commit alone cannot move the dispatcher to a branch that nobody protects.
+    fn changed_policy(&mut self, contract: &Contract) -> Result<Option<Diagnostic>, DispatchError> {
+        let asked_branch = contract.config.branch.clone().unwrap_or_else(|| self.repo.branch().to_owned());
+        let mut journal = locked(&self.journal);
+        for (key, asked, fixed) in [
+            (META_BRANCH, asked_branch, self.host.file.repository.branch.is_some()),
+            (
+                META_MERGED_ONLY,
+                contract.config.merged_only.to_string(),
+                self.host.file.repository.merged_only.is_some(),
+            ),
+        ] {
+            if fixed {
+                continue;
+            }
+            match journal.meta(key)? {
+                None => journal.set_meta(key, &asked)?,
+                Some(kept) if kept != asked => {
+                    let what = if key == META_BRANCH { "mainline_branch" } else { "enforce_merge_before_execution" };
+                    let message = format!("`{what}` is `{asked}` now, and was `{kept}` at the first run");
+                    return Ok(Some(Diagnostic::new("E0710", crate::config::PATH, message).help(
+                        "`dispatch adopt` accepts the change; `repository:` in the host file decides it for good",
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn merged_only(&self, contract: &Contract) -> bool {
+        self.host.file.repository.merged_only.unwrap_or(contract.config.merged_only)
+    }
+
+    /// Admits everything that lies in the inbox, and notes what left it before it was started.
+    pub(super) fn read_inbox(&mut self, tip: Oid) -> Result<(), DispatchError> {
+        let Some(contract) = self.contract.clone() else { return Ok(()) };
+        let mut met = self.meet_all(tip, &contract)?;
+        met.sort_by(|a, b| (a.introduced.position, &a.entry.path).cmp(&(b.introduced.position, &b.entry.path)));
+        let rows: HashMap<RequestId, Row> =
+            locked(&self.journal).open_requests()?.into_iter().map(|row| (row.id, row)).collect();
+        let mut steps = self.withdrawn(&rows, &met);
+        let mut fresh: HashSet<RequestId> = HashSet::new();
+        let mut pending = Vec::new();
+        for met in met {
+            let Some(met) = self.with_own_id(met, &fresh)? else { continue };
+            let row = rows.get(&met.id);
+            match row.map(|row| &row.state) {
+                Some(State::Seen) => {}
+                Some(_) => continue,
+                // Published once, and main lost the record together with the archived request: the spool has it still.
+                None if self.publish_again(met.id)? => continue,
+                None => {
+                    let base = tip.to_string();
+                    let (path, blob) = (met.entry.shown.clone(), met.entry.oid.to_string());
+                    let introduced = met.introduced.commit.clone();
+                    steps.push(Self::step(met.id, Event::Seen { path, blob, introduced, base }));
+                }
+            }
+            fresh.insert(met.id);
+            pending.push(met);
+        }
+        self.append(&steps, &[])?;
+        for met in pending {
+            self.place(met)?;
+        }
+        Ok(())
+    }
+
+    fn publish_again(&mut self, id: RequestId) -> Result<bool, DispatchError> {
+        let row = locked(&self.journal).get(id)?;
+        let Some((row, State::Published { outcome })) = row.map(|row| (row.clone(), row.state)) else {
+            return Ok(false);
+        };
+        if self.publishing == 0 {
+            tracing::warn!("main lost the record of {id}: it is published again, nothing is run");
+            self.recover_ended(&row, outcome)?;
+        }
+        Ok(true)
+    }
+
+    fn meet_all(&mut self, tip: Oid, contract: &Contract) -> Result<Vec<Met>, DispatchError> {
+        let config = &contract.config;
+        let read = inbox::read(&self.repo, tip, config)?;
+        for path in &read.left_alone {
+            tracing::debug!("`{path}` is left alone: a request ends in .yml or .yaml and lies at most one folder down");
+        }
+        let open: Vec<Open> =
+            read.entries.iter().map(|entry| Open { path: entry.path.clone(), oid: entry.oid }).collect();
+        let introduced = self.repo.introduced(tip, &config.inbox, &config.archive, &open)?;
+        let mut met = Vec::new();
+        for (entry, introduced) in read.entries.into_iter().zip(introduced) {
+            let Some(introduced) = introduced else { continue };
+            let returned = introduced.returned;
+            let mut next = self.meet(contract, entry, introduced_of(&introduced), false)?;
+            if returned {
+                next.verdict = Verdict::Rejected(returned_to_inbox(&next.entry));
+            }
+            met.push(next);
+        }
+        if !self.merged_only(contract) {
+            for (entry, introduced) in self.loose_entries(tip, config)? {
+                met.push(self.meet(contract, entry, introduced, true)?);
+            }
+        }
+        Ok(met)
+    }
+
+    fn meet(
+        &self,
+        contract: &Contract,
+        entry: Entry,
+        introduced: Introduced,
+        loose: bool,
+    ) -> Result<Met, DispatchError> {
+        let derived = RequestId::derived(&introduced.commit, &entry.shown, &entry.oid.to_string());
+        let (bytes, verdict) = match inbox::bytes(&self.repo, &entry)? {
+            Ok(bytes) => {
+                let verdict = admit::admit(&contract.rules, &self.host.file, &entry.shown, &bytes, || derived.uuid());
+                (bytes, verdict)
+            }
+            Err(fault) => (Vec::new(), Verdict::Rejected(Rejection::unread(fault))),
+        };
+        let explicit = match &verdict {
+            Verdict::Ready(admitted) => admitted.request.id,
+            Verdict::Rejected(rejection) => rejection.id,
+            Verdict::Held { .. } => crate::request::hints(&entry.shown, &bytes).1,
+        };
+        let id = explicit.map_or(derived, RequestId::explicit);
+        Ok(Met { id, entry, introduced, bytes: bytes.into(), verdict, loose })
+    }
+
+    /// An id that another request has is refused; the refusal itself goes by the derived id. `None`: nothing to do.
+    fn with_own_id(&self, mut met: Met, fresh: &HashSet<RequestId>) -> Result<Option<Met>, DispatchError> {
+        let derived = RequestId::derived(&met.introduced.commit, &met.entry.shown, &met.entry.oid.to_string());
+        let returned = matches!(&met.verdict, Verdict::Rejected(rejection) if rejection.reason == "returned");
+        let known = locked(&self.journal).get(met.id)?;
+        let same = |row: &Row| {
+            row.blob == met.entry.oid.to_string()
+                && row.path == met.entry.shown
+                && row.introduced == met.introduced.commit
+        };
+        let taken = match &known {
+            _ if fresh.contains(&met.id) => true,
+            Some(row) if row.state == State::Withdrawn => row.blob != met.entry.oid.to_string(),
+            Some(row) => !same(row),
+            None => false,
+        };
+        if !taken && !returned {
+            return Ok(Some(met));
+        }
+        if !returned {
+            let message = format!("the id {} belongs to another request", met.id);
+            let fault = Diagnostic::new("E0206", &met.entry.shown, message)
+                .help("give this one an id of its own, or none: then it gets one by itself");
+            met.verdict = Verdict::Rejected(Rejection {
+                reason: "duplicate_id",
+                kind: crate::request::hints(&met.entry.shown, &met.bytes).0,
+                id: None,
+                faults: vec![fault],
+            });
+        }
+        met.id = derived;
+        let known = locked(&self.journal).get(derived)?;
+        Ok(known.is_none_or(|row| row.state == State::Seen).then_some(met))
+    }
+
+    /// SEEN requests that are not in the inbox any more.
+    fn withdrawn(&mut self, rows: &HashMap<RequestId, Row>, met: &[Met]) -> Vec<Step> {
+        let there: HashSet<(&str, String)> =
+            met.iter().map(|met| (met.entry.shown.as_str(), met.entry.oid.to_string())).collect();
+        let gone: Vec<RequestId> = rows
+            .values()
+            .filter(|row| row.state == State::Seen && !there.contains(&(row.path.as_str(), row.blob.clone())))
+            .map(|row| row.id)
+            .collect();
+        for id in &gone {
+            self.queue.remove(*id);
+            self.tickets.remove(id);
+        }
+        gone.into_iter().map(|id| Self::step(id, Event::Withdrawn)).collect()
+    }
+
+    /// Puts an entry where its verdict says: out with a record, aside, or into the queue.
+    fn place(&mut self, met: Met) -> Result<(), DispatchError> {
+        let Met { id, entry, introduced, bytes, verdict, loose } = met;
+        // What is judged anew at this tip may have been queued by the last one.
+        if self.tickets.get(&id).is_some_and(|ticket| ticket.started.is_none()) {
+            self.queue.remove(id);
+            self.tickets.remove(&id);
+        }
+        let admitted = match verdict {
+            Verdict::Rejected(rejection) => return self.reject(id, &entry, &introduced, loose, rejection),
+            Verdict::Held { kind, faults } => {
+                let words = faults
+                    .first()
+                    .map_or_else(|| format!("kind `{kind}` cannot be run"), |fault| fault.message.clone());
+                self.hold(id, &entry, HeldBy::Repository, words);
+                return Ok(());
+            }
+            Verdict::Ready(admitted) => *admitted,
+        };
+        self.describe(id, &admitted)?;
+        if self.is_expired(&admitted, &introduced) {
+            return self.end_unrun(id, &entry, &introduced, loose, &admitted, Outcome::Expired, "expired", None);
+        }
+        if let Some(start) = admitted.request.not_before.filter(|start| *start > self.clock.now()) {
+            self.hold(id, &entry, HeldBy::Time(start), format!("not before {start}"));
+            return Ok(());
+        }
+        if let Some((by, words)) = self.missing_layer(&admitted) {
+            self.hold(id, &entry, by, words);
+            return Ok(());
+        }
+        let order = Order { position: introduced.position, path: entry.shown.clone() };
+        self.queue.insert(id, order, admitted.locks.clone(), Place::Ready);
+        let ticket = Ticket {
+            entry,
+            introduced,
+            request: bytes,
+            admitted,
+            loose,
+            started: None,
+            attempts: Vec::new(),
+            misfires: 0,
+        };
+        self.tickets.insert(id, ticket);
+        Ok(())
+    }
+
+    fn describe(&mut self, id: RequestId, admitted: &admit::Admitted) -> Result<(), DispatchError> {
+        let request = &admitted.request;
+        // Only requests with a key are looked up by it; for the others the row can wait until START.
+        if request.idempotency_key.is_none() {
+            return Ok(());
+        }
+        let described = Described {
+            kind: Some(request.kind.clone()),
+            idempotency_key: request.idempotency_key.clone(),
+            spec_sha256: Some(spec_digest(&request.spec)),
+            place: None,
+        };
+        locked(&self.journal).describe(id, &described)?;
+        Ok(())
+    }
+
+    pub(super) fn is_expired(&self, admitted: &admit::Admitted, introduced: &Introduced) -> bool {
+        let now = self.clock.now();
+        let own = admitted.request.expires;
+        let age = admitted.kind.row.expires.and_then(|age| introduced.time.checked_add(age).ok());
+        own.into_iter().chain(age).any(|end| end <= now)
+    }
+}
+
+/// The digest by which two specs are told apart: key order does not count.
+pub(super) fn spec_digest(spec: &serde_json::Value) -> String {
+    fn sorted(value: &serde_json::Value) -> serde_json::Value {
+        match value {
+            serde_json::Value::Object(map) => {
+                let ordered: std::collections::BTreeMap<&String, serde_json::Value> =
+                    map.iter().map(|(key, value)| (key, sorted(value))).collect();
+                serde_json::to_value(ordered).expect("plain data")
+            }
+            serde_json::Value::Array(list) => list.iter().map(sorted).collect(),
+            other => other.clone(),
+        }
+    }
+    use std::fmt::Write as _;
+    Sha256::digest(sorted(spec).to_string()).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+pub(super) fn introduced_of(found: &repo::Introduced) -> Introduced {
+    Introduced {
+        commit: found.commit.to_string(),
+        position: found.position,
+        time: Timestamp::from_second(found.time).unwrap_or_default(),
+        author: found.author.clone(),
+        committer: found.committer.clone(),
+    }
+}
+
+fn returned_to_inbox(entry: &Entry) -> Rejection {
+    let fault = Diagnostic::new("E0207", &entry.shown, "this request came back from the archive: its record was reverted")
+        .help("what has run is not run again by a revert; `rerun` of it (a new request with the same spec) is how to ask for that");
+    Rejection { reason: "returned", kind: None, id: None, faults: vec![fault] }
+}

@@ -1,0 +1,252 @@
+//! After a restart: what the journal says was started, ended or built, taken up where it was left. Reads only the
+//! journal, the spool and main; what cannot be known is recorded as `indeterminate`, never guessed.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::finish::pause_before;
+use super::intake::introduced_of;
+use super::start::job_of;
+use super::{DispatchError, Dispatcher, Started, Ticket};
+use crate::admit::{self, Verdict};
+use crate::contract::{self, ContractError};
+use crate::event::Event;
+use crate::inbox::{self, Entry};
+use crate::job::{Delivery, Introduced};
+use crate::journal::Row;
+use crate::outcome::{Attempt, Outcome};
+use crate::publish::locked;
+use crate::queue::{Order, Standing as Place};
+use crate::record::log::LogEvent;
+use crate::record::report::Report;
+use crate::repo::{Oid, Open, TreeEntry};
+use crate::spool::{self, Story};
+use crate::state::State;
+
+impl Dispatcher {
+    /// Takes up every request that is neither published nor withdrawn nor merely seen.
+    pub(super) fn recover(&mut self) -> Result<(), DispatchError> {
+        let rows = locked(&self.journal).open_requests()?;
+        for row in rows {
+            if let Some(place) = &row.place {
+                self.places.insert(place.to_lowercase());
+            }
+            match row.state.clone() {
+                State::Running { attempt, commit, place } => self.recover_running(&row, attempt, &commit, &place)?,
+                State::Retrying { commit, place, due, .. } => self.recover_retrying(&row, &commit, &place, &due)?,
+                State::Ended { outcome } | State::Built { outcome, .. } => self.recover_ended(&row, outcome)?,
+                State::Unknown | State::Seen | State::Published { .. } | State::Withdrawn => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Started, and nobody saw the end.
+    fn recover_running(&mut self, row: &Row, attempt: u32, commit: &str, place: &str) -> Result<(), DispatchError> {
+        tracing::warn!("{} was running when the dispatcher was ended", row.path);
+        let ticket = self.readmit(row, commit, place)?;
+        let mut attempts = self.attempts_of(row)?;
+        let now = self.clock.now();
+        if let Some(last) = attempts.last_mut() {
+            last.finished_at = Some(now);
+            last.reason = Some("crash: the dispatcher was ended while it ran".to_owned());
+        }
+        let Some(mut ticket) = ticket else {
+            return self.end_without_ticket(row, place, attempt, attempts, Outcome::Indeterminate);
+        };
+        let kind = &ticket.admitted.kind.row;
+        let retry = kind.retry.as_ref().filter(|_| kind.delivery == Delivery::AtLeastOnce);
+        let again = retry.and_then(|retry| pause_before(retry, attempt));
+        ticket.attempts = attempts;
+        let last = ticket.attempts.last().cloned();
+        let order = Order { position: ticket.introduced.position, path: ticket.entry.shown.clone() };
+        let keys = ticket.admitted.locks.clone();
+        self.tickets.insert(row.id, ticket);
+        if again.is_some() {
+            // The crash itself was pause enough.
+            let event = Event::Exit {
+                attempt,
+                outcome: Outcome::Indeterminate,
+                exit_code: None,
+                reason: last.and_then(|last| last.reason),
+                terminal: false,
+                retry_at: Some(crate::clock::utc_millis(now)),
+                log_sha256: None,
+            };
+            self.append(&[Self::step(row.id, event)], &[])?;
+            self.queue.insert(row.id, order, keys, Place::Retrying { due: now });
+            return Ok(());
+        }
+        let last = last.unwrap_or_else(|| unknown_attempt(attempt, now));
+        let (step, counts) = self.seal_run(row.id, &Report::unrun(last, Outcome::Indeterminate))?;
+        self.append(&[step], &counts)
+    }
+
+    fn recover_retrying(&mut self, row: &Row, commit: &str, place: &str, due: &str) -> Result<(), DispatchError> {
+        let attempts = self.attempts_of(row)?;
+        let Some(mut ticket) = self.readmit(row, commit, place)? else {
+            let number = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+            return self.end_without_ticket(row, place, number, attempts, Outcome::Failed);
+        };
+        ticket.attempts = attempts;
+        let order = Order { position: ticket.introduced.position, path: ticket.entry.shown.clone() };
+        let due = due.parse().unwrap_or_else(|_| self.clock.now());
+        self.queue.insert(row.id, order, ticket.admitted.locks.clone(), Place::Retrying { due });
+        self.tickets.insert(row.id, ticket);
+        Ok(())
+    }
+
+    /// The outcome is final: only publication is left.
+    pub(super) fn recover_ended(&mut self, row: &Row, outcome: Outcome) -> Result<(), DispatchError> {
+        if self.ended.iter().any(|parcel| parcel.record.id == row.id) {
+            return Ok(());
+        }
+        let parcel = if let Some(parcel) = spool::load(&self.state, row.id) {
+            parcel
+        } else {
+            tracing::error!("the spool of {} is lost: its outcome is recorded without its output", row.id);
+            self.parcel_without_spool(row, outcome)?
+        };
+        self.places.insert(parcel.place.to_lowercase());
+        self.ended.push(parcel);
+        self.batch_open.get_or_insert(self.clock.monotonic());
+        Ok(())
+    }
+
+    /// The ticket of a request that was started at a commit; `None` where it cannot be had any more.
+    fn readmit(&mut self, row: &Row, commit: &str, place: &str) -> Result<Option<Ticket>, DispatchError> {
+        let commit: Oid = commit.parse()?;
+        if !self.repo.has(commit) {
+            return Ok(None);
+        }
+        let contract = match contract::load(&self.repo, commit, &mut self.compiled) {
+            Ok(contract) => Arc::new(contract),
+            Err(ContractError::Faults(_)) => return Ok(None),
+            Err(ContractError::Repo(error)) => return Err(error.into()),
+        };
+        let (entry, introduced, loose) = self.entry_of(row, commit, &contract.config)?;
+        let Ok(bytes) = inbox::bytes(&self.repo, &entry)? else { return Ok(None) };
+        let id = row.id.uuid();
+        let Verdict::Ready(admitted) = admit::admit(&contract.rules, &self.host.file, &entry.shown, &bytes, || id)
+        else {
+            return Ok(None);
+        };
+        let job = Arc::new(job_of(row.id, &entry, &introduced, &admitted, &contract));
+        Ok(Some(Ticket {
+            entry,
+            introduced,
+            request: bytes.into(),
+            admitted: *admitted,
+            loose,
+            started: Some(Started { job, contract, place: place.to_owned() }),
+            attempts: Vec::new(),
+            misfires: 0,
+        }))
+    }
+
+    /// Entry and introduction from the row: the commit that was admitted still has them, unless the file was never committed.
+    fn entry_of(
+        &self,
+        row: &Row,
+        commit: Oid,
+        config: &crate::config::RepoConfig,
+    ) -> Result<(Entry, Introduced, bool), DispatchError> {
+        let oid: Oid = row.blob.parse()?;
+        let found = self.repo.entry_at(commit, &row.path)?;
+        let loose = found.as_ref().is_none_or(|found| found.oid != oid);
+        let mode = found.map_or(crate::repo::MODE_FILE, |found| found.mode);
+        let below = row.path.strip_prefix(&config.inbox).unwrap_or(&row.path).trim_start_matches('/');
+        let (folder, name) = below.rsplit_once('/').map_or((None, below), |(folder, name)| (Some(folder), name));
+        let item = TreeEntry { name: name.as_bytes().to_vec(), mode, oid };
+        let entry = inbox::entry(&config.inbox, folder.map(str::as_bytes), &item);
+        let open = [Open { path: entry.path.clone(), oid }];
+        let introduced =
+            self.repo.introduced(commit, &config.inbox, &config.archive, &open)?.into_iter().next().flatten();
+        let introduced = introduced.map_or_else(
+            || Introduced {
+                commit: row.introduced.clone(),
+                position: u64::MAX,
+                time: row.queued_at.parse().unwrap_or_default(),
+                author: String::new(),
+                committer: String::new(),
+            },
+            |found| introduced_of(&found),
+        );
+        Ok((entry, introduced, loose))
+    }
+
+    /// Every start that the journal knows, with the end that it knows of it.
+    fn attempts_of(&self, row: &Row) -> Result<Vec<Attempt>, DispatchError> {
+        let mut attempts: Vec<Attempt> = Vec::new();
+        for (at, event) in locked(&self.journal).events(row.id)? {
+            let at: Timestamp = at.parse().unwrap_or_default();
+            match event {
+                Event::Start { attempt, .. } => attempts.push(unknown_attempt(attempt, at)),
+                Event::Exit { exit_code, reason, .. } => {
+                    if let Some(last) = attempts.last_mut() {
+                        last.finished_at = Some(at);
+                        last.exit_code = exit_code;
+                        last.reason = reason;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(attempts)
+    }
+
+    /// Ends a started request whose handler, grant or objects are not what they were.
+    fn end_without_ticket(
+        &mut self,
+        row: &Row,
+        place: &str,
+        number: u32,
+        attempts: Vec<Attempt>,
+        outcome: Outcome,
+    ) -> Result<(), DispatchError> {
+        let mut parcel = self.bare_parcel(row, outcome, place)?;
+        parcel.record = parcel.record.with_attempts(attempts);
+        parcel.record.reason.get_or_insert_with(|| "what it was started with is not there any more".to_owned());
+        let now = self.clock.now();
+        let after = vec![(now, LogEvent::Recorded { outcome })];
+        let parcel = spool::seal(&self.state, parcel, Story { attempts: number, after, ..Story::default() })?;
+        let event = Event::Exit {
+            attempt: number,
+            outcome,
+            exit_code: None,
+            reason: parcel.record.reason.clone(),
+            terminal: true,
+            retry_at: None,
+            log_sha256: parcel.record.log_sha256.clone(),
+        };
+        self.append(&[Self::step(row.id, event)], &[])?;
+        self.batch_open.get_or_insert(self.clock.monotonic());
+        self.ended.push(parcel);
+        Ok(())
+    }
+
+    fn parcel_without_spool(&mut self, row: &Row, outcome: Outcome) -> Result<spool::Parcel, DispatchError> {
+        let place = row.place.clone().unwrap_or_else(|| format!("recovered-{}", row.id.short()));
+        let mut parcel = self.bare_parcel(row, outcome, &place)?;
+        let attempts = self.attempts_of(row)?;
+        parcel.record = parcel.record.with_attempts(attempts);
+        parcel.record.warnings.push("the spool was lost: output and artifacts are gone".to_owned());
+        let after = vec![(self.clock.now(), LogEvent::Recorded { outcome })];
+        Ok(spool::seal(&self.state, parcel, Story { after, ..Story::default() })?)
+    }
+
+    /// A parcel from the journal's row alone.
+    fn bare_parcel(&mut self, row: &Row, outcome: Outcome, place: &str) -> Result<spool::Parcel, DispatchError> {
+        let contract = Arc::clone(self.contract.as_ref().expect("recovery follows the contract"));
+        let tip = self.tip.unwrap_or(contract.commit);
+        let (entry, introduced, loose) = self.entry_of(row, tip, &contract.config)?;
+        let mut record = self.record(outcome, row.id, &entry, &introduced, &contract.commit.to_string());
+        record.kind.clone_from(&row.kind);
+        Ok(Self::parcel(record, &entry, &contract.config, place.to_owned(), loose))
+    }
+}
+
+fn unknown_attempt(number: u32, started_at: Timestamp) -> Attempt {
+    Attempt { number, started_at, finished_at: None, exit_code: None, signal: None, reason: None }
+}

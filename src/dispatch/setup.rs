@@ -1,0 +1,185 @@
+//! How a dispatcher comes into being: what it is told, what it takes hold of, and what may keep it from starting.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+
+use uuid::Uuid;
+
+use super::{Dispatcher, Summary};
+use crate::clock::Clock;
+use crate::contract::Compiled;
+use crate::host::{Host, HostError};
+use crate::journal::{Journal, JournalError};
+use crate::lock::{Instance, LockError};
+use crate::publish::{META_PUSHED_AT, PublishError, Publisher, locked};
+use crate::queue::Queue;
+use crate::repo::{Identity, Repo, RepoError, SnapshotError, Snapshots};
+use crate::run::sandbox::{self, Control};
+use crate::run::{Local, local_cgroup_prefix};
+use crate::spool::SpoolError;
+use crate::statedir::{StateDir, StateDirError};
+
+/// Journal key: this state folder's own name.
+pub const META_STATE_ID: &str = "state_id";
+
+/// What a dispatcher is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many requests run at once.
+    pub jobs: u32,
+    /// Pushes in a row that may fail before a pass gives up.
+    pub push_tries: u32,
+    /// The program that is executed as keeper.
+    pub keeper: PathBuf,
+    /// Author and committer of record commits.
+    pub identity: Identity,
+    /// The paused file of the whole machine.
+    pub machine_paused: PathBuf,
+}
+
+/// Why a dispatcher cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatchError {
+    /// The state folder.
+    #[error(transparent)]
+    State(#[from] StateDirError),
+    /// Somebody else has it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The repository.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// The host file or a secret.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// Publishing met a fault of this host.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// A tree could not be laid out for a handler.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The system refused something small.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// The system's words.
+        source: std::io::Error,
+    },
+}
+
+impl Dispatcher {
+    /// Opens what lies in a state folder that `instance` holds.
+    ///
+    /// # Errors
+    /// [`DispatchError`] where something cannot be opened.
+    pub fn open(
+        repo: Repo,
+        state: StateDir,
+        instance: Instance,
+        host: Host,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Result<Self, DispatchError> {
+        // Nobody else works here now, so what looks like a leftover is one.
+        sandbox::sweep(local_cgroup_prefix());
+        let mut journal = Journal::open(state.root())?;
+        let known = journal.meta(META_STATE_ID)?.and_then(|text| Uuid::parse_str(&text).ok());
+        let state_id = known.unwrap_or_else(Uuid::new_v4);
+        if known.is_none() {
+            journal.set_meta(META_STATE_ID, &state_id.to_string())?;
+        }
+        let number = |key| -> Result<i64, JournalError> {
+            Ok(journal.meta(key)?.and_then(|text| text.parse().ok()).unwrap_or(0))
+        };
+        let last_push = number(META_PUSHED_AT)?;
+        let last_fetch = number(super::intake::META_FETCHED_AT)?;
+        let unproven = !matches!(repo.origin(), crate::repo::Origin::Local)
+            && journal.meta(super::finish::META_PROVEN)?.as_deref() != Some(&super::finish::credential_of(&repo));
+        let snapshots = Snapshots::open(state.root())?;
+        let control = Control::new().map_err(|source| DispatchError::System { what: "making a control", source })?;
+        Ok(Self {
+            repo,
+            state,
+            _instance: instance,
+            journal: Arc::new(Mutex::new(journal)),
+            host,
+            clock,
+            settings,
+            state_id,
+            snapshots,
+            compiled: Compiled::default(),
+            contract: None,
+            tip: None,
+            halt: None,
+            queue: Queue::default(),
+            tickets: HashMap::new(),
+            held: BTreeMap::new(),
+            held_before: BTreeMap::new(),
+            faults_before: Vec::new(),
+            ended: Vec::new(),
+            places: BTreeSet::new(),
+            batch_open: None,
+            publishing: 0,
+            push_failures: 0,
+            push_again: None,
+            unproven,
+            layers: HashMap::new(),
+            recovered: false,
+            watching: false,
+            locked_out: None,
+            running: 0,
+            stopping: None,
+            control,
+            messages: channel(),
+            last_fetch,
+            last_push,
+            summary: Summary::default(),
+        })
+    }
+
+    pub(super) fn publisher(&self) -> Result<Publisher, DispatchError> {
+        Ok(Publisher {
+            repo: self.repo.reopen()?,
+            state: self.state.clone(),
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&self.clock),
+            identity: self.settings.identity.clone(),
+            state_id: self.state_id,
+        })
+    }
+
+    pub(super) fn executor(&self, index: u32) -> Local {
+        let uids = self.host.file.uids;
+        let uid = rustix::process::geteuid().is_root().then(|| uids.first.saturating_add(index).min(uids.last));
+        let (state, keeper) = (self.state.clone(), self.settings.keeper.clone());
+        Local::new(index, state, keeper, uid, Arc::clone(&self.clock), self.control.clone())
+    }
+
+    /// The user that a kind with something of its own on the host always runs as, chosen once and kept: its files
+    /// must not change hands from run to run.
+    pub(super) fn uid_of_kind(&self, kind: &str) -> Result<u32, DispatchError> {
+        let mut journal = locked(&self.journal);
+        let mut known: BTreeMap<String, u32> =
+            journal.meta(META_KIND_UIDS)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        if let Some(uid) = known.get(kind) {
+            return Ok(*uid);
+        }
+        // From the top of the range down; slots count from its bottom up.
+        let lowest = known.values().min().copied().unwrap_or(self.host.file.uids.last + 1);
+        let uid = lowest - 1;
+        known.insert(kind.to_owned(), uid);
+        journal.set_meta(META_KIND_UIDS, &serde_json::to_string(&known).expect("plain data"))?;
+        Ok(uid)
+    }
+}
+
+const META_KIND_UIDS: &str = "kind_uids";

@@ -1,0 +1,279 @@
+//! Where things stand: what is held and why, the file that the reading faces read, metrics, the user's work tree,
+//! and what is cleared away when there is time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{DispatchError, Dispatcher, Round, Summary};
+use crate::clock::utc_millis;
+use crate::config::RepoConfig;
+use crate::id::RequestId;
+use crate::inbox::{self, Entry};
+use crate::job::Introduced;
+use crate::metrics::{self, Gauges};
+use crate::publish::locked;
+use crate::queue;
+use crate::repo::{Followed, MODE_EXECUTABLE, MODE_FILE, Oid, Origin, TreeEntry};
+use crate::spool;
+use crate::yaml::Limits;
+
+/// Published records stay this long: a server's power cut can undo a push that it acknowledged.
+const SPOOL_DAYS: i64 = 7;
+
+/// A request that stays in the inbox, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Its id.
+    pub id: RequestId,
+    /// Its path.
+    pub path: String,
+    /// Whose move it is.
+    pub by: HeldBy,
+    /// Why, in words.
+    pub words: String,
+}
+
+/// Whose move it is before a held request can go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldBy {
+    /// A fault of the repository: the next commit can mend it.
+    Repository,
+    /// A layer or secret that this machine lacks.
+    Layer,
+    /// Its own `not_before`.
+    Time(Timestamp),
+    /// An earlier request with the same idempotency key.
+    Key,
+    /// A lock of another process.
+    Lock,
+    /// No room on the disk.
+    Disk,
+    /// Uncommitted changes in the work tree.
+    WorkTree,
+    /// Another dispatcher records in this repository.
+    Foreign,
+}
+
+/// What the last pass saw, as `status.json` in the state folder says it to the reading faces.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Standing {
+    /// Version of this file.
+    pub v: u32,
+    /// When it was written.
+    pub at: String,
+    /// The process that wrote it.
+    pub pid: u32,
+    /// Tip of main.
+    pub tip: Option<String>,
+    /// What runs now.
+    pub running: Vec<RequestId>,
+    /// What waits its turn: id, and the request and resource it waits for.
+    pub queued: Vec<(RequestId, Option<(RequestId, String)>)>,
+    /// What is held.
+    pub held: Vec<Held>,
+    /// Records that are not on main yet.
+    pub unpublished: usize,
+    /// Why main could not be read or written, in words.
+    pub obstacle: Option<String>,
+    /// Faults of the repository.
+    pub faults: Vec<String>,
+    /// Nothing is started.
+    pub paused: bool,
+}
+
+impl Standing {
+    /// What the last pass on this state folder saw.
+    pub fn read(state: &crate::statedir::StateDir) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(state.seen()).ok()?).ok()
+    }
+}
+
+impl Dispatcher {
+    /// Everything that can be done is done: say so to whoever looks.
+    pub(super) fn settle_pass(&mut self) {
+        self.summary.held = self.held.values().cloned().collect();
+        self.summary.unpublished = self.ended.len();
+        self.summary.paused = self.is_paused();
+        self.tell();
+        if self.watching {
+            self.summary.ended.clear();
+        }
+    }
+
+    /// Replaces `status.json` and the metrics; neither is synced, both are made anew at every pass.
+    pub(super) fn tell(&self) {
+        let standing = Standing {
+            v: 1,
+            at: utc_millis(self.clock.now()),
+            pid: std::process::id(),
+            tip: self.tip.map(|tip| tip.to_string()),
+            running: self
+                .queue
+                .iter()
+                .filter(|(_, what)| *what == queue::Standing::Running)
+                .map(|(id, _)| id)
+                .collect(),
+            queued: self
+                .queue
+                .iter()
+                .filter(|(_, what)| *what != queue::Standing::Running)
+                .take(1000)
+                .map(|(id, _)| (id, self.queue.behind(id)))
+                .collect(),
+            held: self.held.values().cloned().collect(),
+            unpublished: self.ended.len() + self.publishing,
+            obstacle: self.summary.obstacle.as_ref().map(crate::publish::Obstacle::words),
+            faults: self.summary.faults.iter().map(ToString::to_string).collect(),
+            paused: self.is_paused(),
+        };
+        let text = serde_json::to_vec_pretty(&standing).expect("plain data");
+        let written = tempfile::NamedTempFile::new_in(self.state.root()).and_then(|mut file| {
+            std::io::Write::write_all(&mut file, &text)?;
+            file.persist(self.state.seen()).map_err(|error| error.error)
+        });
+        if let Err(error) = written {
+            tracing::warn!("writing `{}`: {error}", self.state.seen().display());
+        }
+        let told =
+            locked(&self.journal).counters().map(|counts| metrics::write(self.state.root(), &counts, &self.gauges()));
+        match told {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("{error}"),
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+
+    fn gauges(&self) -> Gauges {
+        let now = self.clock.now();
+        let oldest = self.tickets.values().map(|ticket| ticket.introduced.time).min();
+        Gauges {
+            queue_depth: self.queue.len() + self.held.keys().filter(|id| !self.tickets.contains_key(id)).count(),
+            oldest_pending: oldest
+                .and_then(|time| Duration::try_from(now.duration_since(time)).ok())
+                .unwrap_or_default(),
+            last_fetch_success: self.last_fetch,
+            last_push_success: self.last_push,
+            unpublished: self.ended.len() + self.publishing,
+        }
+    }
+
+    /// Packs our own copy of the repository where it has become slow; nothing else uses it now.
+    pub(super) fn tidy(&mut self) {
+        if self.running > 0 || self.publishing > 0 {
+            return;
+        }
+        match self.repo.tidy() {
+            Ok(true) => tracing::debug!("packed our own copy of the repository"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!("packing our own copy of the repository: {error}"),
+        }
+    }
+
+    pub(super) fn close(mut self) -> Summary {
+        self.settle_pass();
+        self.clear_old();
+        self.tidy();
+        std::mem::take(&mut self.summary)
+    }
+
+    /// Removes what nobody asks for any more: published spools and failed runs' scratch folders after a week.
+    fn clear_old(&self) {
+        let now = self.clock.now();
+        let old = |time: &str| {
+            time.parse::<Timestamp>().is_ok_and(|time| now.duration_since(time).as_secs() > SPOOL_DAYS * 24 * 3600)
+        };
+        let journal = locked(&self.journal);
+        let gone =
+            |id: RequestId| matches!(journal.get(id), Ok(Some(row)) if row.state.is_settled() && old(&row.changed_at));
+        let mut cleared = spool::prune(&self.state.spools(), gone);
+        cleared = cleared.and(spool::prune(&self.state.runs(), gone));
+        if let Err(error) = cleared {
+            tracing::warn!("clearing old files: {error}");
+        }
+    }
+
+    /// Brings the user's work tree to main after a publication. Where it cannot follow, nothing is lost.
+    pub(super) fn bring_up(&self, before: Option<Oid>, round: &Round) -> Result<(), DispatchError> {
+        self.follow(before, round.tip);
+        if let (Some(top), Some(contract)) = (&self.repo.checkout().work_tree, &self.contract) {
+            // Git takes the folder away with its last file, and people want to put the next request there.
+            let _ = std::fs::create_dir_all(top.join(&contract.config.inbox));
+        }
+        for parcel in round.published.iter().filter(|parcel| parcel.loose) {
+            if !self.repo.remove_loose(&parcel.path, parcel.blob.parse()?)? {
+                tracing::warn!("`{}` was changed after it was taken and stays", String::from_utf8_lossy(&parcel.path));
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes what a crash between moving the branch and bringing the work tree up has left.
+    pub(super) fn catch_up(&self, tip: Oid) {
+        if self.publishing == 0 && self.repo.is_behind() {
+            self.follow(None, tip);
+        }
+    }
+
+    fn follow(&self, old: Option<Oid>, tip: Oid) {
+        match self.repo.follow(old, tip) {
+            Ok(Followed::Followed) => {}
+            Ok(Followed::Skipped(why)) => tracing::debug!("the work tree was left alone: {why}"),
+            Err(error) => tracing::warn!("bringing the work tree up: {error}"),
+        }
+    }
+
+    /// A path that this request would touch and that is changed in the work tree; only without a remote, where the work
+    /// tree is the origin's own.
+    pub(super) fn dirty_path(&self, entry: &Entry, loose: bool) -> Result<Option<String>, DispatchError> {
+        if loose || !matches!(self.repo.origin(), Origin::Local) {
+            return Ok(None);
+        }
+        Ok(self.repo.dirty_paths(&[entry.shown.as_str()])?.into_iter().next())
+    }
+
+    /// Requests that lie uncommitted in the work tree, where the contract says that they count.
+    pub(super) fn loose_entries(
+        &self,
+        tip: Oid,
+        config: &RepoConfig,
+    ) -> Result<Vec<(Entry, Introduced)>, DispatchError> {
+        let mut found = Vec::new();
+        for loose in self.repo.untracked_inbox(Some(tip), &config.inbox, Limits::REQUEST.bytes_max as u64)? {
+            let shown = String::from_utf8_lossy(&loose.path).into_owned();
+            let (oid, _) = match loose.content {
+                Ok(content) => content,
+                Err(why) => {
+                    tracing::warn!("`{shown}` is not taken: {why}");
+                    continue;
+                }
+            };
+            let below = loose.path[config.inbox.len()..].strip_prefix(b"/").unwrap_or(&loose.path);
+            let mut steps = below.rsplitn(2, |byte| *byte == b'/');
+            let name = steps.next().unwrap_or_default().to_vec();
+            let folder = steps.next();
+            let deep = folder.is_some_and(|folder| folder.contains(&b'/'));
+            if deep || name.starts_with(b".") || !(name.ends_with(b".yml") || name.ends_with(b".yaml")) {
+                continue;
+            }
+            let mode = if loose.executable { MODE_EXECUTABLE } else { MODE_FILE };
+            let entry = inbox::entry(&config.inbox, folder, &TreeEntry { name, mode, oid });
+            let changed = self.repo.checkout().work_tree.as_ref().map(|top| top.join(&shown));
+            let time = changed.and_then(|path| path.metadata().and_then(|meta| meta.modified()).ok());
+            let time = time.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or_default();
+            let who = format!("{} <{}>", self.settings.identity.name, self.settings.identity.email);
+            let introduced = Introduced {
+                // The same file saved again is another request, as the same file committed again would be.
+                commit: format!("worktree@{time}"),
+                position: u64::MAX,
+                time,
+                author: who.clone(),
+                committer: who,
+            };
+            found.push((entry, introduced));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,380 @@
+//! Starting: which queued requests may start now, and everything that has to be true before START is written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::intake::spec_digest;
+use super::{Crew, DispatchError, Dispatcher, Halt, HeldBy, Started, UNPUBLISHED_BYTES_MAX, UNPUBLISHED_MAX};
+use crate::admit::Admitted;
+use crate::contract::Contract;
+use crate::durable;
+use crate::event::Event;
+use crate::host;
+use crate::id::RequestId;
+use crate::inbox::Entry;
+use crate::job::{Delivery, Grant, Introduced, Job, Level, Network, Objects};
+use crate::journal::Entry as Step;
+use crate::lock;
+use crate::outcome::Outcome;
+use crate::publish::{is_free, locked};
+use crate::queue::Standing as Place;
+use crate::run::sandbox::Slot;
+use crate::run::{Local, Work};
+use crate::spool;
+use crate::state::State;
+
+/// Room that must be left beside what a run may write.
+const SPARE_BYTES: u64 = 16 << 20;
+/// How long a pass waits for locks of other processes.
+const LOCK_PATIENCE: Duration = Duration::from_secs(20);
+
+impl Dispatcher {
+    /// Starts what may start, as far as workers are free. All STARTs of a round are one durable write.
+    pub(super) fn start_ready(&mut self, crew: &mut Crew) -> Result<(), DispatchError> {
+        if !self.may_start_now() {
+            return Ok(());
+        }
+        let mut steps = Vec::new();
+        let mut work = Vec::new();
+        let most = if self.unproven { usize::from(self.running == 0) } else { crew.free() };
+        for id in self.queue.startable(self.clock.now(), most) {
+            if let Some((step, next)) = self.prepare(id)? {
+                steps.push(step);
+                work.push(next);
+            }
+        }
+        self.append(&steps, &[])?;
+        for next in work {
+            tracing::info!("{} started ({})", self.name_of(next.id), next.id);
+            self.queue.set(next.id, Place::Running);
+            self.running += 1;
+            crew.give(next);
+        }
+        Ok(())
+    }
+
+    /// Nothing that runs or waits for its time counts; only what could start without anybody doing anything.
+    pub(super) fn may_start_something(&self) -> bool {
+        self.queue.next_due().is_some() && self.may_start_now()
+            || self.may_start_now() && !self.queue.startable(self.clock.now(), 1).is_empty() && !self.only_locked_out()
+    }
+
+    fn may_start_now(&self) -> bool {
+        let unpublished = self.ended.len() + self.publishing;
+        let proving = self.unproven && (unpublished > 0 || self.running > 0);
+        self.stopping.is_none()
+            && self.halt != Some(Halt::Rewritten)
+            && !self.is_paused()
+            && !proving
+            && self.push_failures < self.settings.push_tries
+            && unpublished < UNPUBLISHED_MAX
+            && (unpublished == 0
+                || spool::bytes_below(&self.state.spools()) < UNPUBLISHED_BYTES_MAX
+                || self.running == 0 && unpublished < 2)
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.state.paused().exists() || self.settings.machine_paused.exists()
+    }
+
+    /// Everything that can start has waited for locks of other processes for a while. What ran under a dispatcher that
+    /// was killed ends within moments and gives its locks back; longer than that is somebody else's business.
+    fn only_locked_out(&self) -> bool {
+        self.locked_out.is_some_and(|since| self.clock.monotonic().saturating_sub(since) > LOCK_PATIENCE)
+    }
+
+    fn prepare(&mut self, id: RequestId) -> Result<Option<(Step, Work)>, DispatchError> {
+        if self.settle_unstarted(id)? {
+            return Ok(None);
+        }
+        let Some(ticket) = self.tickets.get(&id) else { return Ok(None) };
+        if self.halt == Some(Halt::Foreign) && ticket.admitted.kind.row.delivery == Delivery::AtMostOnce {
+            let entry = ticket.entry.clone();
+            self.hold_queued(id, &entry, HeldBy::Foreign, "another dispatcher records in this repository".to_owned());
+            return Ok(None);
+        }
+        let Some(prepared) = self.prepare_parts(id)? else { return Ok(None) };
+        let ticket = self.tickets.get_mut(&id).expect("looked up above");
+        let attempt = u32::try_from(ticket.attempts.len()).unwrap_or(u32::MAX) + 1;
+        let started = ticket.started.as_ref().expect("set by prepare_parts");
+        let event = Event::Start {
+            attempt,
+            nonce: Uuid::new_v4().to_string(),
+            commit: started.contract.commit.to_string(),
+            place: started.place.clone(),
+            boot: boot_id(),
+        };
+        let config = &started.contract.config;
+        let work = Work {
+            id,
+            attempt,
+            job: Arc::clone(&started.job),
+            command: ticket.admitted.kind.command.clone(),
+            request_path: ticket.entry.shown.clone(),
+            request: Arc::clone(&ticket.request),
+            inbox: config.inbox.clone(),
+            output: config.output.clone(),
+            place: started.place.clone(),
+            snapshot: prepared.snapshot,
+            secrets: prepared.secrets,
+            uid: prepared.uid,
+            locks: prepared.locks,
+            cleanup: config.cleanup,
+        };
+        self.held.remove(&id);
+        Ok(Some((Self::step(id, event), work)))
+    }
+
+    /// What may have changed since admission: the time, and what an earlier request with the same key came to.
+    fn settle_unstarted(&mut self, id: RequestId) -> Result<bool, DispatchError> {
+        let Some(ticket) = self.tickets.get(&id) else { return Ok(true) };
+        if ticket.started.is_some() {
+            return Ok(false);
+        }
+        if self.is_expired(&ticket.admitted, &ticket.introduced) {
+            self.end_queued(id, Outcome::Expired, "expired", None)?;
+            return Ok(true);
+        }
+        let request = &ticket.admitted.request;
+        let Some(key) = request.idempotency_key.clone() else { return Ok(false) };
+        let (kind, digest) = (request.kind.clone(), spec_digest(&request.spec));
+        let entry = ticket.entry.clone();
+        let rows = locked(&self.journal).with_idempotency_key(&kind, &key)?;
+        for row in rows.iter().filter(|row| row.id != id) {
+            match row.state.outcome() {
+                Some(Outcome::Succeeded) if row.spec_sha256.as_ref() == Some(&digest) => {
+                    self.end_queued(id, Outcome::Succeeded, "replay", Some(row.id))?;
+                    return Ok(true);
+                }
+                Some(Outcome::Succeeded) => {
+                    self.reject_key(id, &key, row.id)?;
+                    return Ok(true);
+                }
+                Some(_) => {}
+                None if row.state == State::Withdrawn => {}
+                // Unfinished: the one that stands before it goes first; one that stands behind waits for us.
+                None if row.state == State::Seen && !self.stands_before(row.id, id) => {}
+                None => {
+                    let words = format!("the request {} with the same idempotency_key is not finished", row.id);
+                    self.hold_queued(id, &entry, HeldBy::Key, words);
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn stands_before(&self, other: RequestId, id: RequestId) -> bool {
+        self.queue.iter().map(|(id, _)| id).take_while(|next| *next != id).any(|next| next == other)
+    }
+
+    fn prepare_parts(&mut self, id: RequestId) -> Result<Option<Prepared>, DispatchError> {
+        let ticket = &self.tickets[&id];
+        let (entry, kind) = (ticket.entry.clone(), ticket.admitted.request.kind.clone());
+        let grant = ticket.admitted.grant.clone();
+        let keys = ticket.admitted.locks.clone();
+        let loose = ticket.loose;
+        if let Some(words) = self.no_room(&grant) {
+            self.summary.unwritable = Some(words.clone());
+            self.hold_queued(id, &entry, HeldBy::Disk, words);
+            return Ok(None);
+        }
+        if let Some(path) = self.dirty_path(&entry, loose)? {
+            let words = format!("`{path}` has uncommitted changes in the work tree, and this request would touch it");
+            self.hold_queued(id, &entry, HeldBy::WorkTree, words);
+            return Ok(None);
+        }
+        let secrets = match grant.secrets.iter().map(host::resolve_secret).collect::<Result<Vec<_>, _>>() {
+            Ok(secrets) => secrets.into_iter().map(|secret| (secret.name.clone(), secret.value().to_vec())).collect(),
+            Err(error) => {
+                self.hold_queued(id, &entry, HeldBy::Layer, format!("secret_unavailable: {error}"));
+                return Ok(None);
+            }
+        };
+        let uid = match self.uid_for(&kind, &grant)? {
+            Ok(uid) => uid,
+            Err(words) => {
+                self.hold_queued(id, &entry, HeldBy::Layer, words);
+                return Ok(None);
+            }
+        };
+        let Some(locks) = lock::take_all(&self.state.locks(), &keys)? else {
+            let now = self.clock.monotonic();
+            if now.saturating_sub(*self.locked_out.get_or_insert(now)) > LOCK_PATIENCE {
+                self.hold(id, &entry, HeldBy::Lock, "a resource is locked by another process".to_owned());
+            }
+            return Ok(None);
+        };
+        self.locked_out = None;
+        self.fix_start(id)?;
+        let started = self.tickets[&id].started.as_ref().expect("fixed just now");
+        let excluded = started.contract.config.folders();
+        let snapshot = self.snapshots.materialise(&self.repo, started.contract.commit, &excluded)?;
+        Ok(Some(Prepared { snapshot: Arc::new(snapshot), secrets, uid, locks }))
+    }
+
+    /// Fixes commit, job and place at the first START; later attempts find them fixed.
+    fn fix_start(&mut self, id: RequestId) -> Result<(), DispatchError> {
+        let ticket = &self.tickets[&id];
+        if ticket.started.is_some() {
+            return Ok(());
+        }
+        let contract = Arc::clone(self.contract.as_ref().expect("queued by a contract"));
+        let (entry, introduced) = (ticket.entry.clone(), ticket.introduced.clone());
+        let place = self.choose_place(&contract, id, &entry, &introduced)?;
+        let ticket = &self.tickets[&id];
+        let job = Arc::new(job_of(id, &ticket.entry, &ticket.introduced, &ticket.admitted, &contract));
+        let ticket = self.tickets.get_mut(&id).expect("looked up above");
+        ticket.started = Some(Started { job, contract, place });
+        Ok(())
+    }
+
+    /// Where a record will stand: a place that is free on main and that no other record of this process will take.
+    pub(super) fn choose_place(
+        &mut self,
+        contract: &Contract,
+        id: RequestId,
+        entry: &Entry,
+        introduced: &Introduced,
+    ) -> Result<String, DispatchError> {
+        let config = &contract.config;
+        let wanted = place_of(config.layout, id, entry, introduced);
+        let mut place = wanted.clone();
+        for number in 2.. {
+            let free = !self.places.contains(&place.to_lowercase())
+                && is_free(&self.repo, self.tip.unwrap_or(contract.commit), &config.output, &config.archive, &place)?;
+            if free {
+                break;
+            }
+            place = format!("{wanted}-{number}");
+        }
+        if place != wanted {
+            tracing::warn!(
+                "`{}/{wanted}` is taken: the record of {id} goes to `{}/{place}`",
+                config.output,
+                config.output
+            );
+        }
+        self.places.insert(place.to_lowercase());
+        Ok(place)
+    }
+
+    fn no_room(&self, grant: &Grant) -> Option<String> {
+        let needed = grant.limits.output * 2 + grant.limits.artifacts + SPARE_BYTES;
+        let free = durable::free_bytes(self.state.root()).ok()?;
+        (free < needed).then(|| {
+            use crate::units::format_size;
+            format!(
+                "disk_full: `{}` has {} free, a run of this kind may need {}",
+                self.state.root().display(),
+                format_size(free),
+                format_size(needed)
+            )
+        })
+    }
+
+    fn uid_for(&self, kind: &str, grant: &Grant) -> Result<Result<Option<u32>, String>, DispatchError> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(match &grant.run_as {
+                Some(name) => {
+                    Err(format!("`run_as` of kind `{kind}` is `{name}`, and only root can run as somebody else"))
+                }
+                None => Ok(None),
+            });
+        }
+        if let Some(name) = &grant.run_as {
+            return Ok(user_id(name).map(Some));
+        }
+        if grant.write.is_empty() || grant.level == Level::None {
+            Ok(Ok(None))
+        } else {
+            Ok(Ok(Some(self.uid_of_kind(kind)?)))
+        }
+    }
+
+    /// The layer that a request needs and this machine lacks, probed once for each level.
+    pub(super) fn missing_layer(&mut self, admitted: &Admitted) -> Option<(HeldBy, String)> {
+        let level = admitted.grant.level;
+        let network = admitted.grant.network == Network::Host;
+        let (keeper, required) = (self.settings.keeper.clone(), self.host.file.levels.require.clone());
+        let probe = self.layers.entry((level, network)).or_insert_with(|| {
+            let setup = Local::setup(PROBE_SLOT, level, network, &keeper);
+            let slot = Slot::start(&setup).map_err(|error| error.to_string())?;
+            let missing = required.iter().find(|layer| !slot.layers().contains(layer));
+            missing.map_or(Ok(()), |layer| {
+                Err(format!(
+                    "sandbox_unavailable: {layer}: the host file requires it and this machine does not have it"
+                ))
+            })
+        });
+        probe.as_ref().err().map(|words| (HeldBy::Layer, words.clone()))
+    }
+}
+
+/// Slot number of probes; workers count from 0.
+const PROBE_SLOT: u32 = 9999;
+
+struct Prepared {
+    snapshot: Arc<crate::repo::Snapshot>,
+    secrets: Vec<(String, Vec<u8>)>,
+    uid: Option<u32>,
+    locks: Vec<lock::ResourceLock>,
+}
+
+/// The place that a layout gives, before it is known whether it is free.
+pub(super) fn place_of(layout: crate::config::Layout, id: RequestId, entry: &Entry, introduced: &Introduced) -> String {
+    use crate::config::Layout;
+    let folder = entry.folder.as_ref().map(|folder| format!("{folder}/")).unwrap_or_default();
+    match layout {
+        Layout::Flat => format!("{folder}{}", entry.stem),
+        Layout::Dated => {
+            let day = introduced.time.strftime("%Y/%m/%d");
+            format!("{folder}{day}/{}-{}", entry.stem, id.short())
+        }
+    }
+}
+
+pub(super) fn job_of(
+    id: RequestId,
+    entry: &Entry,
+    introduced: &Introduced,
+    admitted: &Admitted,
+    contract: &Contract,
+) -> Job {
+    Job {
+        id: id.uuid(),
+        kind: admitted.request.kind.clone(),
+        name: entry.stem.clone(),
+        folder: entry.folder.clone(),
+        request: admitted.request.clone(),
+        row: admitted.kind.row.clone(),
+        grant: admitted.grant.clone(),
+        locks: admitted.locks.clone(),
+        objects: Objects {
+            commit: contract.commit.to_string(),
+            request_blob: entry.oid.to_string(),
+            handler_blob: admitted.kind.handler_blob.clone(),
+            schema_blob: admitted.kind.schema_blob.clone(),
+            index_blob: contract.index_blob.clone(),
+        },
+        introduced: introduced.clone(),
+    }
+}
+
+fn user_id(name: &str) -> Result<u32, String> {
+    let uid = match name.parse::<u32>() {
+        Ok(uid) => uid,
+        Err(_) => match nix::unistd::User::from_name(name) {
+            Ok(Some(user)) => user.uid.as_raw(),
+            Ok(None) => return Err(format!("`run_as: {name}`: this machine has no such user")),
+            Err(error) => return Err(format!("`run_as: {name}`: looking the user up: {error}")),
+        },
+    };
+    if uid == 0 { Err(format!("`run_as: {name}` is root, which no handler runs as")) } else { Ok(uid) }
+}
+
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned()).unwrap_or_default()
+}

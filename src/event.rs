@@ -1,0 +1,67 @@
+//! What the journal writes down about one request: every step that has an effect, before or after it as
+//! `docs/durability.md` says. Owns the words; the order in which they may come is `state`'s.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Outcome;
+
+/// One durable step of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ev", rename_all = "snake_case")]
+pub enum Event {
+    /// The entry was met on main. Nothing has been decided.
+    Seen {
+        /// Path in the inbox.
+        path: String,
+        /// Object id of the request file.
+        blob: String,
+        /// Commit on main's first-parent line that gave this path this blob.
+        introduced: String,
+        /// Tip of main at which it was met.
+        base: String,
+    },
+    /// A handler is about to be spawned. At-most-once kinds never get a second one.
+    Start {
+        /// Attempt number, from 1.
+        attempt: u32,
+        /// Random word of this start, to tell it from a start of another host.
+        nonce: String,
+        /// Commit whose tree the handler sees, fixed for all attempts.
+        commit: String,
+        /// Where the record will stand below the output folder.
+        place: String,
+        /// Boot of the machine: a different one after a crash means that nothing of the attempt lives.
+        boot: String,
+    },
+    /// The attempt is over and its spool is masked and synced, or there was none to run.
+    Exit {
+        /// Attempt number; 0 where nothing was started (rejected, expired, replayed).
+        attempt: u32,
+        /// How it ended.
+        outcome: Outcome,
+        /// Exit code, where the handler had one.
+        exit_code: Option<i32>,
+        /// Class of the reason, for people and counters.
+        reason: Option<String>,
+        /// False: another attempt follows.
+        terminal: bool,
+        /// Where another attempt follows: when it is due, RFC 3339 in UTC.
+        retry_at: Option<String>,
+        /// SHA-256 of log.jsonl in the spool.
+        log_sha256: Option<String>,
+    },
+    /// A commit with the record exists in our object store.
+    Built {
+        /// Tip of main that it was built on.
+        base: String,
+        /// The commit.
+        commit: String,
+    },
+    /// The record is on main, read back.
+    Pushed {
+        /// Tip of main after the push.
+        tip: String,
+    },
+    /// The request left the inbox before anything was started.
+    Withdrawn,
+}

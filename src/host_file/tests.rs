@@ -1,0 +1,89 @@
+//! Tables for the host file.
+
+use super::*;
+
+#[test]
+fn missing_and_empty_mean_the_defaults() {
+    for text in ["", "{}", "# nothing yet\n"] {
+        assert_eq!(parse(PATH, text.as_bytes()), Ok(HostFile::default()), "{text:?}");
+    }
+}
+
+#[test]
+fn the_defaults_written_out_are_the_defaults() {
+    let text = "interval: 15s\nclaims: local\nlevels: {minimum: isolated, none: [], require: []}\nuids: 60720-60783\nrun_as: {}\nnetwork: []\n\
+                actions: {}\nrate: {}\ndrain: 10m\nread: {}\nwrite: {}\nsecrets: {}\nprotocols: [file, ssh, https]\n\
+                limits: {memory: 2GiB, pids: 1024, timeout: 2h, output: 8MiB, artifacts: 32MiB, cache: 10GiB}\n";
+    let host = parse(PATH, text.as_bytes()).unwrap();
+    assert_eq!(HostFile { given: BTreeSet::new(), ..host }, HostFile::default());
+}
+
+#[test]
+fn every_key_is_read() {
+    let text = "node: build-1\nlabels: {zone: eu}\njobs: 2\ninterval: 500ms\nrepository: {branch: main, merged_only: true}\n\
+                levels: {minimum: confined, none: [demo, \"*\"], require: [cgroup.memory]}\nuids: 70000-70001\nrun_as: {deploy: www-deploy, x: 1000}\n\
+                network: [\"*\"]\nread: {deploy: [/etc/site.conf]}\nwrite: {deploy: [/srv/www/]}\n\
+                secrets: {A: {file: /s/a, kinds: [x]}, B: {credential: b, kinds: [x, y]}, C: {env: C_C, kinds: []}}\n";
+    let host = parse("h.yaml", text.as_bytes()).unwrap();
+    assert_eq!(
+        (host.node.as_deref(), host.jobs, host.interval),
+        (Some("build-1"), Some(2), Duration::from_millis(500))
+    );
+    assert_eq!(host.repository, Repository { branch: Some("main".into()), merged_only: Some(true) });
+    assert_eq!((host.levels.minimum, host.levels.none.len(), host.levels.require.len()), (Level::Confined, 2, 1));
+    assert_eq!(host.uids, Uids { first: 70_000, last: 70_001 });
+    assert_eq!(host.run_as["x"], "1000");
+    assert_eq!(host.write["deploy"], [PathBuf::from("/srv/www")]);
+    assert_eq!(host.secrets["B"].source, SecretSource::Credential("b".into()));
+    assert_eq!(host.file, "h.yaml");
+    assert!(host.given.contains("write") && !host.given.contains("limits"));
+}
+
+#[test]
+fn faults() {
+    for (text, code, part) in [
+        ("[]", "E0801", "the host file cannot be a list"),
+        ("netwrok: []", "E0802", "unknown key `netwrok`"),
+        ("levels: {min: x}", "E0802", "unknown key `min`"),
+        ("jobs: 0", "E0803", "from 1 to 1024"),
+        ("interval: 0s", "E0803", "longer than nothing"),
+        ("levels: {minimum: none}", "E0803", "lowered to confined only"),
+        ("levels: {require: [Landlock]}", "E0803", "no layer"),
+        ("uids: 0-5", "E0803", "which is root"),
+        ("uids: 5-4", "E0803", "must go up"),
+        ("uids: 1-99999", "E0803", "65536"),
+        ("uids: +1-5", "E0803", "no range of numbers"),
+        ("run_as: {deploy: root}", "E0803", "never be root"),
+        ("run_as: {deploy: 0}", "E0803", "no uid above 0"),
+        ("run_as: {deploy: \"0\"}", "E0803", "no user's name"),
+        ("run_as: {\"*\": www}", "E0803", "is no kind"),
+        ("network: deploy", "E0801", "`network` cannot be text"),
+        ("network: [a b]", "E0803", "is no kind"),
+        ("read: {deploy: /etc}", "E0801", "`deploy` cannot be text"),
+        ("write: {deploy: [/]}", "E0803", "whole machine"),
+        ("limits: {memory: 0}", "E0803", "more than nothing"),
+        ("limits: {timeout: 5}", "E0803", "has no unit"),
+        ("secrets: {A: {kinds: [x]}}", "E0803", "one of `file`, `credential` and `env`"),
+        ("secrets: {A: {file: /a, env: B, kinds: [x]}}", "E0803", "one of `file`, `credential` and `env`"),
+        ("secrets: {A: {file: /a}}", "E0803", "`kinds` is missing"),
+        ("secrets: {A: {credential: ../x, kinds: [x]}}", "E0803", "no credential's name"),
+        ("secrets: {a-b: {env: X, kinds: [x]}}", "E0803", "no name of a secret"),
+        ("protocols: [HTTPS]", "E0803", "no protocol"),
+        ("rate: {x: 10}", "E0801", "`x` cannot be a number"),
+        ("rate: {x: 0/h}", "E0803", "no rate"),
+        ("repository: {branch: refs/heads/x}", "E0803", "short name"),
+    ] {
+        let faults = parse(PATH, text.as_bytes()).unwrap_err();
+        assert!(faults.len() == 1 && faults[0].code == code && faults[0].message.contains(part), "{text}: {faults:?}");
+    }
+}
+
+#[test]
+fn what_is_not_yet_supported_is_refused_with_its_line() {
+    let text =
+        "jobs: 1\nclaims: remote\nactions: {a: {run: [systemctl], kinds: [x], timeout: 30s}}\nrate: {\"*\": 200/h}\n";
+    let faults = parse(PATH, text.as_bytes()).unwrap_err();
+    let found: Vec<_> = faults.iter().map(|fault| (fault.code, fault.place.map_or(0, |place| place.line))).collect();
+    assert_eq!(found, [("E0890", 2), ("E0890", 3), ("E0890", 4)]);
+    assert_eq!(faults[2].message, "not yet: `rate` is not supported by this version");
+}

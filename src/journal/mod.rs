@@ -1,0 +1,480 @@
+//! The journal: what this host has seen, started, finished and published, durable before the next step.
+//!
+//! One `SQLite` file (`journal.db`, WAL, `synchronous=FULL`) in the state folder. `event` only ever grows;
+//! `request` is the fold of it, one row a request, written in the same transaction. Never holds output or
+//! secrets. `user_version` carries the format: a newer one is refused, an upgrade keeps a copy.
+
+mod row;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+
+pub use row::{Admitted, Row};
+
+use crate::event::Event;
+use crate::id::RequestId;
+use crate::state::{self, IllegalStep, State};
+
+const FORMAT: i64 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE request (
+    id TEXT PRIMARY KEY,
+    path TEXT NOT NULL,
+    blob TEXT NOT NULL,
+    introduced TEXT NOT NULL,
+    queued_at TEXT NOT NULL,
+    kind TEXT,
+    idempotency_key TEXT,
+    spec_sha256 TEXT,
+    place TEXT,
+    phase TEXT NOT NULL,
+    state TEXT NOT NULL,
+    changed_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX request_open ON request (phase) WHERE phase NOT IN ('published', 'withdrawn');
+CREATE INDEX request_key ON request (kind, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX request_changed ON request (changed_at);
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY,
+    request TEXT NOT NULL,
+    at TEXT NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_request ON event (request);
+CREATE TABLE counter (
+    name TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    value REAL NOT NULL,
+    PRIMARY KEY (name, labels)
+) STRICT, WITHOUT ROWID;
+";
+
+/// The open journal. One writer: whoever holds the instance lock.
+#[derive(Debug)]
+pub struct Journal {
+    db: Connection,
+}
+
+/// What a step is about, when it is appended.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The request.
+    pub id: RequestId,
+    /// The step.
+    pub event: Event,
+}
+
+/// An addition to a counter, or its present value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Count {
+    /// Name of the counter.
+    pub name: String,
+    /// Its labels as a JSON object with sorted keys.
+    pub labels: String,
+    /// How much.
+    pub value: f64,
+}
+
+/// Why the journal could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// `SQLite`'s words, with the file.
+    #[error("journal `{path}`: {source}")]
+    Sqlite {
+        /// The journal file.
+        path: PathBuf,
+        /// What `SQLite` said.
+        source: rusqlite::Error,
+    },
+    /// Written by a later version of this program.
+    #[error("journal `{path}` has format {found}, this program knows {FORMAT}: install the newer dispatch again")]
+    Newer {
+        /// The journal file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+    },
+    /// A step that must not follow; nothing was written.
+    #[error("journal: request {id}: {source}")]
+    Illegal {
+        /// The request.
+        id: RequestId,
+        /// The refused step.
+        source: IllegalStep,
+    },
+    /// A row that this program cannot read.
+    #[error("journal: row of request `{id}` cannot be read: {words}")]
+    Corrupt {
+        /// The id as it stands there.
+        id: String,
+        /// What is wrong with it.
+        words: String,
+    },
+}
+
+impl JournalError {
+    /// True where the disk is full or cannot be written.
+    pub fn is_unwritable(&self) -> bool {
+        use rusqlite::ErrorCode as Code;
+        match self {
+            Self::Sqlite { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(
+                    Code::DiskFull | Code::ReadOnly | Code::CannotOpen | Code::SystemIoFailure | Code::PermissionDenied
+                )
+            ),
+            _ => false,
+        }
+    }
+}
+
+impl Journal {
+    /// Opens or creates `journal.db` in the state folder for writing.
+    ///
+    /// # Errors
+    /// [`JournalError::Newer`] for a later format; [`JournalError::Sqlite`] where the file cannot be used.
+    pub fn open(state: &Path) -> Result<Self, JournalError> {
+        let path = file(state);
+        let wrap = |source| JournalError::Sqlite { path: path.clone(), source };
+        let mut db = Connection::open(&path).map_err(wrap)?;
+        db.pragma_update(None, "journal_mode", "WAL").map_err(wrap)?;
+        db.pragma_update(None, "synchronous", "FULL").map_err(wrap)?;
+        db.busy_timeout(std::time::Duration::from_secs(10)).map_err(wrap)?;
+        let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(wrap)?;
+        match found {
+            0 => {
+                let tx = db.transaction().map_err(wrap)?;
+                tx.execute_batch(SCHEMA).map_err(wrap)?;
+                tx.pragma_update(None, "user_version", FORMAT).map_err(wrap)?;
+                tx.commit().map_err(wrap)?;
+            }
+            FORMAT => {}
+            _ => return Err(JournalError::Newer { path, found }),
+        }
+        Ok(Self { db })
+    }
+
+    /// Opens the journal for the reading faces; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_to_read(state: &Path) -> Result<Option<Self>, JournalError> {
+        let path = file(state);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let wrap = |source| JournalError::Sqlite { path: path.clone(), source };
+        // WAL readers need to write the shared-memory index; they never change the database itself.
+        let db =
+            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .or_else(|_| Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))
+                .map_err(wrap)?;
+        db.busy_timeout(std::time::Duration::from_secs(10)).map_err(wrap)?;
+        db.pragma_update(None, "query_only", true).map_err(wrap)?;
+        let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(wrap)?;
+        match found {
+            0 => Ok(None),
+            FORMAT => Ok(Some(Self { db })),
+            _ => Err(JournalError::Newer { path, found }),
+        }
+    }
+
+    /// Writes the steps down, all or none, durable on return, and adds to the counters in the same
+    /// transaction, so that they survive whatever the steps survive. `at` is the time of writing, RFC 3339.
+    ///
+    /// # Errors
+    /// [`JournalError::Illegal`] where the fold refuses a step, and nothing is written.
+    pub fn append(&mut self, at: &str, entries: &[Entry], counts: &[Count]) -> Result<(), JournalError> {
+        if entries.is_empty() && counts.is_empty() {
+            return Ok(());
+        }
+        let path = self.path();
+        let wrap = |source| JournalError::Sqlite { path: path.clone(), source };
+        let tx = self.db.transaction().map_err(wrap)?;
+        for entry in entries {
+            append_one(&tx, at, entry, &wrap)?;
+        }
+        for count in counts {
+            tx.prepare_cached(
+                "INSERT INTO counter VALUES (?1, ?2, ?3) ON CONFLICT (name, labels) DO UPDATE SET value = value + ?3",
+            )
+            .and_then(|mut statement| statement.execute(params![count.name, count.labels, count.value]))
+            .map_err(wrap)?;
+        }
+        tx.commit().map_err(wrap)
+    }
+
+    /// Adds what admission learnt of a request to its row.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn describe(&mut self, id: RequestId, admitted: &Admitted) -> Result<(), JournalError> {
+        self.db
+            .prepare_cached(
+                "UPDATE request SET kind = ?2, idempotency_key = ?3, spec_sha256 = ?4, place = ?5 WHERE id = ?1",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    id.to_string(),
+                    admitted.kind,
+                    admitted.idempotency_key,
+                    admitted.spec_sha256,
+                    admitted.place
+                ])
+            })
+            .map(drop)
+            .map_err(|source| self.error(source))
+    }
+
+    /// The row of a request.
+    ///
+    /// # Errors
+    /// [`JournalError`] where it cannot be read.
+    pub fn get(&self, id: RequestId) -> Result<Option<Row>, JournalError> {
+        Ok(self.select("WHERE id = ?1", [id.to_string()])?.pop())
+    }
+
+    /// All requests that are neither published nor withdrawn.
+    ///
+    /// # Errors
+    /// [`JournalError`] where one cannot be read.
+    pub fn open_requests(&self) -> Result<Vec<Row>, JournalError> {
+        self.select("WHERE phase NOT IN ('published', 'withdrawn') ORDER BY id", [])
+    }
+
+    /// The requests of a kind that carry an idempotency key, oldest first.
+    ///
+    /// # Errors
+    /// [`JournalError`] where one cannot be read.
+    pub fn with_idempotency_key(&self, kind: &str, key: &str) -> Result<Vec<Row>, JournalError> {
+        self.select(
+            "WHERE kind = ?1 AND idempotency_key = ?2 ORDER BY (SELECT min(seq) FROM event WHERE request = id)",
+            [kind, key],
+        )
+    }
+
+    /// The requests that changed last, newest first.
+    ///
+    /// # Errors
+    /// [`JournalError`] where one cannot be read.
+    pub fn recent(&self, most: usize) -> Result<Vec<Row>, JournalError> {
+        self.select("ORDER BY changed_at DESC LIMIT ?1", [i64::try_from(most).unwrap_or(i64::MAX)])
+    }
+
+    /// Every step of a request with its time, in order.
+    ///
+    /// # Errors
+    /// [`JournalError`] where one cannot be read.
+    pub fn events(&self, id: RequestId) -> Result<Vec<(String, Event)>, JournalError> {
+        let rows: Vec<(String, String)> = self
+            .db
+            .prepare_cached("SELECT at, body FROM event WHERE request = ?1 ORDER BY seq")
+            .and_then(|mut statement| {
+                statement.query_map([id.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+            })
+            .map_err(|source| self.error(source))?;
+        rows.into_iter()
+            .map(|(at, body)| match serde_json::from_str(&body) {
+                Ok(event) => Ok((at, event)),
+                Err(error) => Err(JournalError::Corrupt { id: id.to_string(), words: error.to_string() }),
+            })
+            .collect()
+    }
+
+    /// A remembered fact, such as the branch that the first run saw.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn meta(&self, key: &str) -> Result<Option<String>, JournalError> {
+        self.db
+            .prepare_cached("SELECT value FROM meta WHERE key = ?1")
+            .and_then(|mut statement| statement.query_row([key], |row| row.get(0)).optional())
+            .map_err(|source| self.error(source))
+    }
+
+    /// Remembers a fact, durable on return.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn set_meta(&mut self, key: &str, value: &str) -> Result<(), JournalError> {
+        self.db
+            .execute("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2", [key, value])
+            .map(drop)
+            .map_err(|source| self.error(source))
+    }
+
+    /// Forgets a fact.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn forget_meta(&mut self, key: &str) -> Result<(), JournalError> {
+        self.db.execute("DELETE FROM meta WHERE key = ?1", [key]).map(drop).map_err(|source| self.error(source))
+    }
+
+    /// All counters, ordered by name and labels.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn counters(&self) -> Result<Vec<Count>, JournalError> {
+        self.db
+            .prepare_cached("SELECT name, labels, value FROM counter ORDER BY name, labels")
+            .and_then(|mut statement| {
+                statement
+                    .query_map([], |row| Ok(Count { name: row.get(0)?, labels: row.get(1)?, value: row.get(2)? }))?
+                    .collect()
+            })
+            .map_err(|source| self.error(source))
+    }
+
+    fn select(&self, rest: &str, parameters: impl rusqlite::Params) -> Result<Vec<Row>, JournalError> {
+        let raw: Vec<row::Raw> = self
+            .db
+            .prepare_cached(&format!("SELECT {} FROM request {rest}", row::COLUMNS))
+            .and_then(|mut statement| statement.query_map(parameters, row::Raw::read)?.collect())
+            .map_err(|source| self.error(source))?;
+        raw.into_iter().map(row::Raw::parse).collect()
+    }
+
+    fn error(&self, source: rusqlite::Error) -> JournalError {
+        JournalError::Sqlite { path: self.path(), source }
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from(self.db.path().unwrap_or("journal.db"))
+    }
+}
+
+fn file(state: &Path) -> PathBuf {
+    state.join("journal.db")
+}
+
+fn append_one(
+    tx: &Transaction<'_>,
+    at: &str,
+    entry: &Entry,
+    wrap: &dyn Fn(rusqlite::Error) -> JournalError,
+) -> Result<(), JournalError> {
+    let id = entry.id.to_string();
+    let held: Option<String> = tx
+        .prepare_cached("SELECT state FROM request WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([&id], |row| row.get(0)).optional())
+        .map_err(wrap)?;
+    let before = match &held {
+        None => State::Unknown,
+        Some(text) => row::parse_state(&id, text)?,
+    };
+    let after = state::next(&before, &entry.event).map_err(|source| JournalError::Illegal { id: entry.id, source })?;
+    let body = serde_json::to_string(&entry.event).expect("an event is plain data");
+    let state = serde_json::to_string(&after).expect("a state is plain data");
+    tx.prepare_cached("INSERT INTO event (request, at, body) VALUES (?1, ?2, ?3)")
+        .and_then(|mut statement| statement.execute([&id, at, &body]))
+        .map_err(wrap)?;
+    if let Event::Seen { path, blob, introduced, .. } = &entry.event {
+        tx.prepare_cached(
+            "INSERT INTO request (id, path, blob, introduced, queued_at, phase, state, changed_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5)
+             ON CONFLICT (id) DO UPDATE SET path = ?2, blob = ?3, introduced = ?4, queued_at = ?5,
+                phase = ?6, state = ?7, changed_at = ?5",
+        )
+        .and_then(|mut statement| statement.execute(params![id, path, blob, introduced, at, after.phase(), state]))
+        .map_err(wrap)?;
+        return Ok(());
+    }
+    let place = match &entry.event {
+        Event::Start { place, .. } => Some(place),
+        _ => None,
+    };
+    tx.prepare_cached(
+        "UPDATE request SET phase = ?2, state = ?3, changed_at = ?4, place = coalesce(?5, place) WHERE id = ?1",
+    )
+    .and_then(|mut statement| statement.execute(params![id, after.phase(), state, at, place]))
+    .map_err(wrap)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Outcome;
+
+    const AT: &str = "2026-01-02T03:04:05Z";
+
+    fn id(n: u8) -> RequestId {
+        RequestId::derived("c", "p", &n.to_string())
+    }
+    fn seen(n: u8) -> Entry {
+        let event = Event::Seen {
+            path: format!("requests/{n}.yml"),
+            blob: "b".into(),
+            introduced: "c".into(),
+            base: "c".into(),
+        };
+        Entry { id: id(n), event }
+    }
+    fn rejected(n: u8) -> Entry {
+        let event = Event::Exit {
+            attempt: 0,
+            outcome: Outcome::Rejected,
+            exit_code: Some(64),
+            reason: None,
+            terminal: true,
+            retry_at: None,
+            log_sha256: None,
+        };
+        Entry { id: id(n), event }
+    }
+
+    #[test]
+    fn a_restart_finds_what_was_written() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        Journal::open(folder.path()).expect("opens").append(AT, &[seen(1), seen(2), rejected(2)], &[]).expect("legal");
+        let journal = Journal::open(folder.path()).expect("opens again");
+        let open = journal.open_requests().expect("readable");
+        assert_eq!(open.len(), 2);
+        assert_eq!(journal.get(id(1)).expect("readable").expect("there").state, State::Seen);
+        assert_eq!(
+            journal.get(id(2)).expect("readable").expect("there").state,
+            State::Ended { outcome: Outcome::Rejected }
+        );
+        assert_eq!(journal.events(id(2)).expect("readable").len(), 2);
+    }
+
+    #[test]
+    fn an_illegal_step_takes_the_whole_batch_back() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let mut journal = Journal::open(folder.path()).expect("opens");
+        let refused = journal.append(AT, &[seen(1), rejected(2)], &[]);
+        assert!(matches!(refused, Err(JournalError::Illegal { .. })), "{refused:?}");
+        assert!(journal.get(id(1)).expect("readable").is_none());
+    }
+
+    #[test]
+    fn a_journal_of_a_later_version_is_refused() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        Journal::open(folder.path()).expect("opens").db.pragma_update(None, "user_version", FORMAT + 1).expect("set");
+        assert!(matches!(Journal::open(folder.path()), Err(JournalError::Newer { .. })));
+        assert!(matches!(Journal::open_to_read(folder.path()), Err(JournalError::Newer { .. })));
+    }
+
+    #[test]
+    fn counters_add_up_over_restarts() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let one = Count { name: "runs".into(), labels: "{}".into(), value: 2.0 };
+        Journal::open(folder.path()).expect("opens").append(AT, &[], std::slice::from_ref(&one)).expect("counted");
+        let mut journal = Journal::open(folder.path()).expect("opens again");
+        journal.append(AT, &[], std::slice::from_ref(&one)).expect("counted");
+        assert_eq!(journal.counters().expect("readable"), vec![Count { value: 4.0, ..one }]);
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        assert!(Journal::open_to_read(folder.path()).expect("nothing there").is_none());
+        drop(Journal::open(folder.path()).expect("opens"));
+        let mut reader = Journal::open_to_read(folder.path()).expect("readable").expect("there");
+        assert!(reader.set_meta("a", "b").is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! Codex Dispatch: merge a YAML file to main; a machine carries it out once, inside limits, and the record comes back.
+//!
+//! The rooms, highest floor first (ARCHITECTURE.md draws them; `tests/tidy.rs` holds imports to going down only):
+//! faces [`cli`] · orchestration [`dispatch`], [`view`], [`selftest`] · shell [`repo`], [`inbox`], [`journal`], [`run`],
+//! [`spool`], [`publish`], [`contract`] … · core [`admit`], [`route`], [`policy`], [`schema`], [`record`] … · nouns
+//! [`id`], [`request`], [`job`], [`outcome`], [`event`] · ground [`yaml`], [`diagnostic`], [`units`] …
+
+pub mod cli;
+
+pub mod dispatch;
+pub mod selftest;
+pub mod view;
+
+pub mod contract;
+pub mod env_file;
+pub mod host;
+pub mod inbox;
+pub mod journal;
+pub mod lock;
+pub mod metrics;
+pub mod publish;
+pub mod repo;
+pub mod run;
+pub mod spool;
+pub mod statedir;
+
+pub mod admit;
+pub mod config;
+pub mod handler;
+pub mod host_file;
+pub mod policy;
+pub mod queue;
+pub mod record;
+pub mod redact;
+pub mod route;
+pub mod row;
+pub mod schema;
+pub mod state;
+
+pub mod event;
+pub mod id;
+pub mod job;
+pub mod outcome;
+pub mod request;
+
+pub mod backoff;
+pub mod clock;
+pub mod diagnostic;
+pub mod durable;
+pub mod fields;
+pub mod paths;
+pub mod resource;
+pub mod units;
+pub mod yaml;

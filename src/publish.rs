@@ -1,0 +1,373 @@
+//! Publishing: from sealed parcels to a commit on main. Builds on the tip, pushes with a lease, and on a lost
+//! race builds the same again on the new tip. Never runs or re-runs anything, never rewrites anybody's history.
+//!
+//! BUILT is journalled before the push and PUSHED after main was read back, so that a restart can tell which of our
+//! commits landed. Waiting between rounds is the caller's: a round that cannot go on says why and ends.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::clock::{Clock, utc_millis};
+use crate::event::Event;
+use crate::journal::{Count, Entry, Journal, JournalError};
+use crate::metrics;
+use crate::record::{Record, commit};
+use crate::repo::{
+    Changeset, Content, FetchClass, FetchError, Identity, Oid, PushClass, PushError, Removal, Repo, RepoError, Write,
+};
+use crate::spool::{self, Parcel, SpoolError};
+use crate::statedir::StateDir;
+
+/// Journal key: the last tip of main that was seen.
+pub const META_TIP: &str = "tip";
+/// Journal key: when a record last reached main, seconds since 1970.
+pub const META_PUSHED_AT: &str = "pushed_at";
+
+/// How often a lost race is run again before the round ends.
+const RACES_MAX: u32 = 20;
+
+/// What publishing needs to know, fixed for a process.
+pub struct Publisher {
+    /// Its own handle on the repository.
+    pub repo: Repo,
+    /// The state folder.
+    pub state: StateDir,
+    /// The journal.
+    pub journal: Arc<Mutex<Journal>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Author and committer of record commits.
+    pub identity: Identity,
+    /// This state folder's own name, for the trailer.
+    pub state_id: Uuid,
+}
+
+/// Parcels to publish together.
+pub struct Batch {
+    /// The tip that was last read.
+    pub tip: Oid,
+    /// What is to be published, never empty.
+    pub parcels: Vec<Parcel>,
+    /// Ends each subject.
+    pub suffix: String,
+}
+
+/// How a round ended.
+#[derive(Debug)]
+pub struct Round {
+    /// The tip of main as last read.
+    pub tip: Oid,
+    /// What is on main now.
+    pub published: Vec<Parcel>,
+    /// What is not.
+    pub left: Vec<Parcel>,
+    /// How often a push had to be tried again.
+    pub retries: u32,
+    /// Why something is left.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// Why a round could not publish everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The remote cannot be reached or does not answer as it should.
+    Network(String),
+    /// The remote does not let us in.
+    Auth(String),
+    /// A hook or a protection declined it.
+    Declined(String),
+    /// Something has to be set up first.
+    Configuration(String),
+    /// Main no longer contains what was there.
+    Rewritten {
+        /// The last tip that was seen.
+        seen: String,
+        /// The tip now.
+        now: String,
+    },
+}
+
+/// What stops publishing for good: this host cannot go on safely.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The objects could not be read or written.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+impl Obstacle {
+    /// In the words of whoever refused.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Network(words) => format!("the remote cannot be reached: {words}"),
+            Self::Auth(words) => format!("the remote does not let us in: {words}"),
+            Self::Declined(words) => format!("the remote declined the push: {words}"),
+            Self::Configuration(words) => words.clone(),
+            Self::Rewritten { seen, now } => {
+                format!("main was rewritten: {seen}, which was its tip, is not in the history of {now}")
+            }
+        }
+    }
+}
+
+impl Publisher {
+    /// Publishes a batch, or as much of it as can be.
+    ///
+    /// # Errors
+    /// [`PublishError`] where this host's own files fail; what the remote says is an [`Obstacle`].
+    pub fn publish(&mut self, batch: Batch) -> Result<Round, PublishError> {
+        let Batch { tip, parcels, suffix } = batch;
+        let mut round = Round { tip, published: Vec::new(), left: Vec::new(), retries: 0, obstacle: None };
+        let parcels = match self.push_together(&mut round, parcels, &suffix)? {
+            Pushed::All => return Ok(round),
+            Pushed::Stopped(parcels, obstacle) => {
+                round.left = parcels;
+                round.obstacle = Some(obstacle);
+                return Ok(round);
+            }
+            Pushed::Declined(parcels, _) => parcels,
+        };
+        self.push_singly(&mut round, parcels, &suffix)?;
+        Ok(round)
+    }
+
+    /// One record a commit; what alone is declined is published without its output. Where even that is declined, it is not
+    /// the content: the rest waits, whole, for whoever set the rule.
+    fn push_singly(&mut self, round: &mut Round, parcels: Vec<Parcel>, suffix: &str) -> Result<(), PublishError> {
+        for parcel in parcels {
+            if round.obstacle.is_some() {
+                round.left.push(parcel);
+                continue;
+            }
+            match self.push_together(round, vec![parcel], suffix)? {
+                Pushed::All => {}
+                Pushed::Declined(parcels, words) => self.push_reduced(round, parcels, &words, suffix)?,
+                Pushed::Stopped(parcels, obstacle) => {
+                    round.left.extend(parcels);
+                    round.obstacle = Some(obstacle);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push_reduced(
+        &mut self,
+        round: &mut Round,
+        parcels: Vec<Parcel>,
+        words: &str,
+        suffix: &str,
+    ) -> Result<(), PublishError> {
+        for whole in parcels {
+            let reduced = spool::reduce(&self.state, whole.clone(), words)?;
+            let id = reduced.record.id;
+            let obstacle = match self.push_together(round, vec![reduced], suffix)? {
+                Pushed::All => {
+                    tracing::warn!("the remote declines the record of {id} and takes its status alone ({words})");
+                    continue;
+                }
+                Pushed::Declined(..) => Obstacle::Declined(words.to_owned()),
+                Pushed::Stopped(_, obstacle) => obstacle,
+            };
+            spool::restore(&self.state, &whole)?;
+            round.left.push(whole);
+            round.obstacle = Some(obstacle);
+        }
+        Ok(())
+    }
+
+    fn push_together(
+        &mut self,
+        round: &mut Round,
+        mut parcels: Vec<Parcel>,
+        suffix: &str,
+    ) -> Result<Pushed, PublishError> {
+        for race in 0..RACES_MAX {
+            let commit = self.build(round.tip, &mut parcels, suffix)?;
+            let words = match self.repo.push(Some(round.tip), commit) {
+                Ok(()) => {
+                    self.settle(round, parcels, commit)?;
+                    return Ok(Pushed::All);
+                }
+                Err(error) => error,
+            };
+            round.retries += 1;
+            tracing::debug!("push of {commit} on {}: {words}", round.tip);
+            match self.after(round, commit, &words)? {
+                After::Landed => {
+                    let tip = round.tip;
+                    self.settle(round, parcels, tip)?;
+                    return Ok(Pushed::All);
+                }
+                After::Declined => return Ok(Pushed::Declined(parcels, words.words)),
+                After::Stop(obstacle) => return Ok(Pushed::Stopped(parcels, obstacle)),
+                After::Again => std::thread::sleep(jitter(race)),
+            }
+        }
+        let words = format!("another writer was faster {RACES_MAX} times in a row");
+        Ok(Pushed::Stopped(parcels, Obstacle::Network(words)))
+    }
+
+    /// A push that did not say yes: any doubt is settled by reading main.
+    fn after(&mut self, round: &mut Round, commit: Oid, error: &PushError) -> Result<After, PublishError> {
+        if error.class == PushClass::Configuration {
+            return Ok(After::Stop(Obstacle::Configuration(error.words.clone())));
+        }
+        let seen = round.tip;
+        match self.repo.fetch() {
+            Ok(tip) => round.tip = tip.commit,
+            Err(fetch) => return Ok(After::Stop(obstacle_of(&fetch))),
+        }
+        if self.repo.is_ancestor(commit, round.tip)? {
+            return Ok(After::Landed);
+        }
+        if !self.repo.is_ancestor(seen, round.tip)? {
+            let (seen, now) = (seen.to_string(), round.tip.to_string());
+            return Ok(After::Stop(Obstacle::Rewritten { seen, now }));
+        }
+        let words = error.words.clone();
+        Ok(match error.class {
+            PushClass::LostRace => After::Again,
+            // The branch moved while a hook or the network spoke: their words may have been about that.
+            _ if seen != round.tip => After::Again,
+            PushClass::Declined | PushClass::TooLarge => After::Declined,
+            PushClass::Auth => After::Stop(Obstacle::Auth(words)),
+            _ => After::Stop(Obstacle::Network(words)),
+        })
+    }
+
+    /// Builds the commit on a tip and journals it. Where somebody else wrote our place, the next free one is taken.
+    fn build(&self, tip: Oid, parcels: &mut [Parcel], suffix: &str) -> Result<Oid, PublishError> {
+        let mut taken = BTreeSet::new();
+        let mut changeset = Changeset::default();
+        for parcel in parcels.iter_mut() {
+            self.settle_place(tip, parcel, &mut taken)?;
+            let blob: Oid = parcel.blob.parse()?;
+            if !parcel.loose {
+                changeset.removals.push(Removal { path: parcel.path.clone(), oid: blob });
+            }
+            let archived = format!("{}/{}{}", parcel.archive, parcel.place, parcel.extension);
+            changeset.writes.push(Write {
+                path: archived.into_bytes(),
+                content: Content::Object(blob),
+                mode: parcel.mode,
+            });
+            for (name, file) in parcel.files(&self.state)? {
+                let path = format!("{}/{}/{name}", parcel.output, parcel.place);
+                changeset.writes.push(Write::file(path, Content::File(file)));
+            }
+        }
+        let records: Vec<&Record> = parcels.iter().map(|parcel| &parcel.record).collect();
+        let message = commit::message(&records, self.state_id, suffix);
+        let now = self.clock.now();
+        let built =
+            self.repo.commit_on(Some(tip), &changeset, &message, &self.identity, &self.identity, now.as_second())?;
+        for path in &built.kept {
+            let path = String::from_utf8_lossy(path);
+            tracing::warn!(
+                "`{path}` was edited or deleted after it was started: the admitted bytes are archived, what is there now is left alone"
+            );
+        }
+        let event = Event::Built { base: tip.to_string(), commit: built.commit.to_string() };
+        self.append(parcels, &event, &[])?;
+        Ok(built.commit)
+    }
+
+    fn settle_place(&self, tip: Oid, parcel: &mut Parcel, taken: &mut BTreeSet<String>) -> Result<(), PublishError> {
+        let wanted = parcel.place.clone();
+        for number in 2.. {
+            if is_free(&self.repo, tip, &parcel.output, &parcel.archive, &parcel.place)?
+                && taken.insert(parcel.place.to_lowercase())
+            {
+                break;
+            }
+            parcel.place = format!("{wanted}-{number}");
+        }
+        if parcel.place != wanted {
+            tracing::warn!(
+                "`{}/{wanted}` is taken on main: the record of {} goes to `{}`",
+                parcel.output,
+                parcel.record.id,
+                parcel.place
+            );
+            spool::save(&self.state, parcel)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&self, round: &mut Round, parcels: Vec<Parcel>, tip: Oid) -> Result<(), PublishError> {
+        round.tip = tip;
+        let retries: Vec<Count> =
+            (round.retries > 0).then(|| metrics::push_retries(round.retries)).into_iter().collect();
+        self.append(&parcels, &Event::Pushed { tip: tip.to_string() }, &retries)?;
+        let mut journal = locked(&self.journal);
+        journal.set_meta(META_TIP, &tip.to_string())?;
+        journal.set_meta(META_PUSHED_AT, &self.clock.now().as_second().to_string())?;
+        drop(journal);
+        round.published.extend(parcels);
+        Ok(())
+    }
+
+    fn append(&self, parcels: &[Parcel], event: &Event, counts: &[Count]) -> Result<(), PublishError> {
+        let entries: Vec<Entry> =
+            parcels.iter().map(|parcel| Entry { id: parcel.record.id, event: event.clone() }).collect();
+        locked(&self.journal).append(&utc_millis(self.clock.now()), &entries, counts)?;
+        Ok(())
+    }
+}
+
+/// Whether a record can stand at a place of a tip.
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn is_free(repo: &Repo, tip: Oid, output: &str, archive: &str, place: &str) -> Result<bool, RepoError> {
+    for path in [format!("{output}/{place}"), format!("{archive}/{place}.yml"), format!("{archive}/{place}.yaml")] {
+        if repo.exists(tip, path)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The journal, whatever a thread that held it died of: `SQLite` has rolled back what was not committed.
+pub fn locked(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a failed fetch means for publishing.
+pub fn obstacle_of(error: &FetchError) -> Obstacle {
+    let words = error.to_string();
+    match error.class {
+        FetchClass::Auth => Obstacle::Auth(words),
+        FetchClass::Configuration | FetchClass::Protocol | FetchClass::Empty => Obstacle::Configuration(words),
+        FetchClass::Network | FetchClass::Corrupt | FetchClass::Other => Obstacle::Network(words),
+    }
+}
+
+enum Pushed {
+    All,
+    Declined(Vec<Parcel>, String),
+    Stopped(Vec<Parcel>, Obstacle),
+}
+
+enum After {
+    Landed,
+    Again,
+    Declined,
+    Stop(Obstacle),
+}
+
+/// A short random pause, so that two writers do not meet again at once.
+fn jitter(race: u32) -> Duration {
+    let random = u64::from(Uuid::new_v4().as_bytes()[0]);
+    Duration::from_millis(random * u64::from(race.min(8) + 1) / 8)
+}

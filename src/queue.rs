@@ -1,0 +1,182 @@
+//! Which requests may start: first come, first served within a resource, in the order of main. Pure: it
+//! knows ids, lock keys and times, takes no lock and starts nothing.
+//!
+//! A request that is held (by a fault, a missing layer, its `not_before`) is not in the queue at all and so
+//! keeps no place. One that waits for its next attempt keeps its place and blocks those behind it.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use crate::id::RequestId;
+
+/// Place in the order of main: position of the introducing commit, then path bytewise.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Order {
+    /// Position of the introducing commit on the first-parent line; older is smaller.
+    pub position: u64,
+    /// Path of the request in the inbox.
+    pub path: String,
+}
+
+/// What a queued request is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// May start as soon as its resources are free.
+    Ready,
+    /// Runs now.
+    Running,
+    /// Waits for its next attempt.
+    Retrying {
+        /// When that is due.
+        due: Timestamp,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Place {
+    id: RequestId,
+    keys: BTreeSet<String>,
+    standing: Standing,
+}
+
+/// The queue of one dispatcher.
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    places: BTreeMap<Order, Place>,
+    orders: HashMap<RequestId, Order>,
+}
+
+impl Queue {
+    /// Puts a request in its place. One that is already queued stays as it is.
+    pub fn insert(&mut self, id: RequestId, order: Order, keys: BTreeSet<String>, standing: Standing) {
+        if let Entry::Vacant(vacant) = self.orders.entry(id) {
+            vacant.insert(order.clone());
+            self.places.insert(order, Place { id, keys, standing });
+        }
+    }
+
+    /// Takes a request out.
+    pub fn remove(&mut self, id: RequestId) {
+        if let Some(order) = self.orders.remove(&id) {
+            self.places.remove(&order);
+        }
+    }
+
+    /// Notes what a queued request is doing now.
+    pub fn set(&mut self, id: RequestId, standing: Standing) {
+        if let Some(place) = self.orders.get(&id).and_then(|order| self.places.get_mut(order)) {
+            place.standing = standing;
+        }
+    }
+
+    /// What a queued request is doing.
+    pub fn standing(&self, id: RequestId) -> Option<Standing> {
+        self.orders.get(&id).and_then(|order| self.places.get(order)).map(|place| place.standing)
+    }
+
+    /// The first requests that may start now, at most `most`, no two with a resource in common.
+    pub fn startable(&self, now: Timestamp, most: usize) -> Vec<RequestId> {
+        let mut taken: BTreeSet<&str> = BTreeSet::new();
+        let mut chosen = Vec::new();
+        for place in self.places.values() {
+            if chosen.len() == most {
+                break;
+            }
+            let due = match place.standing {
+                Standing::Ready => true,
+                Standing::Running => false,
+                Standing::Retrying { due } => due <= now,
+            };
+            if due && place.keys.iter().all(|key| !taken.contains(key.as_str())) {
+                chosen.push(place.id);
+            }
+            taken.extend(place.keys.iter().map(String::as_str));
+        }
+        chosen
+    }
+
+    /// The request that keeps `id` from starting: the first before it that shares a resource, with that resource.
+    pub fn behind(&self, id: RequestId) -> Option<(RequestId, String)> {
+        let order = self.orders.get(&id)?;
+        let keys = &self.places.get(order)?.keys;
+        self.places
+            .range(..order)
+            .find_map(|(_, before)| before.keys.intersection(keys).next().map(|key| (before.id, key.clone())))
+    }
+
+    /// When the next waiting attempt is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.places
+            .values()
+            .filter_map(|place| match place.standing {
+                Standing::Retrying { due } => Some(due),
+                _ => None,
+            })
+            .min()
+    }
+
+    /// Ids in order, with what each is doing.
+    pub fn iter(&self) -> impl Iterator<Item = (RequestId, Standing)> {
+        self.places.values().map(|place| (place.id, place.standing))
+    }
+
+    /// How many requests are queued, running ones included.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether nothing is queued.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> RequestId {
+        RequestId::derived("c", "p", &n.to_string())
+    }
+    fn queue(rows: &[(u8, u64, &[&str])]) -> Queue {
+        let mut queue = Queue::default();
+        for (n, position, keys) in rows {
+            let order = Order { position: *position, path: format!("requests/{n}.yml") };
+            queue.insert(id(*n), order, keys.iter().map(|key| (*key).to_owned()).collect(), Standing::Ready);
+        }
+        queue
+    }
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
+
+    #[test]
+    fn order_is_mains_then_the_path() {
+        let queue = queue(&[(3, 7, &["c"]), (2, 7, &["b"]), (1, 9, &["a"])]);
+        assert_eq!(queue.startable(at(0), 9), [id(2), id(3), id(1)]);
+        assert_eq!(queue.startable(at(0), 1), [id(2)]);
+    }
+
+    #[test]
+    fn a_later_request_never_overtakes_on_any_of_its_resources() {
+        let mut queue = queue(&[(1, 1, &["a"]), (2, 2, &["a", "b"]), (3, 3, &["b"]), (4, 4, &["c"])]);
+        // 3 shares nothing with 1, but 2 stands before it and wants b.
+        assert_eq!(queue.startable(at(0), 9), [id(1), id(4)]);
+        assert_eq!(queue.behind(id(3)), Some((id(2), "b".into())));
+        queue.set(id(1), Standing::Running);
+        assert_eq!(queue.startable(at(0), 9), [id(4)]);
+        queue.remove(id(1));
+        assert_eq!(queue.startable(at(0), 9), [id(2), id(4)]);
+    }
+
+    #[test]
+    fn a_retrying_request_keeps_its_place() {
+        let mut queue = queue(&[(1, 1, &["a"]), (2, 2, &["a"])]);
+        queue.set(id(1), Standing::Retrying { due: at(10) });
+        assert_eq!(queue.startable(at(9), 9), []);
+        assert_eq!(queue.next_due(), Some(at(10)));
+        assert_eq!(queue.startable(at(10), 9), [id(1)]);
+    }
+}

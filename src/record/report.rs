@@ -1,0 +1,53 @@
+//! What one attempt came to, as the spool keeps it until the record is made of it. Never published as it is.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::OutputCount;
+use crate::outcome::{Attempt, Outcome};
+
+/// What came of an attempt. Kept in the spool until the request has ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Number, times, exit code, signal and reason.
+    pub attempt: Attempt,
+    /// The outcome, if no other attempt follows.
+    pub outcome: Outcome,
+    /// Layers that were active.
+    pub layers: Vec<String>,
+    /// The user that it ran as.
+    pub run_as: Option<String>,
+    /// How much it printed.
+    pub output: OutputCount,
+    /// Limits that it met.
+    pub limits: Vec<String>,
+    /// Last lines of its output.
+    pub tail: Vec<String>,
+    /// Files that it left and that were not taken.
+    pub skipped: Vec<String>,
+    /// What a reader should know although it changed nothing.
+    pub warnings: Vec<String>,
+    /// Its own status keys.
+    pub handler: Map<String, Value>,
+    /// What it wrote to `$DISPATCH_RESULT`.
+    pub result: Option<Value>,
+}
+
+impl Report {
+    /// The report of an attempt of which nothing else is known.
+    pub fn unrun(attempt: Attempt, outcome: Outcome) -> Self {
+        Self {
+            attempt,
+            outcome,
+            layers: Vec::new(),
+            run_as: None,
+            output: OutputCount::default(),
+            limits: Vec::new(),
+            tail: Vec::new(),
+            skipped: Vec::new(),
+            warnings: Vec::new(),
+            handler: Map::new(),
+            result: None,
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The two texts of a record that people read first: `dispatch.log` and, on a rejection, `error.log`.
+//!
+//! Owns their wording and layout. Every word from a request or a handler is made harmless on its way in.
+
+use std::fmt::{self, Write as _};
+
+use super::{Record, visible};
+use crate::clock::utc_millis;
+use crate::diagnostic::Diagnostic;
+use crate::outcome::{Attempt, Outcome};
+
+/// So many lines of output stand in the summary at most.
+pub const TAIL_LINES_MAX: usize = 10;
+/// And so many characters of each.
+const TAIL_CHARS_MAX: usize = 200;
+
+/// What the summary says beyond the record itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// Limits that were hit, as in "memory 512 MiB".
+    pub limits: &'a [String],
+    /// The last lines of output, masked; more than [`TAIL_LINES_MAX`] are cut.
+    pub tail: &'a [String],
+}
+
+/// The text of `dispatch.log`.
+///
+/// # Panics
+/// Never: a `String` takes everything.
+pub fn dispatch_log(record: &Record, extras: Extras<'_>) -> String {
+    let mut text = String::new();
+    write_summary(&mut text, record, extras).expect("a String takes all");
+    text
+}
+
+/// The text of `error.log`: the diagnostics as they are drawn elsewhere. For an unknown kind the first line is
+/// the one that tools of the original dispatcher look for.
+pub fn error_log(unknown_kind: Option<&str>, diagnostics: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    if let Some(kind) = unknown_kind {
+        text.push_str("Unknown handler for kind ");
+        text.push_str(&visible::line(kind));
+        text.push_str("\n\n");
+    }
+    let drawn: Vec<String> =
+        diagnostics.iter().map(|diagnostic| visible::lines(diagnostic.to_string().trim_end())).collect();
+    text.push_str(&drawn.join("\n\n"));
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+fn write_summary(text: &mut String, record: &Record, extras: Extras<'_>) -> fmt::Result {
+    let kind = record.kind.as_deref().unwrap_or("(no kind)");
+    let (kind, name) = (visible::line(kind), visible::line(&record.name));
+    writeln!(text, "{}: {kind} `{name}`", record.outcome)?;
+    if let Some(reason) = &record.reason {
+        writeln!(text, "{}", visible::line(reason))?;
+    }
+    writeln!(text)?;
+    write_facts(text, record)?;
+    for limit in extras.limits {
+        row(text, "limit hit", limit)?;
+    }
+    for warning in &record.warnings {
+        row(text, "warning", warning)?;
+    }
+    for skipped in &record.skipped {
+        row(text, "not kept", skipped)?;
+    }
+    let tail = &extras.tail[extras.tail.len().saturating_sub(TAIL_LINES_MAX)..];
+    if !tail.is_empty() {
+        writeln!(text, "\nLast lines of output:")?;
+        for line in tail {
+            writeln!(text, "  | {}", cut(&visible::line(line)))?;
+        }
+    }
+    writeln!(text, "\nNext: {}", next_step(record))
+}
+
+fn write_facts(text: &mut String, record: &Record) -> fmt::Result {
+    row(text, "id", &record.id.to_string())?;
+    if !record.resource.is_empty() {
+        row(text, "resource", &record.resource.join(", "))?;
+    }
+    if let Some(by) = &record.requested_by {
+        row(text, "asked by", &format!("{}, commit {}", by.author, by.commit))?;
+    }
+    for (label, time) in
+        [("queued", record.queued_at), ("started", record.started_at), ("finished", record.finished_at)]
+    {
+        if let Some(time) = time {
+            row(text, label, &utc_millis(time))?;
+        }
+    }
+    if let Some(span) = record.duration_ms {
+        row(text, "took", &format!("{}.{:03} s", span / 1000, span % 1000))?;
+    }
+    if let Some(code) = record.exit_code {
+        row(text, "exit code", &code.to_string())?;
+    }
+    // A single attempt says nothing that does not stand above.
+    if record.attempts.len() > 1 {
+        for attempt in &record.attempts {
+            row(text, &format!("attempt {}", attempt.number), &attempt_line(attempt))?;
+        }
+    }
+    row(text, "host", &record.host)?;
+    row(text, "commit", &record.commit)?;
+    if let Some(user) = &record.run_as {
+        row(text, "ran as", user)?;
+    }
+    if let Some(sandbox) = &record.sandbox {
+        let layers = if sandbox.layers.is_empty() { "no layers".to_owned() } else { sandbox.layers.join(", ") };
+        row(text, "sandbox", &format!("{} ({layers})", sandbox.level))?;
+    }
+    if let Some(output) = &record.output {
+        let dropped = match output.dropped {
+            0 => String::new(),
+            bytes => format!(", {bytes} dropped"),
+        };
+        row(text, "output", &format!("{} bytes{dropped}", output.bytes))?;
+    }
+    if let Some(id) = record.replay_of {
+        row(text, "replay of", &id.to_string())?;
+    }
+    Ok(())
+}
+
+fn row(text: &mut String, label: &str, value: &str) -> fmt::Result {
+    if value.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "  {label:<10} {}", visible::line(value))
+}
+
+fn attempt_line(attempt: &Attempt) -> String {
+    let mut line = utc_millis(attempt.started_at);
+    let mut add = |part: String| {
+        line.push_str(", ");
+        line.push_str(&part);
+    };
+    match (attempt.exit_code, attempt.signal) {
+        (Some(code), _) => add(format!("exit code {code}")),
+        (None, Some(signal)) => add(format!("signal {signal}")),
+        (None, None) => add("its end was not seen".to_owned()),
+    }
+    if let Some(reason) = &attempt.reason {
+        add(reason.clone());
+    }
+    line
+}
+
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(TAIL_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+/// What a person can do now.
+fn next_step(record: &Record) -> String {
+    let id = record.id;
+    match record.outcome {
+        Outcome::Succeeded => "nothing; what the handler left is in this folder.".to_owned(),
+        Outcome::Failed => {
+            format!("read handler.log beside this file; when the cause is gone: dispatch rerun {id}")
+        }
+        Outcome::TimedOut => format!(
+            "see in handler.log how far it came; give the kind more `timeout` in the handler index or repeat it: dispatch rerun {id}"
+        ),
+        Outcome::Killed => format!("it was ended from outside; to repeat it: dispatch rerun {id}"),
+        Outcome::Rejected => "nothing was run. Correct the request as error.log says and merge it again.".to_owned(),
+        Outcome::Expired => {
+            format!("nothing was run. If it is still wanted: dispatch rerun {id}")
+        }
+        Outcome::Cancelled => format!("if it is wanted after all: dispatch rerun {id}"),
+        Outcome::Indeterminate => format!(
+            "it was started and nobody saw its end. Look on the machine whether it took effect, then: dispatch resolve {id}"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{OutputCount, Sandbox};
+
+    fn record(outcome: Outcome) -> Record {
+        let id = "0198c0de-1111-7222-8333-44445555aaaa".parse().expect("uuid");
+        let attempt = |number, exit_code, signal| Attempt {
+            number,
+            started_at: "2026-11-21T08:00:00Z".parse().expect("time"),
+            finished_at: Some("2026-11-21T08:00:01.5Z".parse().expect("time")),
+            exit_code,
+            signal,
+            reason: None,
+        };
+        let mut record = Record::new(outcome, id, "ops/deploy")
+            .with_attempts(vec![attempt(1, Some(75), None), attempt(2, None, Some(9))]);
+        record.kind = Some("deploy".to_owned());
+        record.resource = vec!["host/a".to_owned(), "host/b".to_owned()];
+        record.host = "build-1".to_owned();
+        record.commit = "0123".to_owned();
+        record.sandbox = Some(Sandbox { level: "isolated".to_owned(), layers: vec!["landlock".to_owned()] });
+        record.output = Some(OutputCount { bytes: 10, kept: 7, dropped: 3 });
+        record
+    }
+
+    #[test]
+    fn a_summary_says_what_happened_and_what_to_do() {
+        let limits = ["output 1 MiB".to_owned()];
+        let tail: Vec<String> = (0..12).map(|n| format!("line {n}")).collect();
+        let extras = Extras { limits: &limits, tail: &tail };
+        let mut failed = record(Outcome::Failed);
+        failed.reason = Some("oom".to_owned());
+        let expected = "\
+failed: deploy `ops/deploy`
+oom
+
+  id         0198c0de-1111-7222-8333-44445555aaaa
+  resource   host/a, host/b
+  started    2026-11-21T08:00:00.000Z
+  finished   2026-11-21T08:00:01.500Z
+  took       1.500 s
+  attempt 1  2026-11-21T08:00:00.000Z, exit code 75
+  attempt 2  2026-11-21T08:00:00.000Z, signal 9
+  host       build-1
+  commit     0123
+  sandbox    isolated (landlock)
+  output     10 bytes, 3 dropped
+  limit hit  output 1 MiB
+
+Last lines of output:
+  | line 2
+  | line 3
+  | line 4
+  | line 5
+  | line 6
+  | line 7
+  | line 8
+  | line 9
+  | line 10
+  | line 11
+
+Next: read handler.log beside this file; when the cause is gone: dispatch rerun 0198c0de-1111-7222-8333-44445555aaaa
+";
+        assert_eq!(dispatch_log(&failed, extras), expected);
+    }
+
+    #[test]
+    fn every_outcome_has_a_next_step() {
+        for outcome in Outcome::ALL {
+            let text = dispatch_log(&record(outcome), Extras::default());
+            assert!(text.starts_with(outcome.as_str()), "{text}");
+            assert!(text.lines().last().is_some_and(|line| line.starts_with("Next: ")), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_in_it_acts_on_a_terminal_or_forges_a_line() {
+        let evil = "x\u{1b}[2J\n\nNext: run rm\u{202e}".to_owned();
+        let mut record = record(Outcome::Rejected);
+        record.name.clone_from(&evil);
+        record.kind = Some(evil.clone());
+        record.reason = Some(evil.clone());
+        record.warnings = vec![evil.clone()];
+        record.skipped = vec![evil.clone()];
+        record.resource = vec![evil.clone()];
+        let extras = Extras { limits: std::slice::from_ref(&evil), tail: &[evil.clone(), "y".repeat(5000)] };
+        let text = dispatch_log(&record, extras);
+        assert!(!text.chars().any(|c| c != '\n' && visible::acts(c)), "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("Next: ")).count(), 1);
+        assert!(text.len() < 3000);
+        let text = error_log(Some(&evil), &[Diagnostic::new("E0301", evil.clone(), evil.clone())]);
+        assert!(!text.chars().any(|c| c != '\n' && visible::acts(c)), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_kind_has_the_line_that_tools_look_for() {
+        let diagnostic = Diagnostic::new("E0301", "requests/a.yml", "no kind `deplyo`");
+        let text = error_log(Some("deplyo"), std::slice::from_ref(&diagnostic));
+        assert_eq!(text.lines().next(), Some("Unknown handler for kind deplyo"));
+        assert!(text.contains("E0301"));
+        let text = error_log(None, &[diagnostic.clone(), diagnostic]);
+        assert!(!text.contains("Unknown handler"));
+        assert_eq!(text.matches("E0301").count(), 2);
+        assert!(text.ends_with('\n') && !text.ends_with("\n\n"));
+    }
+}

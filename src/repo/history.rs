@@ -1,0 +1,391 @@
+//! What the mainline's first-parent line says: who introduced an entry, who else records here.
+//!
+//! Owns walks over commits. Positions count first-parent commits from the root (or a shallow
+//! boundary), so they grow along the line and stay what they were as it goes on. What was found out
+//! at the last tip is remembered, so a pass walks only what is new. It judges nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use super::objects::{is_below, trimmed};
+use super::{Oid, Repo, RepoError};
+
+/// An entry whose introduction is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Open {
+    /// Its path from the root.
+    pub path: Vec<u8>,
+    /// The object that stands there at the tip.
+    pub oid: Oid,
+}
+
+/// Where an entry came onto the mainline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introduced {
+    /// The youngest commit of the first-parent line that gave this path this object.
+    pub commit: Oid,
+    /// Its place on that line: older is smaller, and it does not change as the line grows.
+    pub position: u64,
+    /// Committer time in seconds since 1970 (UTC).
+    pub time: i64,
+    /// `Name <address>`.
+    pub author: String,
+    /// `Name <address>`.
+    pub committer: String,
+    /// True where the same commit took the same object out of the archive folder.
+    pub returned: bool,
+}
+
+/// What a handle knows from its last walk; always safe to forget.
+#[derive(Default)]
+pub(super) struct Remembered {
+    tip: Option<(Oid, Vec<u8>, Vec<u8>)>,
+    entries: HashMap<Open, Introduced>,
+    position: Option<(Oid, u64)>,
+}
+
+impl Remembered {
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Repo {
+    /// Finds the introducing commits of entries in the inbox, in one walk; in the order asked.
+    /// `None` for an entry that does not stand at the tip. Where history is shallow, its boundary
+    /// counts as introducing.
+    pub fn introduced(
+        &self,
+        tip: Oid,
+        inbox: &str,
+        archive: &str,
+        entries: &[Open],
+    ) -> Result<Vec<Option<Introduced>>, RepoError> {
+        let inbox = trimmed(inbox.as_bytes());
+        let archive = trimmed(archive.as_bytes());
+        let mut open = Vec::new();
+        let root = self.root(tip)?;
+        for entry in entries {
+            if self.entry_in(&root, &entry.path)?.is_some_and(|found| found.oid == entry.oid) {
+                open.push(entry);
+            }
+        }
+        let mut found: HashMap<Open, Introduced> = HashMap::new();
+        if !open.is_empty() {
+            self.walk_back(tip, inbox, archive, open, &mut found)?;
+        }
+        let answer = entries.iter().map(|entry| found.get(entry).cloned()).collect();
+        let mut remembered = self.remembered.borrow_mut();
+        remembered.tip = Some((tip, inbox.to_vec(), archive.to_vec()));
+        remembered.entries = found;
+        Ok(answer)
+    }
+
+    /// True where `ancestor` is `commit` or in its history; false where we do not even have it.
+    pub fn is_ancestor(&self, ancestor: Oid, commit: Oid) -> Result<bool, RepoError> {
+        if ancestor == commit {
+            return Ok(true);
+        }
+        if !self.has(ancestor) {
+            return Ok(false);
+        }
+        self.store
+            .graph_descendant_of(commit.0, ancestor.0)
+            .map_err(RepoError::object(format!("looking for {ancestor} in the history of {commit}")))
+    }
+
+    /// The `Dispatch-State` trailers of the first-parent line, youngest first, from `tip` down to
+    /// `since` (left out), at most `commits_max` commits deep.
+    pub fn foreign_states(
+        &self,
+        tip: Oid,
+        since: Option<Oid>,
+        commits_max: usize,
+    ) -> Result<Vec<(Oid, String)>, RepoError> {
+        let mut found = Vec::new();
+        let mut next = Some(self.commit(tip)?);
+        for _ in 0..commits_max {
+            let Some(commit) = next.take() else { break };
+            if since == Some(Oid(commit.id())) {
+                break;
+            }
+            let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
+            found.extend(trailers(&message, "Dispatch-State").map(|state| (Oid(commit.id()), state.to_owned())));
+            next = self.first_parent(&commit)?;
+        }
+        Ok(found)
+    }
+
+    fn walk_back<'e>(
+        &self,
+        tip: Oid,
+        inbox: &[u8],
+        archive: &[u8],
+        mut open: Vec<&'e Open>,
+        found: &mut HashMap<Open, Introduced>,
+    ) -> Result<(), RepoError> {
+        let remembered = self.remembered.borrow();
+        let known_at =
+            remembered.tip.as_ref().filter(|known| known.1 == inbox && known.2 == archive).map(|known| known.0);
+        let mut position = self.position_with(&remembered, tip)?;
+        let reached = position;
+        let mut commit = self.commit(tip)?;
+        let mut tree = self.root(tip)?;
+        while !open.is_empty() {
+            if known_at == Some(Oid(commit.id())) {
+                // Still the same object here, so what was found from here on back holds.
+                open.retain(|entry| match remembered.entries.get(entry) {
+                    Some(known) => found.insert((*entry).clone(), known.clone()).is_some_and(|_| false),
+                    None => true,
+                });
+            }
+            let parent = self.first_parent(&commit)?;
+            let Some(parent) = parent else {
+                for entry in open.drain(..) {
+                    found.insert(entry.clone(), introduction(&commit, position.1, false));
+                }
+                break;
+            };
+            let before = self.root(Oid(parent.id()))?;
+            let inside = self.subtree_id(&tree, inbox)? == self.subtree_id(&before, inbox)?;
+            let (mut here, mut older): (Vec<&'e Open>, Vec<&'e Open>) = (Vec::new(), Vec::new());
+            for entry in open {
+                let same = if inside && is_below(&entry.path, inbox) {
+                    true
+                } else {
+                    self.entry_in(&before, &entry.path)?.is_some_and(|found| found.oid == entry.oid)
+                };
+                if same { older.push(entry) } else { here.push(entry) }
+            }
+            if !here.is_empty() {
+                let left = self.left_archive(&before, &tree, archive)?;
+                for entry in here {
+                    found.insert(entry.clone(), introduction(&commit, position.1, left.contains(&entry.oid)));
+                }
+            }
+            open = older;
+            position = (Oid(parent.id()), position.1.saturating_sub(1));
+            commit = parent;
+            tree = before;
+        }
+        drop(remembered);
+        self.remembered.borrow_mut().position = Some(reached);
+        Ok(())
+    }
+
+    /// Objects that a commit took out of the archive folder.
+    fn left_archive(
+        &self,
+        before: &git2::Tree<'_>,
+        after: &git2::Tree<'_>,
+        archive: &[u8],
+    ) -> Result<HashSet<Oid>, RepoError> {
+        if self.subtree_id(before, archive)? == self.subtree_id(after, archive)? {
+            return Ok(HashSet::new());
+        }
+        let failed = || RepoError::object("comparing the archive of two commits");
+        let before = self.entry_in(before, archive)?.filter(|entry| entry.mode == super::MODE_FOLDER);
+        let Some(before) = before else { return Ok(HashSet::new()) };
+        let before = self.tree(before.oid)?;
+        let after = match self.entry_in(after, archive)? {
+            Some(entry) if entry.mode == super::MODE_FOLDER => Some(self.tree(entry.oid)?),
+            _ => None,
+        };
+        let diff = self.store.diff_tree_to_tree(Some(&before), after.as_ref(), None).map_err(failed())?;
+        Ok(diff
+            .deltas()
+            .filter(|delta| delta.old_file().id() != delta.new_file().id())
+            .map(|delta| Oid(delta.old_file().id()))
+            .collect())
+    }
+
+    fn subtree_id(&self, root: &git2::Tree<'_>, path: &[u8]) -> Result<Option<Oid>, RepoError> {
+        Ok(self.entry_in(root, path)?.map(|entry| entry.oid))
+    }
+
+    /// The number of a commit on its first-parent line, the oldest being 1. Remembered in the
+    /// state folder, where losing it only costs another walk.
+    fn position_with(&self, remembered: &Remembered, commit: Oid) -> Result<(Oid, u64), RepoError> {
+        let file = self.position_file();
+        let kept = remembered.position.or_else(|| read_position(&std::fs::read_to_string(&file).ok()?));
+        let mut steps = 0;
+        let mut at = self.commit(commit)?;
+        let below = loop {
+            if let Some((known, position)) = kept
+                && known.0 == at.id()
+            {
+                break position;
+            }
+            match self.first_parent(&at)? {
+                Some(parent) => at = parent,
+                None => break 1,
+            }
+            steps += 1;
+        };
+        let position = (commit, below + steps);
+        if kept != Some(position) {
+            let draft = file.with_extension("new");
+            let written = std::fs::write(&draft, format!("{} {}\n", position.0, position.1));
+            if let Err(error) = written.and_then(|()| std::fs::rename(&draft, &file)) {
+                tracing::debug!(%error, "the position of the tip is not remembered");
+            }
+        }
+        Ok(position)
+    }
+
+    fn position_file(&self) -> PathBuf {
+        self.state.join("tip-position")
+    }
+
+    /// The first parent; `None` at a root and at a shallow boundary.
+    fn first_parent<'a>(&self, commit: &git2::Commit<'a>) -> Result<Option<git2::Commit<'a>>, RepoError> {
+        if commit.parent_count() == 0 {
+            return Ok(None);
+        }
+        match commit.parent(0) {
+            Ok(parent) => Ok(Some(parent)),
+            Err(error) if error.code() == git2::ErrorCode::NotFound && self.store.is_shallow() => Ok(None),
+            Err(error) => Err(RepoError::object(format!("reading the parent of commit {}", commit.id()))(error)),
+        }
+    }
+}
+
+fn introduction(commit: &git2::Commit<'_>, position: u64, returned: bool) -> Introduced {
+    let person = |signature: &git2::Signature<'_>| {
+        format!(
+            "{} <{}>",
+            String::from_utf8_lossy(signature.name_bytes()),
+            String::from_utf8_lossy(signature.email_bytes())
+        )
+    };
+    Introduced {
+        commit: Oid(commit.id()),
+        position,
+        time: commit.time().seconds(),
+        author: person(&commit.author()),
+        committer: person(&commit.committer()),
+        returned,
+    }
+}
+
+fn read_position(text: &str) -> Option<(Oid, u64)> {
+    let (commit, position) = text.strip_suffix('\n')?.split_once(' ')?;
+    Some((commit.parse().ok()?, position.parse().ok()?))
+}
+
+/// Values of a trailer in a message's last paragraph.
+fn trailers<'a>(message: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+    let last = message.trim_end().rsplit("\n\n").next().unwrap_or("");
+    last.lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(move |(name, _)| name.eq_ignore_ascii_case(key))
+        .map(|(_, value)| value.trim())
+        .filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bench_tests::Bench;
+    use super::*;
+
+    fn ask(repo: &Repo, tip: Oid, path: &str) -> Introduced {
+        let oid = repo.entry_at(tip, path).unwrap().unwrap().oid;
+        let entry = Open { path: path.into(), oid };
+        let fresh = repo.reopen().unwrap();
+        let answer = repo.introduced(tip, "requests/", "processed/", std::slice::from_ref(&entry)).unwrap();
+        let again = fresh.introduced(tip, "requests/", "processed/", &[entry]).unwrap();
+        assert_eq!(answer, again, "what is remembered changes no answer");
+        answer[0].clone().unwrap()
+    }
+
+    #[test]
+    fn edits_reverts_and_the_same_blob_twice() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        bench.write("requests/a.yml", "one");
+        let one = bench.commit("one");
+        bench.write("other", "x");
+        let two = bench.commit("two");
+        let first = ask(&repo, two, "requests/a.yml");
+        assert_eq!((first.commit, first.returned), (one, false));
+        assert_eq!(first.author, "Tester <tester@example.invalid>");
+        bench.write("requests/a.yml", "two");
+        bench.write("requests/b.yml", "one");
+        let three = bench.commit("three");
+        assert_eq!(ask(&repo, three, "requests/a.yml").commit, three);
+        bench.write("requests/a.yml", "one");
+        let four = bench.commit("back to one");
+        let edited = ask(&repo, four, "requests/a.yml");
+        assert_eq!((edited.commit, edited.position), (four, first.position + 3));
+        assert_eq!(ask(&repo, four, "requests/b.yml").commit, three);
+        let gone = Open { path: b"requests/none.yml".into(), oid: four };
+        assert_eq!(repo.introduced(four, "requests", "processed", &[gone]).unwrap(), [None]);
+    }
+
+    #[test]
+    fn a_reverted_record_is_returned_and_a_copy_is_not() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        let dir = bench.clone_dir();
+        bench.write("requests/a.yml", "one");
+        bench.commit("one");
+        std::fs::create_dir_all(dir.join("processed")).unwrap();
+        bench.git(&dir, &["mv", "requests/a.yml", "processed/a.yml"]);
+        bench.commit("record");
+        bench.git(&dir, &["revert", "--no-edit", "HEAD"]);
+        assert!(ask(&repo, bench.head(), "requests/a.yml").returned);
+        bench.git(&dir, &["reset", "-q", "--hard", "HEAD~1"]);
+        bench.write("requests/a.yml", "one");
+        assert!(!ask(&repo, bench.commit("same again"), "requests/a.yml").returned);
+    }
+
+    #[test]
+    fn a_merge_introduces_what_its_branch_brought() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        let dir = bench.clone_dir();
+        bench.git(&dir, &["checkout", "-q", "-b", "side"]);
+        bench.write("requests/a.yml", "one");
+        let aside = bench.commit("aside");
+        bench.git(&dir, &["checkout", "-q", "main"]);
+        bench.write("requests/b.yml", "b");
+        let before = bench.commit("main goes on");
+        bench.git(&dir, &["merge", "-q", "--no-ff", "-m", "merge", "side"]);
+        let merge = bench.head();
+        let found = ask(&repo, merge, "requests/a.yml");
+        assert_eq!(found.commit, merge);
+        assert_eq!(found.position, ask(&repo, merge, "requests/b.yml").position + 1);
+        assert!(repo.is_ancestor(aside, merge).unwrap() && repo.is_ancestor(merge, merge).unwrap());
+        assert!(!repo.is_ancestor(aside, before).unwrap());
+        assert!(!repo.is_ancestor("1".repeat(40).parse().unwrap(), merge).unwrap());
+    }
+
+    #[test]
+    fn a_shallow_boundary_introduces() {
+        let bench = Bench::with_remote();
+        bench.write("requests/a.yml", "one");
+        bench.commit("one");
+        bench.write("x", "1");
+        let two = bench.commit("two");
+        bench.git(&bench.clone_dir(), &["push", "-q", "origin", "main"]);
+        let url = format!("file://{}", bench.origin_dir().display());
+        bench.git(&bench.path(""), &["clone", "-q", "--depth", "1", &url, "shallow"]);
+        bench.git(&bench.path("shallow"), &["remote", "remove", "origin"]);
+        let repo = bench.repo_at("shallow");
+        assert_eq!(ask(&repo, two, "requests/a.yml").commit, two);
+    }
+
+    #[test]
+    fn trailers_of_the_last_paragraph_only() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        let old = bench.commit("executor: 1\n\nDispatch-State: old");
+        let quoted = bench.commit("executor: 2\n\nDispatch-State: quoted\n\nno trailer");
+        let new = bench.commit("executor: 3\n\nDispatch-Id: x\nDispatch-State: new\n");
+        let states = |since, limit| repo.foreign_states(new, since, limit).unwrap();
+        assert_eq!(states(None, 1000), [(new, "new".to_owned()), (old, "old".to_owned())]);
+        assert_eq!(states(Some(quoted), 1000), [(new, "new".to_owned())]);
+        assert_eq!(states(None, 1).len(), 1);
+        assert_eq!(states(Some(new), 1000), []);
+    }
+}

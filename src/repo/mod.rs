@@ -1,0 +1,397 @@
+//! The repository: what is on the branch, what is put there, and what the user's clone sees of it.
+//!
+//! ```text
+//! Checkout::discover(dir) -> Checkout             the user's repository (facts only)
+//! Repo::open(checkout, state, settings) -> Repo   + reopen() for another thread, renew(), tidy()
+//! fetch() -> Tip                                  then everything is read by object id:
+//!   entry_at blob_at blob tree_entries walk exists digest_without    (objects.rs)
+//!   introduced is_ancestor foreign_states                            (history.rs)
+//! commit_on(base, changeset, message, …) -> Built (changeset.rs)     push(base, commit)  (remote.rs)
+//! Snapshots::open(state) / materialise(repo, …)   (snapshot.rs)
+//! follow dirty_paths untracked_inbox              (worktree.rs)
+//! ```
+//!
+//! With a remote, objects live in `<state>/repo.git`, a cache that may be deleted at any time; the
+//! user's repository only gives the remote's URL and is brought up afterwards (`follow`). Without
+//! one the user's repository is the origin: objects are added and the branch is moved by
+//! compare-and-swap. It never executes from a work tree, never rewrites anybody's history, and
+//! never clears, repacks or locks anything of the user's.
+
+mod changeset;
+mod checkout;
+mod git;
+mod history;
+mod objects;
+mod porcelain;
+mod remote;
+mod snapshot;
+mod store;
+mod worktree;
+
+#[cfg(test)]
+mod bench_tests;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+pub use changeset::{Built, Changeset, Content, Identity, Removal, Write, is_usable_path};
+pub use checkout::{Checkout, Origin};
+pub use git::{Git, GitError, Token};
+pub use history::{Introduced, Open};
+pub use objects::{BlobAt, TreeEntry};
+pub use porcelain::{FetchClass, PushClass};
+pub use remote::{FetchError, PushError, Tip};
+pub use snapshot::{Refused, RefusedWhy, Snapshot, SnapshotError, Snapshots};
+pub use worktree::{Followed, Loose};
+
+/// Mode of a plain file in a tree.
+pub const MODE_FILE: u32 = 0o100_644;
+/// Mode of an executable file in a tree.
+pub const MODE_EXECUTABLE: u32 = 0o100_755;
+/// Mode of a symbolic link in a tree.
+pub const MODE_LINK: u32 = 0o120_000;
+/// Mode of a folder in a tree.
+pub const MODE_FOLDER: u32 = 0o040_000;
+/// Mode of a submodule in a tree.
+pub const MODE_GITLINK: u32 = 0o160_000;
+
+/// The id of an object, as git writes it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Oid(pub(crate) git2::Oid);
+
+impl fmt::Display for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for Oid {
+    type Err = RepoError;
+
+    /// Takes all forty hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, RepoError> {
+        let whole = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        whole
+            .then(|| git2::Oid::from_str(text).ok())
+            .flatten()
+            .map(Oid)
+            .ok_or_else(|| RepoError::BadId { text: text.chars().take(80).collect() })
+    }
+}
+
+impl serde::Serialize for Oid {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What the caller decides about the repository.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The mainline branch, without `refs/heads/`.
+    pub branch: String,
+    /// Protocols that the remote may use.
+    pub protocols: Vec<String>,
+    /// `GITHUB_TOKEN`: given only to the remote's own https host.
+    pub token: Option<Token>,
+    /// True for the holder of the state folder's instance lock: only it may clear leftovers from our
+    /// own repository, check it, and make it anew where it is broken.
+    pub holds_lock: bool,
+    /// What one network call may take.
+    pub network_timeout: Duration,
+}
+
+impl Settings {
+    /// The documented defaults for a branch, for a reader: without the instance lock.
+    pub fn new(branch: impl Into<String>) -> Self {
+        Self {
+            branch: branch.into(),
+            protocols: ["file", "ssh", "https"].map(str::to_owned).into(),
+            token: None,
+            holds_lock: false,
+            network_timeout: Duration::from_mins(5),
+        }
+    }
+}
+
+/// Why the repository could not be opened, read or added to.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// No repository at or above the folder.
+    #[error("looking for a git repository from `{dir}`: none found ({words})")]
+    NotFound {
+        /// Where the search began.
+        dir: PathBuf,
+        /// What git said.
+        words: String,
+    },
+    /// The repository belongs to another user.
+    #[error(
+        "`{dir}` is owned by another user: `git config --global --add safe.directory {dir}` (as the user that runs this) allows it"
+    )]
+    OtherOwner {
+        /// The repository.
+        dir: String,
+    },
+    /// Several remotes, and nothing says which one is meant.
+    #[error(
+        "choosing the remote of branch `{branch}`: none is named `origin` and there are several ({names}); set `branch.{branch}.remote`"
+    )]
+    ManyRemotes {
+        /// The mainline branch.
+        branch: String,
+        /// The remotes there are.
+        names: String,
+    },
+    /// A repository, branch or URL that cannot be used as it is.
+    #[error("{what}")]
+    Unusable {
+        /// What it is and why.
+        what: String,
+    },
+    /// Not an object id.
+    #[error("`{text}` is not an object id of forty hexadecimal digits")]
+    BadId {
+        /// What was given.
+        text: String,
+    },
+    /// The git program failed.
+    #[error("running `git {verb}`: {words}")]
+    Program {
+        /// The subcommand.
+        verb: &'static str,
+        /// What it said.
+        words: String,
+    },
+    /// The git program did not run to its end.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// An object cannot be read or written. In our own cache: `renew` and fetch again.
+    #[error("{operation}: {source}")]
+    Object {
+        /// What was being done, with the object or path.
+        operation: String,
+        /// libgit2's word.
+        source: git2::Error,
+    },
+    /// A file of ours cannot be read or written.
+    #[error("{operation} `{path}`: {source}")]
+    File {
+        /// What was being done.
+        operation: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// A write meets something that is there already; nothing is overwritten.
+    #[error("writing into the tree: taken already: {}", paths.join(", "))]
+    Taken {
+        /// The paths, lossily as text.
+        paths: Vec<String>,
+    },
+    /// A path that cannot stand in a tree.
+    #[error("writing into the tree: `{path}` is no usable path")]
+    BadPath {
+        /// The path, lossily as text.
+        path: String,
+    },
+}
+
+impl RepoError {
+    /// True where only a person can settle it (exit code 78).
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. }
+                | Self::OtherOwner { .. }
+                | Self::ManyRemotes { .. }
+                | Self::Unusable { .. }
+                | Self::Git(GitError::NotFound)
+        )
+    }
+
+    pub(super) fn object(operation: impl Into<String>) -> impl FnOnce(git2::Error) -> Self {
+        let operation = operation.into();
+        move |source| Self::Object { operation, source }
+    }
+
+    pub(super) fn file(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { operation, path, source }
+    }
+}
+
+/// The repository that is dispatched from. One a thread: `reopen` gives another.
+pub struct Repo {
+    git: Git,
+    checkout: Checkout,
+    origin: Origin,
+    settings: Settings,
+    state: PathBuf,
+    store: git2::Repository,
+    /// Settings of the user's repository that calls to the remote need too.
+    transport: Vec<(String, String)>,
+    remembered: RefCell<history::Remembered>,
+}
+
+impl Repo {
+    /// Opens the object store: the bare repository in `state` where the user's repository has a
+    /// remote (made on demand; for the lock's holder checked after a reboot and made anew where it is
+    /// broken), the user's
+    /// own where it has none.
+    pub fn open(checkout: Checkout, state: &Path, settings: Settings) -> Result<Self, RepoError> {
+        let mut git = Git::find()?;
+        checkout::check_branch(&settings.branch)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(state)
+            .map_err(RepoError::file("making", state))?;
+        let origin = checkout.origin(&git, &settings.branch)?;
+        checkout.carry_ssh_command(&mut git)?;
+        let transport = checkout.transport_settings(&git)?;
+        let store = match &origin {
+            Origin::Local => store::open_users(&checkout)?,
+            Origin::Remote { .. } => store::open_own(&git, state, &settings.branch, settings.holds_lock)?,
+        };
+        Ok(Self {
+            git,
+            checkout,
+            origin,
+            settings,
+            state: state.to_owned(),
+            store,
+            transport,
+            remembered: RefCell::default(),
+        })
+    }
+
+    /// Opens the user's repository alone, for those who only read: nothing is made, nothing fetched, and no state folder
+    /// is needed. Where there is a remote, [`Repo::known_tip`] is the branch as the clone last saw it there.
+    pub fn open_to_read(checkout: Checkout, settings: Settings) -> Result<Self, RepoError> {
+        let mut git = Git::find()?;
+        checkout::check_branch(&settings.branch)?;
+        let origin = checkout.origin(&git, &settings.branch)?;
+        checkout.carry_ssh_command(&mut git)?;
+        let store = store::open_users(&checkout)?;
+        let state = checkout.common_dir.join("dispatch");
+        let transport = Vec::new();
+        Ok(Self { git, checkout, origin, settings, state, transport, store, remembered: RefCell::default() })
+    }
+
+    /// The branch as the user's repository knows it: its remote-tracking branch where there is a remote, else the
+    /// branch itself; `None` where neither exists. Reads no network.
+    pub fn known_tip(&self) -> Option<Oid> {
+        let own = self.branch_ref();
+        let tracking = match &self.origin {
+            Origin::Local => None,
+            Origin::Remote { name, .. } => Some(format!("refs/remotes/{name}/{}", self.settings.branch)),
+        };
+        // A bare clone tracks nothing: its branches are the remote's.
+        let found = tracking.iter().chain([&own]).find_map(|name| self.store.refname_to_id(name).ok());
+        found.map(Oid)
+    }
+
+    /// What a name of a commit in the user's repository means (`main`, `HEAD~1`, an id).
+    pub fn resolve(&self, revision: &str) -> Result<Oid, RepoError> {
+        let found = self.store.revparse_single(revision).and_then(|object| object.peel_to_commit());
+        found.map(|commit| Oid(commit.id())).map_err(RepoError::object(format!("looking for the commit `{revision}`")))
+    }
+
+    /// Whether git tracks this path of the user's work tree.
+    pub fn is_tracked(checkout: &Checkout, path: &str) -> Result<bool, RepoError> {
+        let git = Git::find()?;
+        let listed = git.call("ls-files").git_dir(&checkout.git_dir).args(["--error-unmatch", "--", path]).run()?;
+        Ok(listed.succeeded())
+    }
+
+    /// A second handle on the same repository, for another thread. Starts no program.
+    pub fn reopen(&self) -> Result<Self, RepoError> {
+        let store = git2::Repository::open(self.store.path())
+            .map_err(RepoError::object(format!("opening `{}`", self.store.path().display())))?;
+        Ok(Self {
+            git: self.git.clone(),
+            checkout: self.checkout.clone(),
+            origin: self.origin.clone(),
+            settings: self.settings.clone(),
+            state: self.state.clone(),
+            store,
+            transport: self.transport.clone(),
+            remembered: RefCell::default(),
+        })
+    }
+
+    /// Throws our own object cache away and makes an empty one; the next `fetch` fills it.
+    /// Without a remote it does nothing. Other handles must be reopened.
+    pub fn renew(&mut self) -> Result<(), RepoError> {
+        if let Origin::Remote { .. } = self.origin {
+            self.store = store::recreate_own(&self.state)?;
+            self.remembered.borrow_mut().forget();
+        }
+        Ok(())
+    }
+
+    /// Packs our own repository where many loose objects have gathered; for idle time, with no
+    /// other handle in use. Never touches the user's. Returns whether it packed.
+    pub fn tidy(&self) -> Result<bool, RepoError> {
+        match self.origin {
+            Origin::Local => Ok(false),
+            Origin::Remote { .. } => store::tidy(&self.git, self.store.path()),
+        }
+    }
+
+    /// Where the branch's truth is.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The user's repository.
+    pub fn checkout(&self) -> &Checkout {
+        &self.checkout
+    }
+
+    /// The mainline branch, without `refs/heads/`.
+    pub fn branch(&self) -> &str {
+        &self.settings.branch
+    }
+
+    /// Goes on with another branch (the tip's `codex.repo.yaml` may name one).
+    pub fn set_branch(&mut self, branch: &str) -> Result<(), RepoError> {
+        checkout::check_branch(branch)?;
+        self.origin = self.checkout.origin(&self.git, branch)?;
+        branch.clone_into(&mut self.settings.branch);
+        Ok(())
+    }
+
+    /// Version of the git program as (major, minor).
+    pub fn git_version(&self) -> Result<(u32, u32), RepoError> {
+        Ok(self.git.version()?)
+    }
+
+    /// The identity of the git configuration, where both of its halves are set.
+    pub fn configured_identity(&self) -> Result<Option<Identity>, RepoError> {
+        let name = self.checkout.config(&self.git, "user.name")?;
+        let email = self.checkout.config(&self.git, "user.email")?;
+        Ok(name.zip(email).map(|(name, email)| Identity { name, email }))
+    }
+
+    /// Whether a token is at hand for the remote.
+    pub fn has_token(&self) -> bool {
+        self.settings.token.is_some()
+    }
+
+    pub(super) fn branch_ref(&self) -> String {
+        format!("refs/heads/{}", self.settings.branch)
+    }
+}

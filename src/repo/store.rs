@@ -1,0 +1,207 @@
+//! The object store on disk: our own bare repository in the state folder, or the user's.
+//!
+//! Owns creating, checking, clearing and packing of `<state>/repo.git`, which is a cache. Objects
+//! there are not synced: after a reboot its connectivity is checked once, and where that is bad it
+//! is made anew. The user's repository is only opened.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::git::Git;
+use super::{Checkout, RepoError};
+
+/// Where what we fetched is kept in our own repository; also the server's answer to the last push.
+const FETCHED: &str = "refs/dispatch-fetch/heads/";
+
+/// Loose objects in our own repository above which it is worth a pack.
+const LOOSE_OBJECTS_MAX: usize = 4_000;
+
+/// Packs above which they are worth rolling up: a checked fetch always keeps its pack.
+const PACKS_MAX: usize = 40;
+
+/// The file that names the boot under which our own repository was last known to be whole.
+const BOOT_MARK: &str = "dispatch-boot";
+
+/// The ref that holds a branch's tip in our own repository.
+pub(super) fn fetched_ref(branch: &str) -> String {
+    format!("{FETCHED}{branch}")
+}
+
+/// Opens the user's repository as the object store.
+pub(super) fn open_users(checkout: &Checkout) -> Result<git2::Repository, RepoError> {
+    git2::Repository::open(&checkout.git_dir).map_err(|error| match error.code() {
+        git2::ErrorCode::Owner => RepoError::OtherOwner { dir: checkout.git_dir.display().to_string() },
+        _ => RepoError::Unusable {
+            what: format!("`{}` cannot be used without a remote: {}", checkout.git_dir.display(), error.message()),
+        },
+    })
+}
+
+/// Opens our own repository and makes it where it is missing. `alone` is true under the instance
+/// lock: then leftovers are cleared, and what is broken is made anew.
+pub(super) fn open_own(git: &Git, state: &Path, branch: &str, alone: bool) -> Result<git2::Repository, RepoError> {
+    let dir = own_dir(state);
+    let store = match git2::Repository::open_bare(&dir) {
+        Ok(store) => store,
+        Err(_) if alone || !dir.exists() => return recreate_own(state),
+        Err(error) => return Err(RepoError::object(format!("opening `{}`", dir.display()))(error)),
+    };
+    if !alone {
+        return Ok(store);
+    }
+    clear_leftovers(&dir);
+    let boot = boot_id();
+    let mark = dir.join(BOOT_MARK);
+    if std::fs::read_to_string(&mark).is_ok_and(|known| known == boot) {
+        return Ok(store);
+    }
+    let name = fetched_ref(branch);
+    if store.refname_to_id(&name).is_ok() {
+        let walk = git
+            .call("rev-list")
+            .git_dir(&dir)
+            .args(["--objects", "--quiet", &name])
+            .timeout(Duration::from_mins(10))
+            .run()?;
+        if !walk.succeeded() {
+            tracing::warn!(words = walk.stderr, "the object cache is not whole after a reboot: it is fetched anew");
+            return recreate_own(state);
+        }
+    }
+    std::fs::write(&mark, boot).map_err(RepoError::file("writing", &mark))?;
+    Ok(store)
+}
+
+/// Deletes our own repository and makes an empty one in its place.
+pub(super) fn recreate_own(state: &Path) -> Result<git2::Repository, RepoError> {
+    let dir = own_dir(state);
+    match std::fs::remove_dir_all(&dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(RepoError::file("clearing", &dir)(error));
+        }
+        _ => {}
+    }
+    let mut options = git2::RepositoryInitOptions::new();
+    options.bare(true).external_template(false).initial_head("dispatch-none");
+    let store = git2::Repository::init_opts(&dir, &options)
+        .map_err(RepoError::object(format!("making `{}`", dir.display())))?;
+    let mark = dir.join(BOOT_MARK);
+    std::fs::write(&mark, boot_id()).map_err(RepoError::file("writing", &mark))?;
+    Ok(store)
+}
+
+/// Packs our own repository where it is worth it.
+pub(super) fn tidy(git: &Git, dir: &Path) -> Result<bool, RepoError> {
+    let loose: usize = folders(&dir.join("objects"))
+        .filter(|path| path.file_name().is_some_and(|name| name.len() == 2))
+        .map(|path| std::fs::read_dir(path).map_or(0, Iterator::count))
+        .sum();
+    let packs = std::fs::read_dir(dir.join("objects/pack")).map_or(0, |entries| {
+        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|extension| extension == "pack")).count()
+    });
+    if loose < LOOSE_OBJECTS_MAX && packs < PACKS_MAX {
+        return Ok(false);
+    }
+    let packed = git
+        .call("repack")
+        .git_dir(dir)
+        .args(["-d", "-l", "-q", "--geometric=2"])
+        .timeout(Duration::from_mins(30))
+        .run()?;
+    if packed.succeeded() {
+        return Ok(true);
+    }
+    Err(RepoError::Program { verb: "repack", words: packed.stderr })
+}
+
+/// This boot, by the kernel's name for it; what was written under another may be lost in part.
+pub(super) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| "unknown".to_owned(), |id| id.trim().to_owned())
+}
+
+fn own_dir(state: &Path) -> PathBuf {
+    state.join("repo.git")
+}
+
+/// Removes locks and temporary objects that a killed process left. The instance lock of the state
+/// folder is held, so nobody else is at work here.
+fn clear_leftovers(dir: &Path) {
+    let mut open = vec![(dir.to_owned(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let Ok(kind) = entry.file_type() else { continue };
+            let path = entry.path();
+            let in_objects = path.starts_with(dir.join("objects"));
+            if kind.is_dir() {
+                if in_objects && (name.starts_with("tmp_objdir") || name.starts_with("incoming-")) {
+                    let _ = std::fs::remove_dir_all(&path);
+                } else if depth < 8 {
+                    open.push((path, depth + 1));
+                }
+            } else if name.ends_with(".lock")
+                || (in_objects && ["tmp_", ".tmp-", "streamed_git2_"].iter().any(|start| name.starts_with(start)))
+            {
+                // What cannot be removed is met again by git, which names it.
+                let _ = std::fs::remove_file(&path);
+            }
+        }
+    }
+}
+
+fn folders(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bench_tests::Bench;
+    use super::*;
+
+    #[test]
+    fn many_packs_are_rolled_up_and_everything_is_still_there() {
+        let bench = Bench::with_remote();
+        let mut repo = bench.repo();
+        assert!(!repo.tidy().unwrap());
+        let packs = bench.path("state/repo.git/objects/pack");
+        for n in 0..PACKS_MAX {
+            bench.write("n", &n.to_string());
+            bench.commit("n");
+            bench.git(&bench.clone_dir(), &["push", "-q", "origin", "main"]);
+            repo.fetch().unwrap();
+        }
+        let tip = repo.fetch().unwrap().commit;
+        assert!(repo.tidy().unwrap());
+        assert!(std::fs::read_dir(packs).unwrap().count() < PACKS_MAX);
+        let mut after = repo.reopen().unwrap();
+        assert_eq!(after.fetch().unwrap().commit, tip);
+        assert!(after.blob_at(tip, "n", 9).unwrap().is_some());
+        assert!(repo.blob_at(tip, "seed", 9).unwrap().is_some(), "a handle from before reads on");
+    }
+
+    #[test]
+    fn leftovers_are_cleared_and_objects_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| {
+            let file = dir.path().join(path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, "x").unwrap();
+            file
+        };
+        let stale = [
+            "refs/x/heads/main.lock",
+            "objects/pack/tmp_pack_1",
+            "objects/ab/tmp_obj_1",
+            "objects/tmp_objdir-1/x",
+            "HEAD.lock",
+        ]
+        .map(at);
+        let kept = ["objects/ab/0123", "objects/pack/pack-1.pack", "refs/x/heads/main", "HEAD"].map(at);
+        clear_leftovers(dir.path());
+        assert!(stale.iter().all(|file| !file.exists()));
+        assert!(kept.iter().all(|file| file.exists()));
+    }
+}

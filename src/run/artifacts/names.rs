@@ -1,0 +1,134 @@
+//! Which names of artifacts may go into a repository that others check out.
+//!
+//! Owns the rules for names. Never touches a file.
+
+use crate::record::visible;
+
+/// Longest name of one file or folder, in bytes.
+const NAME_BYTES_MAX: usize = 128;
+
+/// Names in a record's folder that only the dispatcher writes; `status.yml` is another matter.
+const RESERVED: [&str; 4] = ["log.jsonl", "handler.log", "dispatch.log", "error.log"];
+const STATUS: &str = "status.yml";
+
+/// Where a file goes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It is the handler's word on its own success.
+    Status,
+    /// It is kept under this path.
+    At(String),
+    /// It cannot be kept.
+    Refused(&'static str),
+}
+
+/// One name as it stands in a folder, if it is fit to be kept.
+///
+/// # Errors
+/// Why it is not.
+pub fn checked(raw: &[u8]) -> Result<&str, String> {
+    let name = std::str::from_utf8(raw).map_err(|_| "its name is not UTF-8".to_owned())?;
+    if name.len() > NAME_BYTES_MAX {
+        return Err(format!("its name is longer than {NAME_BYTES_MAX} bytes"));
+    }
+    if name.chars().any(visible::acts) {
+        return Err("its name holds control characters".to_owned());
+    }
+    // Git on other systems takes these for separators, or drops what follows.
+    if name.contains(['/', '\\']) {
+        return Err("its name holds a separator".to_owned());
+    }
+    if is_git(name) {
+        return Err("its name is one of git's own".to_owned());
+    }
+    Ok(name)
+}
+
+/// Where a file of this path, whose parts are [`checked`], goes. `depth` 1 = directly in the log folder.
+pub fn place(path: &str, depth: usize) -> Place {
+    if depth > 1 {
+        return Place::At(path.to_owned());
+    }
+    if path == STATUS {
+        return Place::Status;
+    }
+    if RESERVED.contains(&path) {
+        return Place::At(format!("handler-{path}"));
+    }
+    let folded = folded(path);
+    if folded == STATUS || RESERVED.contains(&folded.as_str()) {
+        return Place::Refused("its name differs from one of the dispatcher's only in case");
+    }
+    Place::At(path.to_owned())
+}
+
+/// One spelling for all names that a file system which ignores case takes for the same.
+pub fn folded(path: &str) -> String {
+    path.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}
+
+/// `.git`, `.gitattributes`, `.gitmodules` and the like, and the short name that Windows gives `.git`: whoever checks the record out
+/// must not get configuration from a handler.
+fn is_git(name: &str) -> bool {
+    let folded = folded(name);
+    folded.starts_with(".git") || folded.starts_with("git~")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_may_be_kept() {
+        for name in ["a", "report.html", "größe.txt", "2026-11-21T08:00.log", "a b", ".hidden", "git", &"x".repeat(128)]
+        {
+            assert_eq!(checked(name.as_bytes()), Ok(name));
+        }
+    }
+
+    #[test]
+    fn names_that_may_not() {
+        for name in [
+            ".git",
+            ".GIT",
+            ".gitattributes",
+            ".gitmodules",
+            ".Gitignore",
+            ".git ",
+            ".git\u{200c}",
+            ".g\u{200c}it",
+            "git~1",
+            "GIT~2",
+            "a\nb",
+            "a\rb",
+            "a\tb",
+            "\u{1b}[2J",
+            "a\u{202e}b",
+            "a\\b",
+            "..\\x",
+            "\u{7f}",
+            &"x".repeat(129),
+        ] {
+            assert!(checked(name.as_bytes()).is_err(), "{name:?}");
+        }
+        assert!(checked(b"\xff").is_err());
+    }
+
+    #[test]
+    fn reserved_names_are_never_taken_over() {
+        let at = |path: &str| Place::At(path.to_owned());
+        for (path, depth, place_there) in [
+            ("status.yml", 1, Place::Status),
+            ("log.jsonl", 1, at("handler-log.jsonl")),
+            ("error.log", 1, at("handler-error.log")),
+            ("sub/status.yml", 2, at("sub/status.yml")),
+            ("sub/error.log", 2, at("sub/error.log")),
+            ("other.yml", 1, at("other.yml")),
+        ] {
+            assert_eq!(place(path, depth), place_there, "{path}");
+        }
+        for path in ["STATUS.yml", "Handler.Log", "dispatch.LOG", "ſtatus.yml"] {
+            assert!(matches!(place(path, 1), Place::Refused(_)), "{path}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Running one attempt of a job: what goes in, what comes out, and the seam for other executors.
+//!
+//! Owns the handler contract (docs/handler-contract.md): arguments, standard input, environment, folders, and
+//! how an end is judged. Never decides whether something may run, never writes the journal.
+
+pub mod artifacts;
+mod local;
+pub mod output;
+pub mod sandbox;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use local::{Local, cgroup_prefix as local_cgroup_prefix};
+
+use crate::id::RequestId;
+use crate::job::Job;
+use crate::lock::ResourceLock;
+use crate::outcome::Outcome;
+use crate::record::from_handler::HandlerStatus;
+use crate::record::report::Report;
+use crate::repo::Snapshot;
+use crate::spool::SpoolError;
+
+/// One attempt to make.
+#[derive(Debug)]
+pub struct Work {
+    /// The request.
+    pub id: RequestId,
+    /// Attempt number, from 1.
+    pub attempt: u32,
+    /// What to run and within which limits.
+    pub job: Arc<Job>,
+    /// The command up to the two arguments of the contract.
+    pub command: Vec<String>,
+    /// The request's path from the repository root, with a name that is safe.
+    pub request_path: String,
+    /// The request's bytes.
+    pub request: Arc<[u8]>,
+    /// The inbox folder.
+    pub inbox: String,
+    /// The output folder.
+    pub output: String,
+    /// Where the record will stand below the output folder.
+    pub place: String,
+    /// The tree that the handler sees.
+    pub snapshot: Arc<Snapshot>,
+    /// Secrets by name.
+    pub secrets: Vec<(String, Vec<u8>)>,
+    /// The user to run as; none means the executor's choice.
+    pub uid: Option<u32>,
+    /// Held until the last process of the attempt is gone.
+    pub locks: Vec<ResourceLock>,
+    /// Remove the scratch folder of a success.
+    pub cleanup: bool,
+}
+
+/// Why an attempt was not made: nothing was started, so it may be tried again whatever the kind.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A layer of the sandbox is missing.
+    #[error(transparent)]
+    Unavailable(#[from] sandbox::Unavailable),
+    /// The sandbox broke before the handler was started.
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::RunError),
+    /// A scratch folder could not be prepared.
+    #[error("preparing `{path}`: {source}")]
+    Prepare {
+        /// Which folder or file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The spool could not be written.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// A secret that cannot be masked must not be handed out.
+    #[error("secrets: {0}")]
+    Secrets(String),
+}
+
+/// Makes attempts. Another executor (a container, Slurm, Kubernetes) is another implementation.
+pub trait Executor: Send {
+    /// Makes one attempt and returns when nothing of it runs any more.
+    ///
+    /// # Errors
+    /// [`RunError`] where nothing was started.
+    fn execute(&mut self, work: Work) -> Result<Report, RunError>;
+}
+
+/// How the end of a handler is judged: outcome, and the class of the reason.
+pub fn judge(ending: &sandbox::Ending, said: &HandlerStatus) -> (Outcome, Option<String>) {
+    use sandbox::Cause;
+    let signal = |number: i32| {
+        nix::sys::signal::Signal::try_from(number)
+            .map_or_else(|_| format!("signal {number}"), |name| format!("signal {}", name.as_str()))
+    };
+    match &ending.cause {
+        Cause::NotStarted(words) => (Outcome::Failed, Some(format!("not_started: {words}"))),
+        _ if ending.timed_out => (Outcome::TimedOut, Some("timeout".to_owned())),
+        _ if ending.stopped => (Outcome::Killed, Some("shutdown".to_owned())),
+        _ if ending.oom => (Outcome::Failed, Some("oom".to_owned())),
+        Cause::Signaled(number) => (Outcome::Killed, Some(signal(*number))),
+        Cause::Exited(0) if said.denies_success() => {
+            let word = said.status.map_or("failure", crate::outcome::Status::as_str);
+            (Outcome::Failed, Some(format!("status.yml: {word}")))
+        }
+        Cause::Exited(0) => (Outcome::Succeeded, None),
+        Cause::Exited(code) => (Outcome::Failed, Some(format!("exit {code}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Status;
+    use sandbox::{Cause, Ending};
+
+    fn ending(cause: Cause) -> Ending {
+        Ending { cause, timed_out: false, stopped: false, oom: false, layers: Vec::new() }
+    }
+
+    #[test]
+    fn ends_are_judged_by_the_strongest_word() {
+        let nothing = HandlerStatus::default();
+        let denied = HandlerStatus { status: Some(Status::Failure), ..HandlerStatus::default() };
+        let timed_out = Ending { timed_out: true, ..ending(Cause::Signaled(15)) };
+        let memory = Ending { oom: true, ..ending(Cause::Signaled(9)) };
+        for (ending, said, outcome, reason) in [
+            (ending(Cause::Exited(0)), &nothing, Outcome::Succeeded, None),
+            (ending(Cause::Exited(0)), &denied, Outcome::Failed, Some("status.yml: failure")),
+            (ending(Cause::Exited(3)), &nothing, Outcome::Failed, Some("exit 3")),
+            (ending(Cause::Signaled(11)), &nothing, Outcome::Killed, Some("signal SIGSEGV")),
+            (ending(Cause::Signaled(40)), &nothing, Outcome::Killed, Some("signal 40")),
+            (timed_out, &nothing, Outcome::TimedOut, Some("timeout")),
+            (memory, &nothing, Outcome::Failed, Some("oom")),
+            (
+                ending(Cause::NotStarted("no such file".into())),
+                &denied,
+                Outcome::Failed,
+                Some("not_started: no such file"),
+            ),
+        ] {
+            assert_eq!(judge(&ending, said), (outcome, reason.map(str::to_owned)), "{ending:?}");
+        }
+    }
+}

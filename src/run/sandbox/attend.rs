@@ -1,0 +1,226 @@
+//! The dispatcher's side of a running job: one thread, one poll loop.
+//!
+//! Owns the clock of a job (timeout, SIGTERM, grace, SIGKILL) and the way of its output to the caller. Never: keeps output, decides what an
+//! ending means.
+
+use std::io::{self, PipeReader, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::wire::{self, Report};
+use super::{Control, Limits, Stream};
+
+/// How long the kernel may take to end what was killed. Longer means that a process hangs inside it.
+const KILL_WAIT: Duration = Duration::from_mins(1);
+/// What is read at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+/// The most that a pipe may hold (its size is the handler's to choose) when the job has gone.
+const REST_BYTES_MAX: usize = 4 << 20;
+
+/// The dispatcher's ends of a job.
+pub(super) struct Ends {
+    /// To pid 1 of the job.
+    pub control: UnixStream,
+    pub stdout: PipeReader,
+    pub stderr: PipeReader,
+}
+
+/// What was seen.
+pub(super) struct Seen {
+    /// `None`: pid 1 of the job has gone without a word.
+    pub report: Option<Report>,
+    pub timed_out: bool,
+    pub stopped: bool,
+}
+
+/// How far the ending of a job has gone, and when the next step is due.
+enum Phase {
+    Running,
+    Terminated,
+    Killed,
+}
+
+/// Follows a job to its end. An error means that it may still run.
+pub(super) fn attend(
+    ends: Ends,
+    limits: &Limits,
+    sink: &mut dyn FnMut(Stream, &[u8]),
+    wanted: &Control,
+) -> io::Result<Seen> {
+    let mut job = Attended {
+        control: ends.control,
+        outputs: [Some((Stream::Stdout, ends.stdout)), Some((Stream::Stderr, ends.stderr))],
+        phase: Phase::Running,
+        // A timeout beyond what the clock can count is none.
+        due: Instant::now().checked_add(limits.timeout),
+        grace: limits.grace,
+        sink,
+        buffer: vec![0; CHUNK_BYTES],
+    };
+    let (mut timed_out, mut stopped) = (false, false);
+    loop {
+        if job.due.is_some_and(|due| due <= Instant::now()) {
+            match job.phase {
+                Phase::Running => {
+                    timed_out = true;
+                    job.terminate();
+                }
+                Phase::Terminated => job.kill(),
+                Phase::Killed => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "a process does not end even when killed"));
+                }
+            }
+        }
+        let happened = job.wait(wanted)?;
+        if happened.kill && !matches!(job.phase, Phase::Killed) {
+            stopped |= !timed_out;
+            job.kill();
+        } else if happened.stop && matches!(job.phase, Phase::Running) {
+            stopped = true;
+            job.terminate();
+        }
+        for (index, ready) in happened.outputs.into_iter().enumerate() {
+            if ready {
+                job.read(index);
+            }
+        }
+        if happened.report {
+            // An error is the same as silence: pid 1 was ended in the middle of a word.
+            let report = wire::receive(&job.control).ok().flatten();
+            job.read_rest();
+            return Ok(Seen { report: report.map(|(report, _)| report), timed_out, stopped });
+        }
+    }
+}
+
+struct Attended<'a> {
+    control: UnixStream,
+    outputs: [Option<(Stream, PipeReader)>; 2],
+    phase: Phase,
+    due: Option<Instant>,
+    grace: Duration,
+    sink: &'a mut dyn FnMut(Stream, &[u8]),
+    buffer: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Happened {
+    report: bool,
+    stop: bool,
+    kill: bool,
+    outputs: [bool; 2],
+}
+
+impl Attended<'_> {
+    fn terminate(&mut self) {
+        self.say(wire::TERMINATE);
+        self.phase = Phase::Terminated;
+        self.due = Instant::now().checked_add(self.grace);
+    }
+
+    fn kill(&mut self) {
+        self.say(wire::KILL);
+        self.phase = Phase::Killed;
+        self.due = Instant::now().checked_add(KILL_WAIT);
+    }
+
+    fn say(&self, word: u8) {
+        // Nobody there means that it has ended by itself: the report is on its way, or the silence is.
+        let _ = (&self.control).write_all(&[word]);
+    }
+
+    fn wait(&self, wanted: &Control) -> io::Result<Happened> {
+        #[derive(Clone, Copy)]
+        enum What {
+            Report,
+            Stop,
+            Kill,
+            Output(usize),
+        }
+        let mut whats = vec![What::Report];
+        let mut watched = vec![readable(self.control.as_fd())];
+        if matches!(self.phase, Phase::Running) {
+            whats.push(What::Stop);
+            watched.push(readable(wanted.stop.as_fd()));
+        }
+        if !matches!(self.phase, Phase::Killed) {
+            whats.push(What::Kill);
+            watched.push(readable(wanted.kill.as_fd()));
+        }
+        for (index, output) in self.outputs.iter().enumerate() {
+            if let Some((_, pipe)) = output {
+                whats.push(What::Output(index));
+                watched.push(readable(pipe.as_fd()));
+            }
+        }
+        match poll(&mut watched, until(self.due)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut happened = Happened::default();
+        for (what, descriptor) in whats.into_iter().zip(&watched) {
+            if descriptor.any() == Some(true) {
+                match what {
+                    What::Report => happened.report = true,
+                    What::Stop => happened.stop = true,
+                    What::Kill => happened.kill = true,
+                    What::Output(index) => happened.outputs[index] = true,
+                }
+            }
+        }
+        Ok(happened)
+    }
+
+    /// Hands on what is there; the number of bytes, 0 at the end.
+    fn read(&mut self, index: usize) -> usize {
+        let Some((stream, pipe)) = &mut self.outputs[index] else {
+            return 0;
+        };
+        match pipe.read(&mut self.buffer) {
+            Ok(read) if read > 0 => {
+                (self.sink)(*stream, &self.buffer[..read]);
+                read
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            _ => {
+                self.outputs[index] = None;
+                0
+            }
+        }
+    }
+
+    /// What lies in the pipes when the job has gone. They need not come to an end: at `none` a process may have handed its end to a stranger.
+    fn read_rest(&mut self) {
+        for index in 0..self.outputs.len() {
+            let mut rest = REST_BYTES_MAX;
+            while let Some((_, pipe)) = &self.outputs[index] {
+                let mut watched = [readable(pipe.as_fd())];
+                let ready = poll(&mut watched, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
+                if !ready || rest == 0 {
+                    break;
+                }
+                rest = rest.saturating_sub(self.read(index));
+            }
+        }
+    }
+}
+
+fn readable(descriptor: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::new(descriptor, PollFlags::POLLIN)
+}
+
+/// Rounded up, so that what is due is due when we wake.
+fn until(due: Option<Instant>) -> PollTimeout {
+    let Some(due) = due else {
+        return PollTimeout::NONE;
+    };
+    let left = due.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return PollTimeout::ZERO;
+    }
+    PollTimeout::try_from(left.saturating_add(Duration::from_millis(1))).unwrap_or(PollTimeout::MAX)
+}

@@ -1,0 +1,247 @@
+//! The control groups of a slot.
+//!
+//! Owns where they are made (v2, or v1's memory and pids), their limits, and their removal. A group is entered once by the keeper; what each
+//! job may use is written before it starts. Never: moves another process.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+const ROOT: &str = "/sys/fs/cgroup";
+/// The slot's own processes: the one that the dispatcher waits for, the keeper and pid 1 of the job.
+pub(super) const OWN_PROCESSES: u64 = 3;
+
+/// Groups that hold one slot. Dropped when the slot is empty.
+#[derive(Debug)]
+pub(super) struct Cgroup {
+    folders: Vec<PathBuf>,
+    memory: Option<Memory>,
+    pids: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+enum Memory {
+    V1(PathBuf),
+    V2(PathBuf),
+}
+
+impl Cgroup {
+    /// Makes the groups that this machine and our rights allow: both, one or none of memory and pids.
+    pub(super) fn create(name: &str) -> Self {
+        let mut made = Self { folders: Vec::new(), memory: None, pids: None };
+        for parent in parents() {
+            let folder = parent.path().join(name);
+            if fs::create_dir(&folder).is_err() {
+                continue;
+            }
+            let has = |file: &str| folder.join(file).exists();
+            let useful = match parent {
+                Parent::V2(_) => {
+                    if has("memory.max") {
+                        made.memory = Some(Memory::V2(folder.clone()));
+                    }
+                    if has("pids.max") {
+                        made.pids = Some(folder.join("pids.max"));
+                    }
+                    has("memory.max") || has("pids.max")
+                }
+                Parent::V1Memory(_) => {
+                    made.memory = Some(Memory::V1(folder.clone()));
+                    true
+                }
+                Parent::V1Pids(_) => {
+                    made.pids = Some(folder.join("pids.max"));
+                    true
+                }
+            };
+            if useful {
+                made.folders.push(folder);
+            } else {
+                let _ = fs::remove_dir(&folder);
+            }
+        }
+        made
+    }
+
+    pub(super) fn holds_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    pub(super) fn holds_pids(&self) -> bool {
+        self.pids.is_some()
+    }
+
+    /// What the keeper writes itself into.
+    pub(super) fn procs(&self) -> Vec<PathBuf> {
+        let procs = |folder: &PathBuf| folder.join("cgroup.procs");
+        self.folders.iter().map(procs).collect()
+    }
+
+    /// Sets what the next job may use; 0 is without limit.
+    pub(super) fn limit(&self, memory: u64, pids: u64) -> io::Result<()> {
+        let word = |value: u64, none: &str| match value {
+            0 => none.to_owned(),
+            value => value.to_string(),
+        };
+        if let Some(pids_max) = &self.pids {
+            let pids = if pids == 0 { 0 } else { pids + OWN_PROCESSES };
+            write(pids_max, &word(pids, "max"))?;
+        }
+        match &self.memory {
+            Some(Memory::V2(folder)) => {
+                // Absent without swap accounting.
+                let _ = fs::write(folder.join("memory.swap.max"), "0");
+                write(&folder.join("memory.max"), &word(memory, "max"))
+            }
+            Some(Memory::V1(folder)) => {
+                let (limit, with_swap) = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes");
+                // The second may never be below the first; and it is absent without swap accounting.
+                let _ = fs::write(folder.join(with_swap), "-1");
+                write(&folder.join(limit), &word(memory, "-1"))?;
+                let _ = fs::write(folder.join(with_swap), word(memory, "-1"));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// How many processes the kernel has ended here for want of memory.
+    pub(super) fn oom_kills(&self) -> u64 {
+        let events = match &self.memory {
+            Some(Memory::V2(folder)) => folder.join("memory.events"),
+            Some(Memory::V1(folder)) => folder.join("memory.oom_control"),
+            None => return 0,
+        };
+        let events = fs::read_to_string(events).unwrap_or_default();
+        let kills = |line: &str| line.strip_prefix("oom_kill ")?.trim().parse().ok();
+        events.lines().find_map(kills).unwrap_or(0)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for folder in &self.folders {
+            // A namespace that is still torn down counts as a member for a moment; what stays is swept at the next start.
+            for _ in 0..200 {
+                if fs::remove_dir(folder).is_ok() {
+                    break;
+                }
+                sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+/// Removes empty groups named `<prefix><process>-…` whose process is gone: left by a dispatcher that was killed. Those of a
+/// living one stay even while they are empty, for its keepers are about to enter them.
+pub fn sweep(prefix: &str) {
+    let left = |name: &str| {
+        let process = name.strip_prefix(prefix).and_then(|rest| rest.split('-').next());
+        process.is_some_and(|process| !Path::new("/proc").join(process).exists())
+    };
+    for parent in parents() {
+        for entry in fs::read_dir(parent.path()).into_iter().flatten().flatten() {
+            if left(&entry.file_name().to_string_lossy()) {
+                let _ = fs::remove_dir(entry.path());
+            }
+        }
+    }
+}
+
+/// The memory of an earlier job may take a moment to be given back, and until then v1 refuses a lower limit.
+fn write(file: &Path, value: &str) -> io::Result<()> {
+    let mut attempts = 100;
+    loop {
+        match fs::write(file, value) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy && attempts > 0 => {
+                attempts -= 1;
+                sleep(Duration::from_millis(2));
+            }
+            written => return written,
+        }
+    }
+}
+
+/// Where a slot's group is made.
+#[derive(Debug, PartialEq, Eq)]
+enum Parent {
+    V2(PathBuf),
+    V1Memory(PathBuf),
+    V1Pids(PathBuf),
+}
+
+impl Parent {
+    fn path(&self) -> &Path {
+        match self {
+            Self::V2(path) | Self::V1Memory(path) | Self::V1Pids(path) => path,
+        }
+    }
+}
+
+fn parents() -> Vec<Parent> {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let root = Path::new(ROOT);
+    if root.join("cgroup.controllers").exists() {
+        let parent = v2_parent(&own, root);
+        // The root group is free to hand its controllers down; elsewhere the owner has decided, and the refusal says so.
+        let _ = fs::write(parent.join("cgroup.subtree_control"), "+memory +pids");
+        return vec![Parent::V2(parent)];
+    }
+    // Below our own group, so that a limit on us is one on our jobs too.
+    let below = |controller: &str| {
+        let own = own_group(&own, controller).filter(|group| group.exists());
+        own.unwrap_or_else(|| root.join(controller))
+    };
+    let parents = [Parent::V1Memory(below("memory")), Parent::V1Pids(below("pids"))];
+    let usable = |parent: &Parent| parent.path().join("cgroup.procs").exists();
+    parents.into_iter().filter(usable).collect()
+}
+
+/// A sibling of our own group: a group that holds processes itself cannot hand controllers down.
+fn v2_parent(own: &str, root: &Path) -> PathBuf {
+    own.lines()
+        .find_map(|line| line.strip_prefix("0::/"))
+        .and_then(|path| root.join(path).parent().map(Path::to_owned))
+        .filter(|parent| parent.starts_with(root))
+        .filter(|parent| {
+            let given = fs::read_to_string(parent.join("cgroup.subtree_control"));
+            given.is_ok_and(|given| given.contains("memory") && given.contains("pids"))
+        })
+        .unwrap_or_else(|| root.to_owned())
+}
+
+/// `9:memory:/some/group`, in v1.
+fn own_group(own: &str, controller: &str) -> Option<PathBuf> {
+    own.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        let mounted = Path::new(ROOT).join(controller);
+        (controllers == controller).then(|| mounted.join(path.trim_start_matches('/')))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_groups_are_found_in_v1() {
+        let own = "9:name=systemd:/a\n4:memory:/x/y\n3:cpu,cpuacct:/z\n0::/\n";
+        assert_eq!(own_group(own, "memory").unwrap(), Path::new("/sys/fs/cgroup/memory/x/y"));
+        assert_eq!(own_group(own, "cpu"), None);
+    }
+
+    #[test]
+    fn v2_takes_the_parent_only_where_it_hands_both_controllers_down() {
+        let root = tempfile::tempdir().unwrap();
+        let slice = root.path().join("slice");
+        fs::create_dir_all(slice.join("service")).unwrap();
+        let own = "0::/slice/service\n";
+        assert_eq!(v2_parent(own, root.path()), root.path());
+        fs::write(slice.join("cgroup.subtree_control"), "cpu memory pids").unwrap();
+        assert_eq!(v2_parent(own, root.path()), slice);
+        assert_eq!(v2_parent("0::/\n", root.path()), root.path());
+    }
+}

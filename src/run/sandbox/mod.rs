@@ -1,0 +1,197 @@
+//! How a handler is started, kept in and ended.
+//!
+//! Owns the promise of a level: `isolated` (namespaces, a view of its own, a user without rights) and `none` (supervision alone). At both, when
+//! [`Slot::run`] returns, every process that the handler has started is gone, however it detached itself, and if the dispatcher dies the
+//! kernel ends the rest.
+//! Never: reads configuration, decides what a handler may do, writes records.
+//!
+//! ```text
+//! dispatcher   slot.rs, attend.rs, cgroup.rs     one Slot per worker
+//!   └ keeper   keeper.rs, root.rs                this program again, single-threaded; started once per slot
+//!      └ pid 1 of a job   init.rs, filter.rs, tree.rs    forked; one job, then it exits
+//!         └ handler                              the only execution per job
+//! ```
+//!
+//! Each job's pid 1 reads the job from its own socket, whose end of file is the lifeline: the kernel closes it when the dispatcher dies.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use serde::{Deserialize, Serialize};
+
+mod attend;
+mod cgroup;
+mod filter;
+mod init;
+mod keeper;
+mod mounts;
+mod refusal;
+mod root;
+mod slot;
+mod tree;
+mod unavailable;
+mod wire;
+
+pub use cgroup::sweep;
+pub use keeper::keeper_main;
+pub use slot::{RunError, Slot};
+pub use unavailable::Unavailable;
+
+use crate::job::Level;
+
+/// What is fixed for the life of a slot.
+#[derive(Clone, Debug)]
+pub struct SlotSetup {
+    /// The slot's number, for messages.
+    pub index: u32,
+    /// The level of every job of this slot.
+    pub level: Level,
+    /// At `isolated`: the host's network (`true`) or one without any interface that is up.
+    pub network: bool,
+    /// The absolute path of a program whose first argument `keeper` leads to [`keeper_main`]; usually [`SlotSetup::SELF`].
+    pub keeper: PathBuf,
+    /// A name for the slot's control groups, unique on the machine; `None` to use none. Where the machine has none to give, rlimits stand in,
+    /// which shows in [`Slot::layers`].
+    pub cgroup_name: Option<String>,
+}
+
+impl SlotSetup {
+    /// This program, even where its file has been replaced.
+    pub const SELF: &'static str = "/proc/self/exe";
+}
+
+/// One job. Paths are absolute. It cannot be printed, because it holds secrets.
+pub struct Launch {
+    /// The command; a name without a slash is looked up in the `PATH` of `env`.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// The working folder, as the handler sees it.
+    pub cwd: PathBuf,
+    /// What it reads from its standard input.
+    pub stdin: Vec<u8>,
+    /// What of the host it sees, applied in this order. Only at `isolated`.
+    pub mounts: Vec<Mount>,
+    /// Places that are an empty read-only folder but for the mounts below them. Each is made before the first of those. Only at `isolated`.
+    pub empty_dirs: Vec<PathBuf>,
+    /// The user to run as, with a group of the same number; never 0. As root `isolated` needs one, and at `none` `None` means the dispatcher's
+    /// user. An ordinary user can only run as itself.
+    pub uid: Option<u32>,
+    /// Name and bytes of each file in `secrets_dir`, mode 0400.
+    pub secrets: Vec<(String, Vec<u8>)>,
+    /// Where secrets lie: at `isolated` a private tmpfs at this place inside, at `none` a private folder of the host, made if it is missing.
+    pub secrets_dir: PathBuf,
+    /// How much it may use.
+    pub limits: Limits,
+    /// Files that hold a `flock`. They stay open until every process of the job is gone, even when the dispatcher is killed.
+    pub locks: Vec<File>,
+}
+
+/// A part of the host's file tree that a job sees.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Mount {
+    /// On the host; symbolic links are followed.
+    pub source: PathBuf,
+    /// Inside; symbolic links are refused, missing folders are made.
+    pub target: PathBuf,
+    /// Whether the job may write, as far as file modes let its user.
+    pub writable: bool,
+}
+
+/// What a job may use. For the numbers 0 means: not limited here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Limits {
+    /// From launch to SIGTERM, on the monotonic clock.
+    pub timeout: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub grace: Duration,
+    /// Bytes of memory, all processes together (control group) or each (`memory: rlimit`).
+    pub memory: u64,
+    /// Processes and threads at the same time.
+    pub pids: u64,
+    /// Processor time of each process.
+    pub cpu_time: Option<Duration>,
+    /// Bytes in `/tmp`, and as many in `/dev/shm`; at least one page. Only at `isolated`.
+    pub tmp: u64,
+    /// Bytes of the longest file.
+    pub file_size: u64,
+    /// Open descriptors of each process.
+    pub nofile: u64,
+}
+
+/// One of the handler's two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// How a job ended. Nothing of it runs any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// What became of the handler itself.
+    pub cause: Cause,
+    /// The timeout passed before it ended.
+    pub timed_out: bool,
+    /// [`Control::stop`] or [`Control::kill`] came before it ended.
+    pub stopped: bool,
+    /// The kernel ended one of its processes for want of memory.
+    pub oom: bool,
+    /// The layers that were active, as in [`Slot::layers`].
+    pub layers: Vec<String>,
+}
+
+/// What became of the handler's first process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It exited with this code.
+    Exited(i32),
+    /// This signal ended it.
+    Signaled(i32),
+    /// It could not be started: no such file, no such working folder, not executable.
+    NotStarted(String),
+}
+
+/// Ends running jobs from another thread. Clones share one state, and one may serve many runs.
+#[derive(Clone, Debug)]
+pub struct Control {
+    // Never read, so that every poll loop that looks at them is woken.
+    stop: Arc<EventFd>,
+    kill: Arc<EventFd>,
+}
+
+impl Control {
+    /// One that has asked for nothing yet. Fails where no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        let signal = || EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).map(Arc::new);
+        Ok(Self { stop: signal()?, kill: signal()? })
+    }
+
+    /// SIGTERM now, and SIGKILL when the grace has passed. For good: it holds for later runs too.
+    pub fn stop(&self) {
+        // Fails only when the counter is full, and then it is readable already.
+        let _ = self.stop.write(1);
+    }
+
+    /// SIGKILL now. For good.
+    pub fn kill(&self) {
+        let _ = self.kill.write(1);
+    }
+}
+
+/// Puts right what the dispatcher may have inherited; to be called before anything is opened or spawned.
+///
+/// Descriptors become close-on-exec, so that no handler gets what whoever started us left open, and SIGCHLD is no longer ignored, which
+/// would make every child unwaitable.
+pub fn prepare_process() -> io::Result<()> {
+    close_fds::set_fds_cloexec(3, &[]);
+    signal_hook::flag::register(signal_hook::consts::SIGCHLD, Arc::new(AtomicBool::new(false)))?;
+    Ok(())
+}

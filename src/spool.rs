@@ -1,0 +1,302 @@
+//! The spool: what came out of a request, kept whole and synced until main has it (and seven days longer).
+//!
+//! ```text
+//! spool/<id>/<n>/       attempt n: handler.log as it grows, events.jsonl, files/, report.json when it is over
+//! spool/<id>/record/    what will stand in the record's folder, complete
+//! spool/<id>/parcel.json   where it goes; exists only when record/ is whole and durable
+//! ```
+//! Everything in it is masked before it comes here. Nothing in it is ever run again.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::durable;
+use crate::id::RequestId;
+use crate::record::log::{self, LogEvent, LogWriter};
+use crate::record::report::Report;
+use crate::record::summary::{self, Extras};
+use crate::record::{self, Record};
+use crate::statedir::StateDir;
+
+/// A finished record and where it goes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Parcel {
+    /// Version of this file.
+    pub v: u32,
+    /// The record.
+    pub record: Record,
+    /// Path of the request in the inbox, as bytes.
+    pub path: Vec<u8>,
+    /// The object that was admitted.
+    pub blob: String,
+    /// Its mode in the tree.
+    pub mode: u32,
+    /// The archive folder.
+    pub archive: String,
+    /// The output folder.
+    pub output: String,
+    /// Where the record stands below both.
+    pub place: String,
+    /// `.yml` or `.yaml`.
+    pub extension: String,
+    /// True where the request was taken from the work tree and never stood on main.
+    pub loose: bool,
+    /// Published without output because the server declined the whole record.
+    #[serde(default)]
+    pub reduced: bool,
+}
+
+/// What stands in a record besides `status.yml`.
+#[derive(Debug, Default)]
+pub struct Story {
+    /// Events before the first attempt.
+    pub before: Vec<(Timestamp, LogEvent)>,
+    /// How many attempts there were; their events and files are taken from the spool.
+    pub attempts: u32,
+    /// Events after the last attempt.
+    pub after: Vec<(Timestamp, LogEvent)>,
+    /// Text of `error.log`.
+    pub error_log: Option<String>,
+    /// Limits that were hit.
+    pub limits: Vec<String>,
+    /// Last lines of the output.
+    pub tail: Vec<String>,
+}
+
+/// Why something could not be spooled or read back.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// A file or folder of the spool.
+    #[error("spool `{path}`: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// It could not be made durable.
+    #[error(transparent)]
+    Durable(#[from] durable::Error),
+    /// A record that cannot be written down.
+    #[error(transparent)]
+    Record(#[from] record::Error),
+}
+
+impl Parcel {
+    /// The files of the record: name below its folder, and where they lie in the spool.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`] where the spool cannot be read.
+    pub fn files(&self, state: &StateDir) -> Result<Vec<(String, PathBuf)>, SpoolError> {
+        let folder = state.spool(self.record.id).join("record");
+        let mut found = Vec::new();
+        if self.reduced {
+            found.push(("status.yml".to_owned(), folder.join("status.yml")));
+        } else {
+            list(&folder, "", &mut found)?;
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// The folder of one attempt, made anew.
+///
+/// # Errors
+/// [`SpoolError::Io`].
+pub fn attempt_folder(state: &StateDir, id: RequestId, attempt: u32) -> Result<PathBuf, SpoolError> {
+    let folder = state.spool(id).join(attempt.to_string());
+    // A crash before START was journalled may have left one; nothing ran in it.
+    remove(&folder)?;
+    fs::create_dir_all(&folder).map_err(wrap(&folder))?;
+    Ok(folder)
+}
+
+/// What an attempt reported when it was over; `None` where it never came to that.
+pub fn report(state: &StateDir, id: RequestId, attempt: u32) -> Option<Report> {
+    let text = fs::read(state.spool(id).join(attempt.to_string()).join("report.json")).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// Writes the record whole and durable, and gives the parcel back with the log's digest in it.
+///
+/// # Errors
+/// [`SpoolError`]; the request is then not ended.
+pub fn seal(state: &StateDir, mut parcel: Parcel, story: Story) -> Result<Parcel, SpoolError> {
+    let spool = state.spool(parcel.record.id);
+    let folder = spool.join("record");
+    // Left by a crash before EXIT was journalled: what is in it was never promised to anybody.
+    remove(&spool.join("parcel.json"))?;
+    remove(&folder)?;
+    fs::create_dir_all(&folder).map_err(wrap(&folder))?;
+    let Story { before, attempts, after, error_log, limits, tail } = story;
+    take_files(&spool, &folder, attempts)?;
+
+    let text = log_text(&spool, before, attempts, after).map_err(wrap(&folder))?;
+    parcel.record.log_sha256 = Some(hex(&Sha256::digest(&text)));
+    put(&folder.join("log.jsonl"), &text)?;
+    put(&folder.join("status.yml"), parcel.record.to_status_yaml()?.as_bytes())?;
+    let extras = Extras { limits: &limits, tail: &tail };
+    put(&folder.join("dispatch.log"), summary::dispatch_log(&parcel.record, extras).as_bytes())?;
+    if let Some(text) = &error_log {
+        put(&folder.join("error.log"), text.as_bytes())?;
+    }
+    durable::sync_tree(&folder)?;
+    save(state, &parcel)?;
+    Ok(parcel)
+}
+
+/// Writes the parcel alone, as when its place had to change.
+///
+/// # Errors
+/// [`SpoolError`].
+pub fn save(state: &StateDir, parcel: &Parcel) -> Result<(), SpoolError> {
+    let text = serde_json::to_vec_pretty(parcel).map_err(io::Error::other).map_err(wrap(state.root()))?;
+    Ok(durable::write_file(&state.spool(parcel.record.id).join("parcel.json"), &text, 0o600)?)
+}
+
+/// Publishes only `status.yml` of this record from now on, with the server's words in it.
+///
+/// # Errors
+/// [`SpoolError`].
+pub fn reduce(state: &StateDir, mut parcel: Parcel, words: &str) -> Result<Parcel, SpoolError> {
+    parcel.reduced = true;
+    parcel.record.withheld = Some(record::visible::line(words).into_owned());
+    restore(state, &parcel)?;
+    Ok(parcel)
+}
+
+/// Writes `status.yml` and the parcel as this parcel says, as to take a [`reduce`] back.
+///
+/// # Errors
+/// [`SpoolError`].
+pub fn restore(state: &StateDir, parcel: &Parcel) -> Result<(), SpoolError> {
+    let text = parcel.record.to_status_yaml()?;
+    durable::write_file(&state.spool(parcel.record.id).join("record/status.yml"), text.as_bytes(), 0o644)?;
+    save(state, parcel)
+}
+
+/// The parcel of an ended request; `None` where the spool has none (it was lost with its disk).
+pub fn load(state: &StateDir, id: RequestId) -> Option<Parcel> {
+    let text = fs::read(state.spool(id).join("parcel.json")).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// Removes the folders of requests (named by id, perhaps with an attempt's number behind) that `gone` says are done with.
+///
+/// # Errors
+/// [`SpoolError::Io`].
+pub fn prune(folder: &Path, gone: impl Fn(RequestId) -> bool) -> Result<(), SpoolError> {
+    for entry in fs::read_dir(folder).map_err(wrap(folder))? {
+        let entry = entry.map_err(wrap(folder))?;
+        let id = entry.file_name().to_str().and_then(|name| name.split('.').next()?.parse().ok());
+        if id.is_some_and(&gone) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of everything below a folder; what vanishes meanwhile counts nothing.
+pub fn bytes_below(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => bytes_below(&entry.path()),
+            Ok(meta) => meta.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+/// Handler logs of all attempts (the last one under its plain name) and the files of the last one.
+fn take_files(spool: &Path, folder: &Path, attempts: u32) -> Result<(), SpoolError> {
+    for attempt in 1..=attempts {
+        let from = spool.join(attempt.to_string());
+        let name = if attempt == attempts { "handler.log".to_owned() } else { format!("handler-{attempt}.log") };
+        copy(&from.join("handler.log"), &folder.join(name))?;
+    }
+    let files = spool.join(attempts.to_string()).join("files");
+    let mut found = Vec::new();
+    if attempts > 0 && files.is_dir() {
+        list(&files, "", &mut found)?;
+    }
+    for (name, from) in found {
+        let to = folder.join(name);
+        let above = to.parent().unwrap_or(folder);
+        fs::create_dir_all(above).map_err(wrap(above))?;
+        fs::hard_link(&from, &to).map_err(wrap(&to))?;
+    }
+    Ok(())
+}
+
+type Timed = Vec<(Timestamp, LogEvent)>;
+
+fn log_text(spool: &Path, before: Timed, attempts: u32, after: Timed) -> io::Result<Vec<u8>> {
+    let mut writer = LogWriter::new(Vec::new());
+    for (at, event) in before {
+        writer.push(at, 0, event)?;
+    }
+    for attempt in 1..=attempts {
+        let text = fs::read(spool.join(attempt.to_string()).join("events.jsonl")).unwrap_or_default();
+        for line in log::read(&text) {
+            writer.push(line.ts, line.t, line.event)?;
+        }
+    }
+    for (at, event) in after {
+        writer.push(at, 0, event)?;
+    }
+    Ok(writer.into_inner())
+}
+
+fn list(folder: &Path, below: &str, found: &mut Vec<(String, PathBuf)>) -> Result<(), SpoolError> {
+    for entry in fs::read_dir(folder).map_err(wrap(folder))? {
+        let entry = entry.map_err(wrap(folder))?;
+        let name = format!("{below}{}", entry.file_name().to_string_lossy());
+        if entry.file_type().map_err(wrap(folder))?.is_dir() {
+            list(&entry.path(), &format!("{name}/"), found)?;
+        } else {
+            found.push((name, entry.path()));
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), SpoolError> {
+    match fs::copy(from, to) {
+        Ok(_) => Ok(()),
+        // An attempt that was cut off before its handler ran has none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => put(to, b""),
+        Err(error) => Err(wrap(to)(error)),
+    }
+}
+
+fn put(path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
+    fs::write(path, bytes).map_err(wrap(path))
+}
+
+fn remove(path: &Path) -> Result<(), SpoolError> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(wrap(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn wrap(path: &Path) -> impl Fn(io::Error) -> SpoolError + '_ {
+    move |source| SpoolError::Io { path: path.to_owned(), source }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,227 @@
+//! The life of a request as a fold over its journal events. One function moves the state and it can
+//! refuse; nothing else decides what may follow what. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::outcome::Outcome;
+
+/// Where a request stands, by what the journal says and nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum State {
+    /// The journal has never heard of it.
+    #[default]
+    Unknown,
+    /// Met on main, not started.
+    Seen,
+    /// Started; whether the handler still runs is not known to the journal.
+    Running {
+        /// Attempt number, from 1.
+        attempt: u32,
+        /// The commit that every attempt sees.
+        commit: String,
+        /// Where the record will stand below the output folder.
+        place: String,
+    },
+    /// An attempt is over and another one is due.
+    Retrying {
+        /// The attempt that is over.
+        attempt: u32,
+        /// The commit that every attempt sees.
+        commit: String,
+        /// Where the record will stand below the output folder.
+        place: String,
+        /// When the next attempt is due, RFC 3339 in UTC.
+        due: String,
+    },
+    /// The outcome is final and the record lies in the spool.
+    Ended {
+        /// The outcome.
+        outcome: Outcome,
+    },
+    /// A commit with the record was built; whether main has it is to be looked up.
+    Built {
+        /// The outcome.
+        outcome: Outcome,
+        /// The commits that were built, oldest first: a push whose answer was lost may have landed any of them.
+        commits: Vec<String>,
+    },
+    /// The record is on main.
+    Published {
+        /// The outcome.
+        outcome: Outcome,
+    },
+    /// The request was taken back before it was started.
+    Withdrawn,
+}
+
+impl State {
+    /// The word for this state in the journal's index and in `status --json`.
+    pub fn phase(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Seen => "seen",
+            Self::Running { .. } => "running",
+            Self::Retrying { .. } => "retrying",
+            Self::Ended { .. } => "ended",
+            Self::Built { .. } => "built",
+            Self::Published { .. } => "published",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// The final outcome, once there is one.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Ended { outcome } | Self::Built { outcome, .. } | Self::Published { outcome } => Some(*outcome),
+            _ => None,
+        }
+    }
+
+    /// Nothing is left to do for it.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Published { .. } | Self::Withdrawn)
+    }
+}
+
+/// A step that must not follow from where the request stands: a bug, or a journal of another program.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("illegal step: `{event}` cannot follow `{phase}`")]
+pub struct IllegalStep {
+    phase: &'static str,
+    event: &'static str,
+}
+
+/// Moves a request by one event.
+///
+/// # Errors
+/// [`IllegalStep`] where the event may not follow the state; the state is left as it was.
+pub fn next(state: &State, event: &Event) -> Result<State, IllegalStep> {
+    match (state, event) {
+        (State::Unknown | State::Withdrawn, Event::Seen { .. }) => Ok(State::Seen),
+        (State::Seen, Event::Withdrawn) => Ok(State::Withdrawn),
+        (State::Seen, Event::Start { attempt: 1, commit, place, .. }) => {
+            Ok(State::Running { attempt: 1, commit: commit.clone(), place: place.clone() })
+        }
+        (State::Seen, Event::Exit { attempt: 0, outcome, terminal: true, .. }) => {
+            Ok(State::Ended { outcome: *outcome })
+        }
+        (
+            State::Running { attempt: started, commit, place },
+            Event::Exit { attempt, outcome, terminal, retry_at, .. },
+        ) if started == attempt => match (terminal, retry_at) {
+            (true, _) => Ok(State::Ended { outcome: *outcome }),
+            (false, Some(due)) => Ok(State::Retrying {
+                attempt: *attempt,
+                commit: commit.clone(),
+                place: place.clone(),
+                due: due.clone(),
+            }),
+            (false, None) => Err(refusal(state, event)),
+        },
+        // All attempts see the commit and the place that the first START fixed.
+        (
+            State::Retrying { attempt: over, commit, place, .. },
+            Event::Start { attempt, commit: again, place: there, .. },
+        ) if *attempt == over + 1 && commit == again && place == there => {
+            Ok(State::Running { attempt: *attempt, commit: commit.clone(), place: place.clone() })
+        }
+        (State::Retrying { attempt: over, .. }, Event::Exit { attempt, outcome, terminal: true, .. })
+            if attempt == over =>
+        {
+            Ok(State::Ended { outcome: *outcome })
+        }
+        (State::Built { outcome, commits }, Event::Built { commit, .. }) => {
+            let mut commits = commits.clone();
+            commits.push(commit.clone());
+            Ok(State::Built { outcome: *outcome, commits })
+        }
+        // Published before: a server's power cut, or a person, took the record from main again and the request is back.
+        (State::Ended { outcome } | State::Published { outcome }, Event::Built { commit, .. }) => {
+            Ok(State::Built { outcome: *outcome, commits: vec![commit.clone()] })
+        }
+        (State::Built { outcome, .. }, Event::Pushed { .. }) => Ok(State::Published { outcome: *outcome }),
+        _ => Err(refusal(state, event)),
+    }
+}
+
+fn refusal(state: &State, event: &Event) -> IllegalStep {
+    let event = match event {
+        Event::Seen { .. } => "seen",
+        Event::Start { .. } => "start",
+        Event::Exit { .. } => "exit",
+        Event::Built { .. } => "built",
+        Event::Pushed { .. } => "pushed",
+        Event::Withdrawn => "withdrawn",
+    };
+    IllegalStep { phase: state.phase(), event }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen() -> Event {
+        Event::Seen { path: "requests/a.yml".into(), blob: "b".into(), introduced: "c".into(), base: "c".into() }
+    }
+    fn start(attempt: u32) -> Event {
+        Event::Start { attempt, nonce: "n".into(), commit: "c".into(), place: "a".into(), boot: "x".into() }
+    }
+    fn exit(attempt: u32, terminal: bool) -> Event {
+        Event::Exit {
+            attempt,
+            outcome: Outcome::Failed,
+            exit_code: Some(75),
+            reason: None,
+            terminal,
+            retry_at: (!terminal).then(|| "2026-01-01T00:00:00Z".into()),
+            log_sha256: None,
+        }
+    }
+    fn built(commit: &str) -> Event {
+        Event::Built { base: "c".into(), commit: commit.into() }
+    }
+    fn fold(events: &[Event]) -> Result<State, IllegalStep> {
+        events.iter().try_fold(State::Unknown, |state, event| next(&state, event))
+    }
+
+    #[test]
+    fn the_way_of_a_retried_request() {
+        let pushed = Event::Pushed { tip: "t".into() };
+        let end = fold(&[seen(), start(1), exit(1, false), start(2), exit(2, true), built("k"), built("l"), pushed]);
+        assert_eq!(end, Ok(State::Published { outcome: Outcome::Failed }));
+    }
+
+    #[test]
+    fn refuses_what_would_run_twice_or_lose_a_record() {
+        for events in [
+            vec![start(1)],
+            vec![seen(), seen()],
+            vec![seen(), start(1), start(2)],
+            vec![seen(), start(1), start(1)],
+            vec![seen(), start(2)],
+            vec![seen(), start(1), Event::Withdrawn],
+            vec![seen(), start(1), exit(2, true)],
+            vec![seen(), start(1), exit(1, true), start(2)],
+            vec![seen(), exit(0, true), exit(0, true)],
+            vec![seen(), start(1), built("k")],
+            vec![seen(), exit(0, true), Event::Pushed { tip: "t".into() }],
+            vec![seen(), start(1), exit(1, false), exit(2, true)],
+        ] {
+            assert!(fold(&events).is_err(), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn a_retry_cannot_move_to_another_commit() {
+        let moved =
+            Event::Start { attempt: 2, nonce: "n".into(), commit: "other".into(), place: "a".into(), boot: "x".into() };
+        assert!(fold(&[seen(), start(1), exit(1, false), moved]).is_err());
+    }
+
+    #[test]
+    fn a_request_that_was_taken_back_may_return() {
+        assert_eq!(fold(&[seen(), Event::Withdrawn, seen()]), Ok(State::Seen));
+    }
+}

@@ -1,0 +1,422 @@
+//! What a person or an agent may know about requests: pending ones from main and the journal, ended ones from the
+//! journal or, in a clone where nothing ever ran, from the records on main. Reads only.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::admit::{self, Verdict};
+use crate::clock::utc_millis;
+use crate::config::RepoConfig;
+use crate::contract::{self, Compiled, Contract, ContractError};
+use crate::diagnostic::Diagnostic;
+use crate::dispatch::{Held, Standing};
+use crate::host::Host;
+use crate::id::RequestId;
+use crate::inbox::{self, Entry};
+use crate::journal::{Journal, JournalError, Row};
+use crate::record::Record;
+use crate::repo::{Oid, Open, Repo, RepoError};
+use crate::spool;
+use crate::state::State;
+use crate::statedir::StateDir;
+
+/// The longest record file that is read whole.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+/// Records that a clone without a journal looks through.
+const RECORDS_MAX: usize = 20_000;
+
+/// One request, as `list` and `status` show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Its id.
+    pub id: RequestId,
+    /// Path below the inbox without ending.
+    pub name: String,
+    /// Its kind, as far as it is known.
+    pub kind: Option<String>,
+    /// `pending`, `held`, `running`, `retrying`, `publishing` or, once ended, the outcome.
+    pub state: String,
+    /// Why, in a word or a line.
+    pub reason: Option<String>,
+    /// Exit code.
+    pub exit_code: Option<i32>,
+    /// When it came onto main.
+    pub queued_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// From first start to end, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// Folder of its record, from the repository root.
+    pub record: Option<String>,
+    /// Path of the request in the inbox, while it is there.
+    pub path: Option<String>,
+}
+
+/// Everything that is read to answer.
+pub struct View {
+    repo: Repo,
+    state: StateDir,
+    journal: Option<Journal>,
+    host: Host,
+    tip: Option<Oid>,
+    config: RepoConfig,
+    contract: Result<Contract, Vec<Diagnostic>>,
+    standing: Option<Standing>,
+}
+
+/// Why nothing can be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The repository.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// No request goes by that word.
+    #[error("there is no request `{word}`")]
+    Unknown {
+        /// What was asked for.
+        word: String,
+        /// The nearest name, as a question.
+        nearest: Option<String>,
+    },
+    /// Several do.
+    #[error("`{word}` may mean {}", ids.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        word: String,
+        /// What it may mean.
+        ids: Vec<String>,
+    },
+}
+
+impl View {
+    /// Reads main as the clone knows it, the journal and what the last pass said.
+    ///
+    /// # Errors
+    /// [`ViewError`] where something is there and cannot be read.
+    pub fn open(repo: Repo, state: StateDir, journal: Option<Journal>, host: Host) -> Result<Self, ViewError> {
+        let tip = repo.known_tip();
+        let loaded = tip.map(|tip| contract::load(&repo, tip, &mut Compiled::default()));
+        let contract = match loaded {
+            None => Err(Vec::new()),
+            Some(Ok(contract)) => Ok(contract),
+            Some(Err(ContractError::Faults(faults))) => Err(faults),
+            Some(Err(ContractError::Repo(error))) => return Err(error.into()),
+        };
+        let config = match (&contract, tip) {
+            (Ok(contract), _) => contract.config.clone(),
+            (Err(_), Some(tip)) => contract::load_config(&repo, tip).map(|(config, _)| config).unwrap_or_default(),
+            (Err(_), None) => RepoConfig::default(),
+        };
+        let standing = Standing::read(&state);
+        Ok(Self { repo, state, journal, host, tip, config, contract, standing })
+    }
+
+    /// Pending requests in the order of main.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn pending(&self) -> Result<Vec<Line>, ViewError> {
+        let Some(tip) = self.tip else { return Ok(Vec::new()) };
+        let entries = inbox::read(&self.repo, tip, &self.config)?.entries;
+        let open: Vec<Open> = entries.iter().map(|entry| Open { path: entry.path.clone(), oid: entry.oid }).collect();
+        let introduced = self.repo.introduced(tip, &self.config.inbox, &self.config.archive, &open)?;
+        let rows = self.open_rows()?;
+        let mut lines = Vec::new();
+        for (entry, introduced) in entries.iter().zip(introduced) {
+            let Some(introduced) = introduced else { continue };
+            let bytes = inbox::bytes(&self.repo, entry)?;
+            let (kind, explicit) =
+                bytes.as_ref().map_or((None, None), |bytes| crate::request::hints(&entry.shown, bytes));
+            let derived = RequestId::derived(&introduced.commit.to_string(), &entry.shown, &entry.oid.to_string());
+            let id = explicit.map_or(derived, RequestId::explicit);
+            let (state, reason) = self.pending_state(id, rows.get(&id), entry);
+            let queued = Timestamp::from_second(introduced.time).ok().map(utc_millis);
+            lines.push((
+                introduced.position,
+                Line {
+                    id,
+                    name: name_of(entry),
+                    kind,
+                    state,
+                    reason,
+                    exit_code: None,
+                    queued_at: queued,
+                    finished_at: None,
+                    duration_ms: None,
+                    record: None,
+                    path: Some(entry.shown.clone()),
+                },
+            ));
+        }
+        lines.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
+        Ok(lines.into_iter().map(|(_, line)| line).collect())
+    }
+
+    /// Requests that ended, the youngest first, at most `most`.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn ended(&self, most: usize) -> Result<Vec<Line>, ViewError> {
+        let mut lines = Vec::new();
+        let mut shown = BTreeSet::new();
+        if let Some(journal) = &self.journal {
+            for row in journal.recent(most.saturating_mul(2).max(100))? {
+                if let (Some(_), true) = (row.state.outcome(), shown.insert(row.id)) {
+                    lines.extend(self.line_of_row(&row)?);
+                }
+            }
+        }
+        if lines.len() < most {
+            for (folder, record) in self.records()? {
+                if shown.insert(record.id) {
+                    lines.push(line_of_record(&record, Some(folder)));
+                }
+            }
+        }
+        lines.sort_by(|a, b| b.finished_at.cmp(&a.finished_at).then_with(|| a.name.cmp(&b.name)));
+        lines.truncate(most);
+        Ok(lines)
+    }
+
+    /// The request that a word means: an id, the beginning or the end of one, or a name.
+    ///
+    /// # Errors
+    /// [`ViewError::Unknown`] or [`ViewError::Ambiguous`].
+    pub fn find(&self, word: &str) -> Result<Line, ViewError> {
+        let mut all = self.pending()?;
+        let asked = word.parse::<RequestId>().ok();
+        if let (Some(id), Some(journal)) = (asked, &self.journal)
+            && let Some(row) = journal.get(id)?
+            && row.state.outcome().is_some()
+            && let Some(line) = self.line_of_row(&row)?
+        {
+            return Ok(line);
+        }
+        all.extend(self.ended(RECORDS_MAX)?);
+        let folded = word.to_lowercase();
+        let name = word.strip_suffix(".yml").or_else(|| word.strip_suffix(".yaml")).unwrap_or(word);
+        let name = name.strip_prefix(&format!("{}/", self.config.inbox)).unwrap_or(name);
+        let exact = |line: &Line| Some(line.id) == asked || line.name == name || line.record.as_deref() == Some(word);
+        let part = |line: &Line| {
+            let id = line.id.to_string();
+            word.len() >= 4 && (id.starts_with(&folded) || id.ends_with(&folded))
+        };
+        for fits in [&exact as &dyn Fn(&Line) -> bool, &part] {
+            let found: Vec<&Line> = all.iter().filter(|line| fits(line)).collect();
+            let ids: BTreeSet<RequestId> = found.iter().map(|line| line.id).collect();
+            match found.first() {
+                None => {}
+                Some(line) if ids.len() == 1 => return Ok((*line).clone()),
+                Some(_) => {
+                    let ids = found.iter().map(|line| format!("{} ({})", line.id, line.name)).collect();
+                    return Err(ViewError::Ambiguous { word: word.to_owned(), ids });
+                }
+            }
+        }
+        let nearest = crate::diagnostic::did_you_mean(name, all.iter().map(|line| line.name.as_str()));
+        Err(ViewError::Unknown { word: word.to_owned(), nearest })
+    }
+
+    /// A file of a request's record: from main, else from the spool, else as it is being written.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn record_file(&self, line: &Line, name: &str) -> Result<Option<Vec<u8>>, ViewError> {
+        if let (Some(tip), Some(folder)) = (self.tip, &line.record)
+            && let Some(blob) = self.repo.blob_at(tip, format!("{folder}/{name}"), FILE_BYTES_MAX)?
+        {
+            return Ok(blob.bytes);
+        }
+        let spool = self.state.spool(line.id);
+        let growing = self.live_file(line, name);
+        Ok([Some(spool.join("record").join(name)), growing]
+            .into_iter()
+            .flatten()
+            .find_map(|path| std::fs::read(path).ok()))
+    }
+
+    /// The file that grows while the last attempt runs.
+    pub fn live_file(&self, line: &Line, name: &str) -> Option<PathBuf> {
+        let spool = self.state.spool(line.id);
+        let attempts = std::fs::read_dir(&spool).ok()?.flatten();
+        let last = attempts.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max()?;
+        Some(spool.join(last.to_string()).join(name))
+    }
+
+    /// The verdict of admission on a pending request, as far as this clone and host file can tell.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn verdict(&self, line: &Line) -> Result<Option<Verdict>, ViewError> {
+        let (Some(tip), Some(path), Ok(contract)) = (self.tip, &line.path, &self.contract) else { return Ok(None) };
+        let entries = inbox::read(&self.repo, tip, &self.config)?.entries;
+        let Some(entry) = entries.iter().find(|entry| entry.shown == *path) else { return Ok(None) };
+        Ok(Some(match inbox::bytes(&self.repo, entry)? {
+            Ok(bytes) => admit::admit(&contract.rules, &self.host.file, &entry.shown, &bytes, || line.id.uuid()),
+            Err(fault) => Verdict::Rejected(admit::Rejection::unread(fault)),
+        }))
+    }
+
+    /// What the last pass said about a request that it held.
+    pub fn held(&self, id: RequestId) -> Option<&Held> {
+        self.standing.as_ref()?.held.iter().find(|held| held.id == id)
+    }
+
+    /// What the last pass saw; `None` where none has been made here.
+    pub fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
+    }
+
+    /// What lies in the inbox and is no request.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn left_alone(&self) -> Result<Vec<String>, ViewError> {
+        Ok(self.tip.map(|tip| inbox::read(&self.repo, tip, &self.config)).transpose()?.unwrap_or_default().left_alone)
+    }
+
+    /// Faults of the repository at the tip.
+    pub fn faults(&self) -> Vec<Diagnostic> {
+        match &self.contract {
+            Ok(contract) => contract.faults(),
+            Err(faults) => faults.clone(),
+        }
+    }
+
+    /// Tip of main as this clone knows it.
+    pub fn tip(&self) -> Option<Oid> {
+        self.tip
+    }
+
+    /// The folders and rules of the tip.
+    pub fn config(&self) -> &RepoConfig {
+        &self.config
+    }
+
+    fn open_rows(&self) -> Result<HashMap<RequestId, Row>, ViewError> {
+        let rows = self.journal.as_ref().map(Journal::open_requests).transpose()?.unwrap_or_default();
+        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
+
+    fn pending_state(&self, id: RequestId, row: Option<&Row>, entry: &Entry) -> (String, Option<String>) {
+        if let Some(held) = self.held(id).filter(|held| held.path == entry.shown) {
+            return ("held".to_owned(), Some(held.words.clone()));
+        }
+        match row.map(|row| &row.state) {
+            Some(State::Running { attempt, .. }) => ("running".to_owned(), Some(format!("attempt {attempt}"))),
+            Some(State::Retrying { attempt, due, .. }) => {
+                ("retrying".to_owned(), Some(format!("attempt {} is due at {due}", attempt + 1)))
+            }
+            Some(State::Ended { outcome } | State::Built { outcome, .. }) => {
+                ("publishing".to_owned(), Some(format!("ended {outcome}, not on main yet")))
+            }
+            _ => ("pending".to_owned(), None),
+        }
+    }
+
+    fn line_of_row(&self, row: &Row) -> Result<Option<Line>, ViewError> {
+        let Some(outcome) = row.state.outcome() else { return Ok(None) };
+        let parcel = spool::load(&self.state, row.id);
+        let folder = parcel.as_ref().map(|parcel| parcel.place.clone()).or_else(|| row.place.clone());
+        let folder = folder.map(|place| format!("{}/{place}", self.config.output));
+        let record = match parcel {
+            Some(parcel) => Some(parcel.record),
+            None => match (&folder, self.tip) {
+                (Some(folder), Some(tip)) => self.record_at(tip, folder)?,
+                _ => None,
+            },
+        };
+        if let Some(record) = record {
+            return Ok(Some(line_of_record(&record, folder)));
+        }
+        Ok(Some(Line {
+            id: row.id,
+            name: row.path.clone(),
+            kind: row.kind.clone(),
+            state: outcome.to_string(),
+            reason: None,
+            exit_code: None,
+            queued_at: Some(row.queued_at.clone()),
+            finished_at: Some(row.changed_at.clone()),
+            duration_ms: None,
+            record: folder,
+            path: None,
+        }))
+    }
+
+    fn record_at(&self, tip: Oid, folder: &str) -> Result<Option<Record>, ViewError> {
+        let file = format!("{folder}/status.yml");
+        let blob = self.repo.blob_at(tip, &file, FILE_BYTES_MAX)?;
+        Ok(blob.and_then(|blob| Record::from_yaml(&file, &blob.bytes?).ok()))
+    }
+
+    /// The records on main, each with its folder.
+    fn records(&self) -> Result<Vec<(String, Record)>, ViewError> {
+        let Some(tip) = self.tip else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        self.repo.walk(tip, &self.config.output, 6, |entry| {
+            if entry.name.ends_with(b"/status.yml") {
+                found.push((String::from_utf8_lossy(&entry.name).into_owned(), entry.oid));
+            }
+            found.len() < RECORDS_MAX
+        })?;
+        let mut records = Vec::new();
+        for (file, oid) in found {
+            let Some(bytes) = self.repo.blob(oid, FILE_BYTES_MAX)?.1 else { continue };
+            let folder = file.trim_end_matches("/status.yml").to_owned();
+            match Record::from_yaml(&file, &bytes) {
+                Ok(record) => records.push((folder, record)),
+                Err(_) => records
+                    .extend(record_of_old(&file, &folder, &self.config.output, &bytes).map(|record| (folder, record))),
+            }
+        }
+        Ok(records)
+    }
+}
+
+/// A record of the original shell dispatcher: whatever YAML it wrote, with `status:` in it.
+fn record_of_old(file: &str, folder: &str, output: &str, bytes: &[u8]) -> Option<Record> {
+    #[derive(serde::Deserialize)]
+    struct Old {
+        status: crate::outcome::Status,
+        kind: Option<String>,
+        exit_code: Option<i32>,
+    }
+    let old: Old = serde_yaml::from_slice(bytes).ok()?;
+    let outcome = match old.status {
+        crate::outcome::Status::Success => crate::outcome::Outcome::Succeeded,
+        crate::outcome::Status::Failure => crate::outcome::Outcome::Failed,
+        crate::outcome::Status::Error => crate::outcome::Outcome::Rejected,
+    };
+    let name = folder.strip_prefix(output).unwrap_or(folder).trim_start_matches('/');
+    let mut record = Record::new(outcome, RequestId::derived("", file, ""), name);
+    record.kind = old.kind;
+    record.exit_code = old.exit_code;
+    Some(record)
+}
+
+fn line_of_record(record: &Record, folder: Option<String>) -> Line {
+    Line {
+        id: record.id,
+        name: record.name.clone(),
+        kind: record.kind.clone(),
+        state: record.outcome.to_string(),
+        reason: record.reason.clone(),
+        exit_code: record.exit_code,
+        queued_at: record.queued_at.map(utc_millis),
+        finished_at: record.finished_at.map(utc_millis),
+        duration_ms: record.duration_ms,
+        record: folder,
+        path: None,
+    }
+}
+
+fn name_of(entry: &Entry) -> String {
+    entry.folder.as_ref().map_or_else(|| entry.stem.clone(), |folder| format!("{folder}/{}", entry.stem))
+}
