@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 /// The right to change a state folder, held as long as the value lives.
@@ -78,11 +79,7 @@ pub fn take_all<'a>(
 
 /// A key may hold any character; its digest is always a file name.
 pub fn file_name(key: &str) -> String {
-    Sha256::digest(key.as_bytes()).iter().fold(String::new(), |mut name, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
+    HEXLOWER.encode(&Sha256::digest(key.as_bytes()))
 }
 
 fn try_lock(path: &Path) -> Result<Option<File>, LockError> {

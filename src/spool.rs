@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -138,7 +139,7 @@ pub fn seal(state: &StateDir, mut parcel: Parcel, story: Story) -> Result<Parcel
     take_files(&spool, &folder, attempts)?;
 
     let text = log_text(&spool, before, attempts, after).map_err(wrap(&folder))?;
-    parcel.record.log_sha256 = Some(hex(&Sha256::digest(&text)));
+    parcel.record.log_sha256 = Some(HEXLOWER.encode(&Sha256::digest(&text)));
     put(&folder.join("log.jsonl"), &text)?;
     put(&folder.join("status.yml"), parcel.record.to_status_yaml()?.as_bytes())?;
     let extras = Extras { limits: &limits, tail: &tail };
@@ -291,12 +292,4 @@ fn remove(path: &Path) -> Result<(), SpoolError> {
 
 fn wrap(path: &Path) -> impl Fn(io::Error) -> SpoolError + '_ {
     move |source| SpoolError::Io { path: path.to_owned(), source }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

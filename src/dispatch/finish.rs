@@ -27,7 +27,6 @@ use crate::queue::Standing as Place;
 use crate::record::log::LogEvent;
 use crate::record::{Record, RequestedBy, Sandbox, summary};
 use crate::repo::{Origin, Repo};
-use crate::run::sandbox;
 use crate::spool::{self, Parcel, Story};
 
 /// Journal key: the remote and credential that a record has reached before.
@@ -64,8 +63,7 @@ impl Dispatcher {
 
     /// The sandbox did not carry the attempt out. Where that proves that nothing ran, it may be tried again whatever the kind.
     fn conclude_misfire(&mut self, id: RequestId, error: &RunError) -> Result<(Step, Vec<Count>), DispatchError> {
-        let ran = matches!(error, RunError::Sandbox(sandbox::RunError::Stuck { .. }))
-            || matches!(error, RunError::Sandbox(sandbox::RunError::Lost { when, .. }) if when.contains("may have been started"));
+        let ran = error.may_have_started();
         tracing::error!("{}: {error}", self.name_of(id));
         let now = self.clock.now();
         let ticket = self.tickets.get_mut(&id).expect("what ran has a ticket");

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -428,11 +429,7 @@ pub(super) fn spec_digest(spec: &serde_json::Value) -> String {
             other => other.clone(),
         }
     }
-    use std::fmt::Write as _;
-    Sha256::digest(sorted(spec).to_string()).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    HEXLOWER.encode(&Sha256::digest(sorted(spec).to_string()))
 }
 
 pub(super) fn introduced_of(found: &repo::Introduced) -> Introduced {

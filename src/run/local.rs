@@ -1,15 +1,7 @@
 //! The executor of this machine: one worker slot, its scratch folders, and what is taken from them afterwards.
-//!
-//! ```text
-//! <state>/run/<id>.<n>/  requests/   the request alone, shown read-only at the inbox's place
-//!                        log/        the handler's log folder
-//!                        work/       $DISPATCH_WORK, with home/ and the result
-//!                        repo/       level none only: a private copy of the snapshot
-//! ```
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use super::output::{self, Captured};
 use super::sandbox::{self, Control, Ending, Launch, Mount, Slot, SlotSetup};
+use super::scratch::Scratch;
 use super::{Executor, RunError, Work, artifacts, judge};
 use crate::clock::Clock;
 use crate::job::{Level, Network};
@@ -120,67 +113,9 @@ impl Executor for Local {
         report.attempt.started_at = started_at;
         report.attempt.finished_at = Some(clock.now());
         write_events(&spool, &report, &argv, &captured, started_at, elapsed())
-            .map_err(|source| RunError::Prepare { path: spool.join("events.jsonl"), source })?;
+            .map_err(|source| RunError::Collect { path: spool.join("events.jsonl"), source })?;
         scratch.clear(work.cleanup && report.attempt.exit_code == Some(0));
         Ok(report)
-    }
-}
-
-/// The folders of one attempt.
-struct Scratch {
-    root: PathBuf,
-    level: Level,
-}
-
-impl Scratch {
-    fn make(state: &StateDir, work: &Work, uid: Option<u32>) -> Result<Self, RunError> {
-        let root = state.run(work.id, work.attempt);
-        let scratch = Self { root, level: work.job.grant.level };
-        let wrap = |source| RunError::Prepare { path: scratch.root.clone(), source };
-        scratch.fill(work, uid).map_err(wrap)?;
-        Ok(scratch)
-    }
-
-    fn fill(&self, work: &Work, uid: Option<u32>) -> io::Result<()> {
-        remove_tree(&self.root)?;
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.root)?;
-        let below = work.request_path.strip_prefix(&work.inbox).unwrap_or(&work.request_path).trim_start_matches('/');
-        if self.level == Level::None {
-            copy_tree(&work.snapshot.path, &self.repo())?;
-            put(&self.repo().join(&work.request_path), &work.request)?;
-            folder(&self.repo().join(&work.output).join(&work.place), uid)?;
-        } else {
-            put(&self.root.join("requests").join(below), &work.request)?;
-            folder(&self.log(work), uid)?;
-        }
-        folder(&self.work(), uid)?;
-        folder(&self.work().join("home"), uid)
-    }
-
-    fn repo(&self) -> PathBuf {
-        self.root.join("repo")
-    }
-
-    fn work(&self) -> PathBuf {
-        self.root.join("work")
-    }
-
-    fn log(&self, work: &Work) -> PathBuf {
-        match self.level {
-            Level::None => self.repo().join(&work.output).join(&work.place),
-            _ => self.root.join("log"),
-        }
-    }
-
-    /// What a failed run left is kept for a look; a success leaves nothing where the repository says so.
-    fn clear(&self, whole: bool) {
-        let parts: &[&str] = if whole { &[""] } else { &["repo", "requests"] };
-        for part in parts {
-            let path = if part.is_empty() { self.root.clone() } else { self.root.join(part) };
-            if let Err(error) = remove_tree(&path) {
-                tracing::warn!("removing scratch folder `{}`: {error}", path.display());
-            }
-        }
     }
 }
 
@@ -316,12 +251,12 @@ fn take(
         owner: uid,
     };
     let mut collected = artifacts::collect(&collection, secrets)
-        .map_err(|error| RunError::Prepare { path: log.clone(), source: io::Error::other(error) })?;
+        .map_err(|error| RunError::Collect { path: log.clone(), source: io::Error::other(error) })?;
     // One name that git does not take would keep the whole record from being committed.
     for artifact in &collected.artifacts {
         if !is_usable_path(artifact.path.as_bytes()) {
             let file = spool.join("files").join(&artifact.path);
-            fs::remove_file(&file).map_err(|source| RunError::Prepare { path: file, source })?;
+            fs::remove_file(&file).map_err(|source| RunError::Collect { path: file, source })?;
             collected.skipped.push(format!("{}: git takes no such name", artifact.path));
         }
     }
@@ -441,66 +376,4 @@ fn stream_of(stream: sandbox::Stream) -> Stream {
         sandbox::Stream::Stdout => Stream::Stdout,
         sandbox::Stream::Stderr => Stream::Stderr,
     }
-}
-
-/// A folder that the handler's user may write in.
-fn folder(path: &Path, uid: Option<u32>) -> io::Result<()> {
-    fs::create_dir_all(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o755))?;
-    match uid {
-        Some(uid) => std::os::unix::fs::chown(path, Some(uid), Some(uid)),
-        None => Ok(()),
-    }
-}
-
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(above) = path.parent() {
-        fs::create_dir_all(above)?;
-    }
-    fs::write(path, bytes)?;
-    fs::set_permissions(path, Permissions::from_mode(0o644))
-}
-
-/// Copies a tree, links as links.
-fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            copy_tree(&source, &target)?;
-        } else if kind.is_symlink() {
-            std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
-        } else {
-            fs::copy(&source, &target)?;
-            // A snapshot is read-only for everybody; a private copy belongs to the run.
-            let mode = entry.metadata()?.permissions().mode();
-            fs::set_permissions(&target, Permissions::from_mode(mode | 0o200))?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes a tree in which a handler may have taken its own folders' rights away.
-fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_folders(path)?;
-            fs::remove_dir_all(path)
-        }
-        other => other,
-    }
-}
-
-fn open_folders(path: &Path) -> io::Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_folders(&entry.path())?;
-        }
-    }
-    Ok(())
 }

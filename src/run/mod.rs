@@ -7,6 +7,7 @@ pub mod artifacts;
 mod local;
 pub mod output;
 pub mod sandbox;
+mod scratch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ pub struct Work {
     pub cleanup: bool,
 }
 
-/// Why an attempt was not made: nothing was started, so it may be tried again whatever the kind.
+/// Why an attempt has no report.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A layer of the sandbox is missing.
@@ -72,6 +73,14 @@ pub enum RunError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// It ran, and what it left could not be taken.
+    #[error("collecting from `{path}`: {source}")]
+    Collect {
+        /// Which folder or file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// The spool could not be written.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -80,12 +89,23 @@ pub enum RunError {
     Secrets(String),
 }
 
+impl RunError {
+    /// Whether the handler may have been started all the same; false proves that nothing ran.
+    pub fn may_have_started(&self) -> bool {
+        match self {
+            Self::Sandbox(sandbox::RunError::Lost { maybe_started, .. }) => *maybe_started,
+            Self::Sandbox(sandbox::RunError::Stuck { .. }) | Self::Collect { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// Makes attempts. Another executor (a container, Slurm, Kubernetes) is another implementation.
 pub trait Executor: Send {
     /// Makes one attempt and returns when nothing of it runs any more.
     ///
     /// # Errors
-    /// [`RunError`] where nothing was started.
+    /// [`RunError`] where it was not carried out to its end; [`RunError::may_have_started`] says what that means.
     fn execute(&mut self, work: Work) -> Result<Report, RunError>;
 }
 

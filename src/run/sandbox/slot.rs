@@ -52,12 +52,12 @@ pub enum RunError {
         why: String,
     },
     /// Somebody ended the keeper or the job's supervisor, so that nobody knows how the handler would have ended. The next run starts anew.
-    #[error("the supervisor of slot {slot} was ended from outside; {when}")]
+    #[error("the supervisor of slot {slot} was ended from outside; the handler {}", if *maybe_started { "may have been started" } else { "was not started" })]
     Lost {
         /// The slot's number.
         slot: u32,
-        /// Before or after the handler was started.
-        when: &'static str,
+        /// Whether the handler may have been started.
+        maybe_started: bool,
     },
     /// A process of the job did not end within a minute of being killed.
     #[error("ending the job of slot {slot}: {source}")]
@@ -140,7 +140,7 @@ impl Slot {
                 // Whatever is left ends with the keeper.
                 self.keeper = None;
                 if !oom {
-                    return Err(self.lost("the handler may have been started"));
+                    return Err(self.lost(true));
                 }
                 Cause::Signaled(nix::libc::SIGKILL)
             }
@@ -196,7 +196,7 @@ impl Slot {
         let sent = keeper.map(|keeper| wire::send(&keeper.requests, &(), &[theirs.as_fd()]));
         if !matches!(sent, Some(Ok(()))) {
             self.keeper = None;
-            return Err(self.lost("the handler was not started"));
+            return Err(self.lost(false));
         }
         Ok(ours)
     }
@@ -283,8 +283,8 @@ impl Slot {
         self.cgroup.as_ref().map_or(0, Cgroup::oom_kills)
     }
 
-    fn lost(&self, when: &'static str) -> RunError {
-        RunError::Lost { slot: self.setup.index, when }
+    fn lost(&self, maybe_started: bool) -> RunError {
+        RunError::Lost { slot: self.setup.index, maybe_started }
     }
 
     /// Leaves a keeper to itself, without waiting.

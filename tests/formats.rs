@@ -1,0 +1,120 @@
+//! What the program writes, held against the schemas that it publishes: every record and every log line of a pass over
+//! requests of every outcome, and the repository's own files.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use codex_dispatch::schema::Schema;
+use codex_dispatch::yaml::{self, Limits};
+use support::World;
+
+type Tested = Result<(), Box<dyn std::error::Error>>;
+
+#[test]
+fn records_and_logs_are_as_their_schemas_say() -> Tested {
+    let world = World::new()?;
+    world.write_host("levels: {none: [hard]}\n")?;
+    for (path, text) in [
+        (
+            "handlers/index.yml",
+            "good: handlers/good.sh\nbad: handlers/bad.sh\nslow: {run: handlers/slow.sh, timeout: 300ms, grace: 100ms}\n\
+             again: {run: handlers/again.sh, delivery: at-least-once, retry: {attempts: 2, backoff: 10ms}}\n\
+             wide: {run: handlers/good.sh, sandbox: {network: true}}\nhard: {run: handlers/kill.sh, sandbox: {level: none}}\n",
+        ),
+        (
+            "handlers/good.sh",
+            "#!/bin/sh\necho out; echo err >&2; printf '\\377\\n'; echo '{\"a\": [1, null]}' > \"$DISPATCH_RESULT\"\n\
+             echo kept > \"$2/kept.txt\"; ln -s /etc/passwd \"$2/link\"; printf 'status: success\\nnote: mine\\n' > \"$2/status.yml\"\n",
+        ),
+        ("handlers/bad.sh", "#!/bin/sh\nexit 3\n"),
+        ("handlers/slow.sh", "#!/bin/sh\nexec sleep 600\n"),
+        ("handlers/again.sh", "#!/bin/sh\nexit 75\n"),
+        ("handlers/kill.sh", "#!/bin/sh\nkill -9 $$\n"),
+        ("requests/good.yml", "kind: good\nidempotency_key: one\n"),
+        ("requests/replayed.yml", "kind: good\nidempotency_key: one\n"),
+        ("requests/bad.yml", "kind: bad\nresource: a\n"),
+        ("requests/slow.yml", "kind: slow\n"),
+        ("requests/again.yml", "kind: again\n"),
+        ("requests/wide.yml", "kind: wide\n"),
+        ("requests/hard.yml", "kind: hard\n"),
+        ("requests/late.yml", "kind: good\nexpires: 2000-01-01T00:00:00Z\n"),
+        ("requests/unknown.yml", "kind: godo\n"),
+        ("requests/team/broken.yml", "kind: [\n"),
+    ] {
+        world.write(path, text)?;
+    }
+    world.must("git init -q -b main; git config user.name T; git config user.email t@example.com; git add -A; git commit -qm start")?;
+    world.must("dispatch run")?;
+
+    let checked = world.git("clone", &["fsck", "--strict"])?;
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+
+    let status = Schema::compile("status.schema.json", &fs::read(root().join("schemas/dispatch/status.schema.json"))?)?;
+    let log = Schema::compile("log.schema.json", &fs::read(root().join("schemas/dispatch/log.schema.json"))?)?;
+    let mut outcomes = Vec::new();
+    for file in files(&world.path("clone/logs"))? {
+        let shown = file.display().to_string();
+        if file.ends_with("status.yml") {
+            let record = yaml::read(&shown, &fs::read(&file)?, Limits::REPOSITORY)?;
+            assert_none(&shown, &status.validate(&record, ""));
+            outcomes.push(record.value()["outcome"].as_str().unwrap_or_default().to_owned());
+        } else if file.ends_with("log.jsonl") {
+            for line in fs::read_to_string(&file)?.lines() {
+                assert_none(&format!("{shown}: {line}"), &log.validate_value(&serde_json::from_str(line)?));
+            }
+        }
+    }
+    outcomes.sort();
+    let expected = [
+        "expired",
+        "failed",
+        "failed",
+        "killed",
+        "rejected",
+        "rejected",
+        "rejected",
+        "succeeded",
+        "succeeded",
+        "timed_out",
+    ];
+    assert_eq!(outcomes, expected);
+    Ok(world.close()?)
+}
+
+#[test]
+fn this_repository_is_as_its_schemas_say() -> Tested {
+    for (file, schema) in [
+        ("codex.repo.yaml", "codex.repo.schema.json"),
+        ("handlers/index.yml", "index.schema.json"),
+        ("examples/hello-name.yml", "request.schema.json"),
+        ("examples/deploy-once.yml", "request.schema.json"),
+    ] {
+        let schema = Schema::compile(schema, &fs::read(root().join("schemas/dispatch").join(schema))?)?;
+        let document = yaml::read(file, &fs::read(root().join(file))?, Limits::REPOSITORY)?;
+        assert_none(file, &schema.validate(&document, ""));
+    }
+    Ok(())
+}
+
+fn assert_none(what: &str, faults: &[codex_dispatch::diagnostic::Diagnostic]) {
+    assert!(faults.is_empty(), "{what}:\n{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+}
+
+fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
