@@ -34,4 +34,5 @@ if [ $# -eq 0 ]; then
     cd "$root"
     set -- run
 fi
-exec "$program" "$@"
+# How to call it again, for the commands that it shows.
+DISPATCH_AS=$0 exec "$program" "$@"

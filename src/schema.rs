@@ -129,7 +129,9 @@ impl Schema {
         for error in self.validator.iter_errors(instance) {
             explain::explain(&error, at, &names, &mut faults);
         }
-        faults.sort_by_key(|fault| (fault.place.map(|p| (p.line, p.column)), fault.code));
+        // A property that is missing because it is misspelled comes behind its misspelling.
+        let follows = |fault: &Diagnostic| fault.code == "E0402" && fault.help.is_some();
+        faults.sort_by_key(|fault| (follows(fault), fault.place.map(|p| (p.line, p.column)), fault.code));
         faults.dedup();
         faults.truncate(FAULTS_MAX);
         faults

@@ -91,8 +91,9 @@ pub fn answer(args: &DemoArgs) -> Result<Exit, Failure> {
     show_log(&inbox)?;
     let shown = inbox.display();
     title("next, try:");
-    render::print(format!("  dispatch -C {shown} logs 3-fails"));
-    render::print(format!("  dispatch -C {shown} why 4-hangs"));
+    let program = render::program();
+    render::print(format!("  {program} -C {shown} logs 3-fails"));
+    render::print(format!("  {program} -C {shown} why 4-hangs"));
     render::print(format!("  ls {shown}/logs {shown}/processed"));
     Ok(Exit::Done)
 }

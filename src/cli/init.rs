@@ -77,14 +77,14 @@ pub fn answer(args: &InitArgs) -> Result<Exit, Failure> {
     if written.is_empty() {
         render::print("everything is there already");
     }
-    let shown = folder.display();
+    let (shown, program) = (folder.display(), render::program());
     render::print(if fresh {
         "committed as `inbox: first request` on main"
     } else {
         "nothing committed: look, then commit and merge it"
     });
     render::print(format!(
-        "\nnext:\n  dispatch -C {shown} run\n  dispatch -C {shown} list\n  dispatch -C {shown} kinds"
+        "\nnext:\n  {program} -C {shown} run\n  {program} -C {shown} list\n  {program} -C {shown} kinds"
     ));
     Ok(Exit::Done)
 }

@@ -32,6 +32,11 @@ pub fn print(line: impl AsRef<str>) {
     let _ = writeln!(io::stdout(), "{}", line.as_ref());
 }
 
+/// How this program was called, for commands that are shown to be typed: `scripts/dispatch.sh` says so by `DISPATCH_AS`.
+pub fn program() -> String {
+    std::env::var("DISPATCH_AS").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "dispatch".to_owned())
+}
+
 /// Says one line of the story, which `--quiet` does not take away.
 pub fn say(line: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "{}", line.as_ref());

@@ -65,7 +65,7 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
     }
     next.extend(["dispatch list", "dispatch kinds", "dispatch --selftest"].map(str::to_owned));
     for command in next.iter().take(3) {
-        render::print(format!("  {command}"));
+        render::print(format!("  {}", command.replacen("dispatch", &render::program(), 1)));
     }
     Ok(Exit::Done)
 }

@@ -208,12 +208,7 @@ impl Dispatcher {
         let mut record = self.record(Outcome::Rejected, id, entry, introduced, &contract.commit.to_string());
         record.kind.clone_from(&rejection.kind);
         record.index_blob = Some(contract.index_blob.clone());
-        // One that came back has nothing wrong in it: the class says all.
-        let first = rejection.faults.first().filter(|_| rejection.reason != "returned");
-        let class = rejection.reason;
-        record.reason = Some(first.map_or_else(|| class.to_owned(), |fault| format!("{class}: {}", fault.message)));
-        // The line that would grant it belongs where people look first.
-        record.warnings = rejection.faults.iter().filter_map(|fault| fault.help.clone()).collect();
+        record.reason = Some(reason_of(&rejection));
         let unknown = rejection.kind.as_deref().filter(|_| rejection.reason == "unknown_kind");
         let text = summary::error_log(unknown, &rejection.faults);
         self.end_with(record, entry, introduced, loose, Some((text, rejection.faults)))
@@ -434,6 +429,20 @@ impl Dispatcher {
 
     pub(super) fn name_of(&self, id: RequestId) -> String {
         self.tickets.get(&id).map_or_else(|| id.to_string(), |ticket| ticket.entry.shown.clone())
+    }
+}
+
+/// The class of a refusal and, where that does not say all, the first fault; for what is not granted also the line to add,
+/// because the reader of the record is often the one who writes the host file.
+fn reason_of(rejection: &Rejection) -> String {
+    let class = rejection.reason;
+    match rejection.faults.first().filter(|_| class != "returned") {
+        None => class.to_owned(),
+        Some(fault) if class == "not_granted" => {
+            let fix = fault.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+            format!("{class}: {}{fix}", fault.message)
+        }
+        Some(fault) => format!("{class}: {}", fault.message),
     }
 }
 
