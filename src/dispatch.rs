@@ -40,7 +40,7 @@ use crate::outcome::{Attempt, Outcome};
 use crate::publish::{Batch, Obstacle, PublishError, Round, locked};
 use crate::queue::Queue;
 use crate::record::report::Report;
-use crate::repo::{Oid, Repo, Snapshots};
+use crate::repo::{Oid, Repo, Snapshot, Snapshots};
 use crate::run::sandbox::Control;
 use crate::run::{Executor, Local, RunError, Work};
 use crate::spool::Parcel;
@@ -164,6 +164,8 @@ pub struct Dispatcher {
     settings: Settings,
     state_id: Uuid,
     snapshots: Snapshots,
+    /// The one used last: most requests of a pass see the same commit.
+    snapshot: Option<(Oid, Arc<Snapshot>)>,
     compiled: Compiled,
     contract: Option<Arc<Contract>>,
     tip: Option<Oid>,
@@ -176,6 +178,8 @@ pub struct Dispatcher {
     faults_before: Vec<Diagnostic>,
     /// Ended and not yet handed to the publisher.
     ended: Vec<Parcel>,
+    /// How much each record that is not on main yet takes in the spool.
+    spooled_bytes: HashMap<RequestId, u64>,
     /// Places that records of this process will take.
     places: BTreeSet<String>,
     batch_open: Option<Duration>,

@@ -124,7 +124,7 @@ pub fn report(state: &StateDir, id: RequestId, attempt: u32) -> Option<Report> {
     serde_json::from_slice(&text).ok()
 }
 
-/// Writes the record whole and durable, and gives the parcel back with the log's digest in it.
+/// Writes the record whole, and gives the parcel back with the log's digest in it. It is durable after [`sync`].
 ///
 /// # Errors
 /// [`SpoolError`]; the request is then not ended.
@@ -147,9 +147,20 @@ pub fn seal(state: &StateDir, mut parcel: Parcel, story: Story) -> Result<Parcel
     if let Some(text) = &error_log {
         put(&folder.join("error.log"), text.as_bytes())?;
     }
-    durable::sync_tree(&folder)?;
-    save(state, &parcel)?;
+    // Whole by its name, durable by the one sync that follows for all that ended together.
+    let parcel_text = serde_json::to_vec_pretty(&parcel).map_err(io::Error::other).map_err(wrap(&spool))?;
+    let draft = spool.join("parcel.json.new");
+    put(&draft, &parcel_text)?;
+    fs::rename(&draft, spool.join("parcel.json")).map_err(wrap(&spool))?;
     Ok(parcel)
+}
+
+/// Makes everything that was sealed durable; EXIT may be journalled afterwards and not before.
+///
+/// # Errors
+/// [`SpoolError::Durable`]: what the disk holds is unknown then, and nothing may be built on it.
+pub fn sync(state: &StateDir) -> Result<(), SpoolError> {
+    Ok(durable::sync_filesystem(state.root())?)
 }
 
 /// Writes the parcel alone, as when its place had to change.

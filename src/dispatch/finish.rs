@@ -47,6 +47,9 @@ impl Dispatcher {
             steps.push(step);
             counts.append(&mut more);
         }
+        if !steps.is_empty() {
+            spool::sync(&self.state)?;
+        }
         self.append(&steps, &counts)
     }
 
@@ -242,6 +245,7 @@ impl Dispatcher {
         };
         let parcel = Self::parcel(record, entry, &contract.config, place, loose);
         let (step, counts) = self.seal(parcel, story, 0, None)?;
+        spool::sync(&self.state)?;
         self.append(&[step], &counts)
     }
 
@@ -283,9 +287,16 @@ impl Dispatcher {
         );
         let step = Self::step(record.id, event);
         self.summary.ended.push(ended);
+        self.keep(parcel);
+        Ok((step, counts))
+    }
+
+    /// Takes a sealed parcel for the next batch.
+    pub(super) fn keep(&mut self, parcel: Parcel) {
+        let id = parcel.record.id;
+        self.spooled_bytes.insert(id, spool::bytes_below(&self.state.spool(id)));
         self.batch_open.get_or_insert(self.clock.monotonic());
         self.ended.push(parcel);
-        Ok((step, counts))
     }
 
     pub(super) fn record(
@@ -376,6 +387,7 @@ impl Dispatcher {
             tracing::info!("published {} record(s) as {}", round.published.len(), short(&round.tip.to_string()));
             for parcel in &round.published {
                 self.places.remove(&parcel.place.to_lowercase());
+                self.spooled_bytes.remove(&parcel.record.id);
             }
             self.bring_up(before, &round)?;
         }

@@ -115,6 +115,7 @@ impl Dispatcher {
             if landed {
                 self.append(&[Self::step(row.id, Event::Pushed { tip: tip.to_string() })], &[])?;
                 self.ended.retain(|parcel| parcel.record.id != row.id);
+                self.spooled_bytes.remove(&row.id);
             }
         }
         Ok(())

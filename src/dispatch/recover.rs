@@ -80,6 +80,7 @@ impl Dispatcher {
         }
         let last = last.unwrap_or_else(|| unknown_attempt(attempt, now));
         let (step, counts) = self.seal_run(row.id, &Report::unrun(last, Outcome::Indeterminate))?;
+        spool::sync(&self.state)?;
         self.append(&[step], &counts)
     }
 
@@ -109,8 +110,7 @@ impl Dispatcher {
             self.parcel_without_spool(row, outcome)?
         };
         self.places.insert(parcel.place.to_lowercase());
-        self.ended.push(parcel);
-        self.batch_open.get_or_insert(self.clock.monotonic());
+        self.keep(parcel);
         Ok(())
     }
 
@@ -211,6 +211,7 @@ impl Dispatcher {
         let now = self.clock.now();
         let after = vec![(now, LogEvent::Recorded { outcome })];
         let parcel = spool::seal(&self.state, parcel, Story { attempts: number, after, ..Story::default() })?;
+        spool::sync(&self.state)?;
         let event = Event::Exit {
             attempt: number,
             outcome,
@@ -221,8 +222,7 @@ impl Dispatcher {
             log_sha256: parcel.record.log_sha256.clone(),
         };
         self.append(&[Self::step(row.id, event)], &[])?;
-        self.batch_open.get_or_insert(self.clock.monotonic());
-        self.ended.push(parcel);
+        self.keep(parcel);
         Ok(())
     }
 

@@ -22,7 +22,6 @@ use crate::publish::{is_free, locked};
 use crate::queue::Standing as Place;
 use crate::run::sandbox::Slot;
 use crate::run::{Local, Work};
-use crate::spool;
 use crate::state::State;
 
 /// Room that must be left beside what a run may write.
@@ -70,9 +69,7 @@ impl Dispatcher {
             && !proving
             && self.push_failures < self.settings.push_tries
             && unpublished < UNPUBLISHED_MAX
-            && (unpublished == 0
-                || spool::bytes_below(&self.state.spools()) < UNPUBLISHED_BYTES_MAX
-                || self.running == 0 && unpublished < 2)
+            && self.spooled_bytes.values().sum::<u64>() < UNPUBLISHED_BYTES_MAX
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -211,8 +208,13 @@ impl Dispatcher {
         self.fix_start(id)?;
         let started = self.tickets[&id].started.as_ref().expect("fixed just now");
         let excluded = started.contract.config.folders();
-        let snapshot = self.snapshots.materialise(&self.repo, started.contract.commit, &excluded)?;
-        Ok(Some(Prepared { snapshot: Arc::new(snapshot), secrets, uid, locks }))
+        let commit = started.contract.commit;
+        let snapshot = match &self.snapshot {
+            Some((known, snapshot)) if *known == commit => Arc::clone(snapshot),
+            _ => Arc::new(self.snapshots.materialise(&self.repo, commit, &excluded)?),
+        };
+        self.snapshot = Some((commit, Arc::clone(&snapshot)));
+        Ok(Some(Prepared { snapshot, secrets, uid, locks }))
     }
 
     /// Fixes commit, job and place at the first START; later attempts find them fixed.
