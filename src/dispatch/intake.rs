@@ -204,12 +204,13 @@ impl Dispatcher {
         met.sort_by(|a, b| (a.introduced.position, &a.entry.path).cmp(&(b.introduced.position, &b.entry.path)));
         let rows: HashMap<RequestId, Row> =
             locked(&self.journal).open_requests()?.into_iter().map(|row| (row.id, row)).collect();
-        let mut steps = self.withdrawn(&rows, &met);
+        let gone = self.withdrawn(&rows, &met);
+        let mut steps: Vec<Step> = gone.iter().map(|id| Self::step(*id, Event::Withdrawn)).collect();
         let mut fresh: HashSet<RequestId> = HashSet::new();
         let mut pending = Vec::new();
         for met in met {
-            let Some(met) = self.with_own_id(met, &fresh)? else { continue };
-            let row = rows.get(&met.id);
+            let Some(met) = self.with_own_id(met, &fresh, &gone)? else { continue };
+            let row = rows.get(&met.id).filter(|row| !gone.contains(&row.id));
             match row.map(|row| &row.state) {
                 Some(State::Seen) => {}
                 Some(_) => continue,
@@ -296,7 +297,12 @@ impl Dispatcher {
     }
 
     /// An id that another request has is refused; the refusal itself goes by the derived id. `None`: nothing to do.
-    fn with_own_id(&self, mut met: Met, fresh: &HashSet<RequestId>) -> Result<Option<Met>, DispatchError> {
+    fn with_own_id(
+        &self,
+        mut met: Met,
+        fresh: &HashSet<RequestId>,
+        gone: &HashSet<RequestId>,
+    ) -> Result<Option<Met>, DispatchError> {
         let derived = RequestId::derived(&met.introduced.commit, &met.entry.shown, &met.entry.oid.to_string());
         let returned = matches!(&met.verdict, Verdict::Rejected(rejection) if rejection.reason == "returned");
         let known = locked(&self.journal).get(met.id)?;
@@ -307,7 +313,8 @@ impl Dispatcher {
         };
         let taken = match &known {
             _ if fresh.contains(&met.id) => true,
-            Some(row) if row.state == State::Withdrawn => row.blob != met.entry.oid.to_string(),
+            // Edited, moved or taken back before it was started: the id is free again.
+            Some(row) if row.state == State::Withdrawn || gone.contains(&row.id) => false,
             Some(row) => !same(row),
             None => false,
         };
@@ -331,19 +338,18 @@ impl Dispatcher {
     }
 
     /// SEEN requests that are not in the inbox any more.
-    fn withdrawn(&mut self, rows: &HashMap<RequestId, Row>, met: &[Met]) -> Vec<Step> {
+    fn withdrawn(&mut self, rows: &HashMap<RequestId, Row>, met: &[Met]) -> HashSet<RequestId> {
         let there: HashSet<(&str, String)> =
             met.iter().map(|met| (met.entry.shown.as_str(), met.entry.oid.to_string())).collect();
-        let gone: Vec<RequestId> = rows
-            .values()
-            .filter(|row| row.state == State::Seen && !there.contains(&(row.path.as_str(), row.blob.clone())))
-            .map(|row| row.id)
-            .collect();
+        let ids: HashSet<RequestId> = met.iter().map(|met| met.id).collect();
+        let stands = |row: &Row| ids.contains(&row.id) && there.contains(&(row.path.as_str(), row.blob.clone()));
+        let gone: HashSet<RequestId> =
+            rows.values().filter(|row| row.state == State::Seen && !stands(row)).map(|row| row.id).collect();
         for id in &gone {
             self.queue.remove(*id);
             self.tickets.remove(id);
         }
-        gone.into_iter().map(|id| Self::step(id, Event::Withdrawn)).collect()
+        gone
     }
 
     /// Puts an entry where its verdict says: out with a record, aside, or into the queue.
