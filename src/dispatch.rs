@@ -154,6 +154,7 @@ enum Halt {
 }
 
 /// A dispatcher with its state folder in hand.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one process, no state machine among them")]
 pub struct Dispatcher {
     repo: Repo,
     state: StateDir,
@@ -190,6 +191,10 @@ pub struct Dispatcher {
     unproven: bool,
     layers: HashMap<(Level, bool), Result<(), String>>,
     recovered: bool,
+    /// Started before and kept from its next attempt by something that may not pass by itself.
+    stalled: BTreeSet<RequestId>,
+    /// Something ended that others waited for.
+    look_again: bool,
     watching: bool,
     /// Since when everything that could start waits for a lock of another process.
     locked_out: Option<Duration>,
@@ -266,20 +271,32 @@ impl Dispatcher {
         interval: Option<Duration>,
     ) -> Result<(), DispatchError> {
         let mut look_at = Some(self.clock.monotonic());
+        let mut quiet = false;
         loop {
             let now = self.clock.monotonic();
+            if std::mem::take(&mut self.look_again) {
+                look_at = Some(now);
+            }
             if self.stopping.is_none() && look_at.is_some_and(|due| due <= now) {
                 self.look()?;
                 look_at = interval.map(|pause| now + pause);
+                quiet = false;
             }
             self.start_ready(crew)?;
             self.publish_due(batches);
-            if self.is_settled() {
+            if self.look_again {
+                continue;
+            }
+            if !self.is_settled() {
+                quiet = false;
+            } else if !quiet {
+                // Said once and not at every turn: an idle dispatcher writes nothing.
                 self.settle_pass();
                 if interval.is_none() || self.stopping.is_some() {
                     return Ok(());
                 }
                 self.tidy();
+                quiet = true;
             }
             self.take_messages(self.wait_for(now, look_at), crew, &mut look_at)?;
         }
@@ -287,9 +304,10 @@ impl Dispatcher {
 
     /// Reads main: what is new is admitted, what ended elsewhere is settled.
     fn look(&mut self) -> Result<(), DispatchError> {
+        let Some((seen, tip)) = self.fetch()? else { return Ok(()) };
         self.held_before = std::mem::take(&mut self.held);
         self.faults_before = std::mem::take(&mut self.summary.faults);
-        let Some((seen, tip)) = self.fetch()? else { return Ok(()) };
+        self.stalled.clear();
         self.check_history(seen, tip)?;
         if self.halt == Some(Halt::Rewritten) {
             return Ok(());
@@ -323,7 +341,7 @@ impl Dispatcher {
             }
             Err(RecvTimeoutError::Disconnected) => unreachable!("we hold a sender ourselves"),
         };
-        let mut done = Vec::new();
+        let (mut done, mut rounds) = (Vec::new(), Vec::new());
         let waiting: Vec<Message> = self.messages.1.try_iter().collect();
         for message in std::iter::once(first).chain(waiting) {
             match message {
@@ -332,12 +350,14 @@ impl Dispatcher {
                     self.running -= 1;
                     done.push((id, *result));
                 }
-                Message::Published(round) => self.take_round(*round)?,
+                Message::Published(round) => rounds.push(*round),
                 Message::Look => *look_at = Some(self.clock.monotonic()),
                 Message::Stop => self.stop(),
             }
         }
-        self.take_done(done)
+        // First what ended: its outcome is known and must not be lost with a publisher that met a fault.
+        self.take_done(done)?;
+        rounds.into_iter().try_for_each(|round| self.take_round(round))
     }
 
     fn stop(&mut self) {
@@ -363,15 +383,24 @@ impl Dispatcher {
 
     /// How long nothing can happen by itself.
     fn wait_for(&self, now: Duration, look_at: Option<Duration>) -> Duration {
-        let retry = self.queue.next_due().map(|due| {
+        // A time counts only where something can be done at it: one that has passed without that would make a busy loop.
+        let retry = self.queue.next_due().filter(|_| self.may_start_now()).map(|due| {
             let pause = due.duration_since(self.clock.now());
             now + Duration::try_from(pause).unwrap_or_default()
         });
-        let batch = self.batch_open.filter(|_| self.publishing == 0).map(|opened| opened + BATCH_OPEN);
-        let wake = [look_at, retry, batch, self.push_again, self.stopping];
+        let publishable = self.publishing == 0 && !self.ended.is_empty() && self.halt != Some(Halt::Rewritten);
+        let again = self.push_again.filter(|due| *due > now);
+        let batch = self.batch_open.filter(|_| again.is_none()).map(|opened| opened + BATCH_OPEN);
+        let wake = [
+            look_at.filter(|_| self.stopping.is_none()),
+            retry.filter(|due| *due > now),
+            batch.or(again).filter(|due| publishable && *due > now),
+            again.filter(|_| publishable),
+            self.stopping.filter(|due| *due > now),
+        ];
         let soonest = wake.into_iter().flatten().min();
-        // Locks of other processes and paused files have no event: look again soon.
-        let most = Duration::from_secs(if self.queue.is_empty() { 3600 } else { 1 });
+        // Locks of other processes, pauses and what has been due for a while have no event: look again soon.
+        let most = Duration::from_secs(if self.queue.is_empty() && !publishable { 3600 } else { 1 });
         soonest.map_or(most, |due| due.saturating_sub(now)).min(most).max(Duration::from_millis(1))
     }
 

@@ -197,7 +197,7 @@ fn safe(name: &[u8]) -> String {
 fn shown(path: &[u8]) -> String {
     String::from_utf8(path.to_vec())
         .ok()
-        .filter(|text| !text.contains(char::is_control))
+        .filter(|text| !text.contains(|c: char| c.is_control() || c == '\\'))
         .unwrap_or_else(|| path.escape_ascii().to_string())
 }
 

@@ -16,9 +16,11 @@ use crate::journal::{Count, Entry, Journal, JournalError};
 use crate::metrics;
 use crate::record::{Record, commit};
 use crate::repo::{
-    Changeset, Content, FetchClass, FetchError, Identity, Oid, PushClass, PushError, Removal, Repo, RepoError, Write,
+    Changeset, Content, FetchClass, FetchError, Identity, MODE_EXECUTABLE, MODE_FILE, Oid, PushClass, PushError,
+    Removal, Repo, RepoError, Write,
 };
 use crate::spool::{self, Parcel, SpoolError};
+use crate::state::State;
 use crate::statedir::StateDir;
 
 /// Journal key: the last tip of main that was seen.
@@ -192,7 +194,27 @@ impl Publisher {
         suffix: &str,
     ) -> Result<Pushed, PublishError> {
         for race in 0..RACES_MAX {
-            let commit = self.build(round.tip, &mut parcels, suffix)?;
+            self.drop_landed(round, &mut parcels)?;
+            if parcels.is_empty() {
+                return Ok(Pushed::All);
+            }
+            let commit = match self.build(round.tip, &mut parcels, suffix) {
+                Ok(commit) => commit,
+                Err(PublishError::Repo(error @ (RepoError::Taken { .. } | RepoError::BadPath { .. }))) => {
+                    let words = error.to_string();
+                    let [parcel] = &mut parcels[..] else { return Ok(Pushed::Declined(parcels, words)) };
+                    let safe = format!("recovered-{}", parcel.record.id);
+                    if parcel.place == safe {
+                        return Ok(Pushed::Stopped(parcels, Obstacle::Configuration(words)));
+                    }
+                    // Something that is no folder stands on the way to its place: a plain name has no way to be blocked.
+                    tracing::warn!("the record of {} goes to `{}/{safe}`: {words}", parcel.record.id, parcel.output);
+                    parcel.place = safe;
+                    spool::save(&self.state, parcel)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let words = match self.repo.push(Some(round.tip), commit) {
                 Ok(()) => {
                     self.settle(round, parcels, commit)?;
@@ -215,6 +237,28 @@ impl Publisher {
         }
         let words = format!("another writer was faster {RACES_MAX} times in a row");
         Ok(Pushed::Stopped(parcels, Obstacle::Network(words)))
+    }
+
+    /// Takes out what an earlier push, whose answer was lost, has brought to main after all.
+    fn drop_landed(&mut self, round: &mut Round, parcels: &mut Vec<Parcel>) -> Result<(), PublishError> {
+        let mut landed = Vec::new();
+        for parcel in std::mem::take(parcels) {
+            let row = locked(&self.journal).get(parcel.record.id)?;
+            let commits = match row.map(|row| row.state) {
+                Some(State::Built { commits, .. }) => commits,
+                _ => Vec::new(),
+            };
+            let mut there = false;
+            for commit in commits {
+                there = there || self.repo.is_ancestor(commit.parse()?, round.tip)?;
+            }
+            if there { landed.push(parcel) } else { parcels.push(parcel) }
+        }
+        if landed.is_empty() {
+            return Ok(());
+        }
+        let tip = round.tip;
+        self.settle(round, landed, tip)
     }
 
     /// A push that did not say yes: any doubt is settled by reading main.
@@ -256,11 +300,15 @@ impl Publisher {
                 changeset.removals.push(Removal { path: parcel.path.clone(), oid: blob });
             }
             let archived = format!("{}/{}{}", parcel.archive, parcel.place, parcel.extension);
-            changeset.writes.push(Write {
-                path: archived.into_bytes(),
-                content: Content::Object(blob),
-                mode: parcel.mode,
-            });
+            if self.has_request(parcel, blob)? {
+                changeset.writes.push(Write {
+                    path: archived.into_bytes(),
+                    content: Content::Object(blob),
+                    mode: parcel.mode,
+                });
+            } else {
+                tracing::error!("the request {} is lost with its object: its record stands alone", parcel.record.id);
+            }
             for (name, file) in parcel.files(&self.state)? {
                 let path = format!("{}/{}/{name}", parcel.output, parcel.place);
                 changeset.writes.push(Write::file(path, Content::File(file)));
@@ -280,6 +328,16 @@ impl Publisher {
         let event = Event::Built { base: tip.to_string(), commit: built.commit.to_string() };
         self.append(parcels, &event, &[])?;
         Ok(built.commit)
+    }
+
+    /// Whether the admitted object can be archived. One that was never committed, or that stood in a copy of the repository
+    /// which was made anew, is written again from the bytes that the spool kept.
+    fn has_request(&self, parcel: &Parcel, blob: Oid) -> Result<bool, PublishError> {
+        if !matches!(parcel.mode, MODE_FILE | MODE_EXECUTABLE) || self.repo.has(blob) {
+            return Ok(true);
+        }
+        let kept = std::fs::read(self.state.spool(parcel.record.id).join("request")).unwrap_or_default();
+        Ok(self.repo.write_blob(&kept)? == blob)
     }
 
     fn settle_place(&self, tip: Oid, parcel: &mut Parcel, taken: &mut BTreeSet<String>) -> Result<(), PublishError> {
@@ -306,8 +364,8 @@ impl Publisher {
 
     fn settle(&self, round: &mut Round, parcels: Vec<Parcel>, tip: Oid) -> Result<(), PublishError> {
         round.tip = tip;
-        let retries: Vec<Count> =
-            (round.retries > 0).then(|| metrics::push_retries(round.retries)).into_iter().collect();
+        let times = std::mem::take(&mut round.retries);
+        let retries: Vec<Count> = (times > 0).then(|| metrics::push_retries(times)).into_iter().collect();
         self.append(&parcels, &Event::Pushed { tip: tip.to_string() }, &retries)?;
         let mut journal = locked(&self.journal);
         journal.set_meta(META_TIP, &tip.to_string())?;

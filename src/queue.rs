@@ -44,14 +44,16 @@ struct Place {
 /// The queue of one dispatcher.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
-    places: BTreeMap<Order, Place>,
-    orders: HashMap<RequestId, Order>,
+    // With the id, because what lies uncommitted in a work tree has no position and may share a path with its past.
+    places: BTreeMap<(Order, RequestId), Place>,
+    orders: HashMap<RequestId, (Order, RequestId)>,
 }
 
 impl Queue {
     /// Puts a request in its place. One that is already queued stays as it is.
     pub fn insert(&mut self, id: RequestId, order: Order, keys: BTreeSet<String>, standing: Standing) {
         if let Entry::Vacant(vacant) = self.orders.entry(id) {
+            let order = (order, id);
             vacant.insert(order.clone());
             self.places.insert(order, Place { id, keys, standing });
         }

@@ -242,8 +242,10 @@ fn take_files(spool: &Path, folder: &Path, attempts: u32) -> Result<(), SpoolErr
     for (name, from) in found {
         let to = folder.join(name);
         let above = to.parent().unwrap_or(folder);
-        fs::create_dir_all(above).map_err(wrap(above))?;
-        fs::hard_link(&from, &to).map_err(wrap(&to))?;
+        // Names are the handler's choice: whatever one of them is in the way of, the record itself must come about.
+        if let Err(error) = fs::create_dir_all(above).and_then(|()| fs::hard_link(&from, &to)) {
+            tracing::warn!("leaving `{}` out of the record: {error}", from.display());
+        }
     }
     Ok(())
 }

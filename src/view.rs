@@ -17,6 +17,7 @@ use crate::host::Host;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
 use crate::journal::{Journal, JournalError, Row};
+use crate::lock::Instance;
 use crate::record::Record;
 use crate::repo::{Oid, Open, Repo, RepoError};
 use crate::spool;
@@ -309,6 +310,10 @@ impl View {
             return ("held".to_owned(), Some(held.words.clone()));
         }
         match row.map(|row| &row.state) {
+            Some(State::Running { .. }) if !Instance::is_held(self.state.root()) => {
+                let words = "it was started and its dispatcher is gone: the next pass settles it";
+                ("interrupted".to_owned(), Some(words.to_owned()))
+            }
             Some(State::Running { attempt, .. }) => ("running".to_owned(), Some(format!("attempt {attempt}"))),
             Some(State::Retrying { attempt, due, .. }) => {
                 ("retrying".to_owned(), Some(format!("attempt {} is due at {due}", attempt + 1)))
@@ -356,6 +361,17 @@ impl View {
         Ok(blob.and_then(|blob| Record::from_yaml(&file, &blob.bytes?).ok()))
     }
 
+    /// Whether the request of a record stands in the archive: only then it counts.
+    fn is_archived(&self, tip: Oid, folder: &str) -> Result<bool, ViewError> {
+        let place = folder.strip_prefix(&self.config.output).unwrap_or(folder).trim_start_matches('/');
+        for extension in [".yml", ".yaml"] {
+            if self.repo.exists(tip, format!("{}/{place}{extension}", self.config.archive))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The records on main, each with its folder.
     fn records(&self) -> Result<Vec<(String, Record)>, ViewError> {
         let Some(tip) = self.tip else { return Ok(Vec::new()) };
@@ -370,6 +386,10 @@ impl View {
         for (file, oid) in found {
             let Some(bytes) = self.repo.blob(oid, FILE_BYTES_MAX)?.1 else { continue };
             let folder = file.trim_end_matches("/status.yml").to_owned();
+            if !self.is_archived(tip, &folder)? {
+                // It lies beside an unread request, or beside none: somebody's forgery.
+                continue;
+            }
             match Record::from_yaml(&file, &bytes) {
                 Ok(record) => records.push((folder, record)),
                 Err(_) => records

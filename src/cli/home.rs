@@ -12,6 +12,7 @@ use crate::env_file::{self, EnvFile};
 use crate::host::{self, Host};
 use crate::journal::Journal;
 use crate::lock::Instance;
+use crate::publish::PublishError;
 use crate::repo::{Checkout, Identity, Repo, RepoError, Settings, Token};
 use crate::statedir::StateDir;
 use crate::view::{View, ViewError};
@@ -114,7 +115,17 @@ impl Home {
         let email = set("GIT_USER_EMAIL").or_else(|| self.env.user_email.clone());
         let fallback = configured
             .unwrap_or_else(|| Identity { name: "dispatch".to_owned(), email: format!("dispatch@{}", self.host.node) });
-        Ok(Identity { name: name.unwrap_or(fallback.name), email: email.unwrap_or(fallback.email) })
+        let identity = Identity { name: name.unwrap_or(fallback.name), email: email.unwrap_or(fallback.email) };
+        for (what, text) in [("GIT_USER_NAME", &identity.name), ("GIT_USER_EMAIL", &identity.email)] {
+            if text.contains(['<', '>', '\n', '\0']) {
+                let message = format!(
+                    "{what} `{}` holds `<`, `>` or a line break, which git takes in no name",
+                    text.escape_debug()
+                );
+                return Err(Failure::new(Exit::Configuration, message));
+            }
+        }
+        Ok(identity)
     }
 
     fn repo_settings(&self, holds_lock: bool) -> Result<Settings, Failure> {
@@ -154,8 +165,8 @@ impl From<DispatchError> for Failure {
         match error {
             DispatchError::State(error) => error.into(),
             DispatchError::Lock(error) => error.into(),
-            DispatchError::Journal(error) => error.into(),
-            DispatchError::Repo(error) => error.into(),
+            DispatchError::Journal(error) | DispatchError::Publish(PublishError::Journal(error)) => error.into(),
+            DispatchError::Repo(error) | DispatchError::Publish(PublishError::Repo(error)) => error.into(),
             DispatchError::Host(error) => error.into(),
             other => Self::new(Exit::Unwritable, chain(&other)),
         }

@@ -65,7 +65,7 @@ fn follow(home: &Home, place: &PlaceArgs, mut line: Line) -> Result<Exit, Failur
             open = Some((path, file));
         }
         drain(&mut open, &mut any);
-        if now.path.is_none() || now.state == "publishing" {
+        if now.path.is_none() || now.state == "publishing" || now.state == "interrupted" {
             if !any {
                 // It ended before its file was seen.
                 return answer(place, &LogsArgs { id: now.id.to_string(), follow: false, json: false });

@@ -52,6 +52,9 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
     let plain =
         |because: &str, next: &str| Answer { because: because.to_owned(), details: Vec::new(), next: next.to_owned() };
     match line.state.as_str() {
+        "interrupted" => {
+            return Ok(plain(line.reason.as_deref().unwrap_or("its dispatcher is gone"), "`dispatch run` settles it"));
+        }
         "running" => return Ok(plain("it runs now", &format!("`dispatch logs -f {}` follows it", line.id.short()))),
         "retrying" => {
             return Ok(plain(

@@ -26,7 +26,7 @@ use crate::publish::locked;
 use crate::queue::Standing as Place;
 use crate::record::log::LogEvent;
 use crate::record::{Record, RequestedBy, Sandbox, summary};
-use crate::repo::{Origin, Repo};
+use crate::repo::{MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Origin, Repo};
 use crate::spool::{self, Parcel, Story};
 
 /// Journal key: the remote and credential that a record has reached before.
@@ -286,6 +286,8 @@ impl Dispatcher {
             ended.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
         );
         let step = Self::step(record.id, event);
+        // Whoever waits for what became of this key may go on.
+        self.look_again |= self.held.values().any(|held| held.by == HeldBy::Key);
         self.summary.ended.push(ended);
         self.keep(parcel);
         Ok((step, counts))
@@ -334,7 +336,7 @@ impl Dispatcher {
             record,
             path: entry.path.clone(),
             blob: entry.oid.to_string(),
-            mode: entry.mode,
+            mode: plain_mode(entry.mode),
             archive: config.archive.clone(),
             output: config.output.clone(),
             place,
@@ -374,16 +376,8 @@ impl Dispatcher {
         self.publishing = 0;
         let round = round?;
         let before = self.tip.replace(round.tip);
-        self.summary.published += round.published.len();
         if !round.published.is_empty() {
-            self.last_push = self.clock.now().as_second();
-            self.push_failures = 0;
-            self.push_again = None;
-            if self.unproven {
-                self.unproven = false;
-                let proven = credential_of(&self.repo);
-                locked(&self.journal).set_meta(META_PROVEN, &proven)?;
-            }
+            self.reached_main(round.published.len())?;
             tracing::info!("published {} record(s) as {}", round.published.len(), short(&round.tip.to_string()));
             for parcel in &round.published {
                 self.places.remove(&parcel.place.to_lowercase());
@@ -399,6 +393,23 @@ impl Dispatcher {
             self.batch_open.get_or_insert(self.clock.monotonic());
         }
         self.ended.splice(0..0, round.left);
+        Ok(())
+    }
+
+    /// Records are on main: the remote takes what we send, so nothing that waited for that waits any longer.
+    pub(super) fn reached_main(&mut self, count: usize) -> Result<(), DispatchError> {
+        self.summary.published += count;
+        self.last_push = self.clock.now().as_second();
+        self.push_failures = 0;
+        self.push_again = None;
+        if self.ended.is_empty() {
+            self.batch_open = None;
+        }
+        if self.unproven {
+            self.unproven = false;
+            let proven = credential_of(&self.repo);
+            locked(&self.journal).set_meta(META_PROVEN, &proven)?;
+        }
         Ok(())
     }
 
@@ -433,7 +444,12 @@ impl Dispatcher {
     pub(super) fn hold_queued(&mut self, id: RequestId, entry: &Entry, by: HeldBy, words: String) {
         self.hold(id, entry, by, words);
         let started = self.tickets.get(&id).is_some_and(|ticket| ticket.started.is_some());
-        if !started {
+        if started {
+            // It keeps its place, and is tried again while others run; nobody waits for it alone.
+            self.stalled.insert(id);
+            let due = self.clock.now().checked_add(Duration::from_secs(1)).unwrap_or(jiff::Timestamp::MAX);
+            self.queue.set(id, Place::Retrying { due });
+        } else {
             self.queue.remove(id);
             self.tickets.remove(&id);
         }
@@ -466,6 +482,15 @@ pub(super) fn credential_of(repo: &Repo) -> String {
     };
     let digest = Sha256::digest(text.as_bytes());
     Uuid::from_slice(&digest[..16]).map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// Old repositories hold modes that git no longer writes; what is no link, folder or submodule is a file.
+fn plain_mode(mode: u32) -> u32 {
+    match mode {
+        MODE_LINK | MODE_FOLDER | MODE_GITLINK => mode,
+        _ if mode & 0o100 != 0 => MODE_EXECUTABLE,
+        _ => MODE_FILE,
+    }
 }
 
 fn may_try_again<'r>(

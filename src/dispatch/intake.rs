@@ -30,6 +30,9 @@ pub const META_ADOPTED: &str = "adopted:";
 pub const META_BRANCH: &str = "branch";
 /// Journal key: whether only merged requests ran at the first run.
 pub const META_MERGED_ONLY: &str = "merged_only";
+/// Journal key: the tip down to which main has been searched for other dispatchers. Only a clean search moves it, never
+/// our own publishing: a stranger's commit may lie between our look and our push.
+const META_SCANNED: &str = "scanned";
 /// A journal that has seen nothing looks this many commits back for other dispatchers.
 const FOREIGN_COMMITS: usize = 1000;
 
@@ -65,7 +68,8 @@ impl Dispatcher {
     /// Stops where main lost commits that were there, and keeps at-most-once work where another dispatcher records.
     pub(super) fn check_history(&mut self, seen: Option<Oid>, tip: Oid) -> Result<(), DispatchError> {
         let mut journal = locked(&self.journal);
-        if seen == Some(tip) && self.tip.is_some() {
+        let scanned: Option<Oid> = journal.meta(META_SCANNED)?.and_then(|text| text.parse().ok());
+        if scanned == Some(tip) && seen == Some(tip) && self.tip.is_some() {
             return Ok(());
         }
         if let Some(seen) = seen
@@ -77,9 +81,8 @@ impl Dispatcher {
             self.halt = Some(Halt::Rewritten);
             return Ok(());
         }
-        self.halt = None;
         let mut foreign = None;
-        for (_, state) in self.repo.foreign_states(tip, seen, FOREIGN_COMMITS)? {
+        for (_, state) in self.repo.foreign_states(tip, scanned, FOREIGN_COMMITS)? {
             if state != self.state_id.to_string() && journal.meta(&format!("{META_ADOPTED}{state}"))?.is_none() {
                 foreign = Some(state);
             }
@@ -90,8 +93,12 @@ impl Dispatcher {
             );
             self.summary.foreign = Some(state);
             self.halt = Some(Halt::Foreign);
-            // The tip is not taken as seen: the next pass must meet the stranger again.
+            // Not taken as scanned: every pass must meet the stranger again, whatever we publish meanwhile.
             return Ok(());
+        }
+        self.halt = None;
+        if scanned != Some(tip) {
+            journal.set_meta(META_SCANNED, &tip.to_string())?;
         }
         if seen != Some(tip) {
             journal.set_meta(META_TIP, &tip.to_string())?;
@@ -106,6 +113,7 @@ impl Dispatcher {
             return Ok(());
         }
         let rows = locked(&self.journal).open_requests()?;
+        let mut count = 0;
         for row in rows {
             let State::Built { commits, .. } = &row.state else { continue };
             let mut landed = false;
@@ -116,9 +124,10 @@ impl Dispatcher {
                 self.append(&[Self::step(row.id, Event::Pushed { tip: tip.to_string() })], &[])?;
                 self.ended.retain(|parcel| parcel.record.id != row.id);
                 self.spooled_bytes.remove(&row.id);
+                count += 1;
             }
         }
-        Ok(())
+        if count > 0 { self.reached_main(count) } else { Ok(()) }
     }
 
     /// Reads what the tip says; false where nothing can be admitted by it.
@@ -153,7 +162,7 @@ impl Dispatcher {
         }
     }
 
-    fn fault(&mut self, faults: Vec<Diagnostic>) {
+    pub(super) fn fault(&mut self, faults: Vec<Diagnostic>) {
         for fault in faults {
             if !self.faults_before.contains(&fault) {
                 tracing::error!("{fault}");
@@ -318,8 +327,15 @@ impl Dispatcher {
             Some(row) => !same(row),
             None => false,
         };
+        if derived != met.id && locked(&self.journal).get(derived)?.is_some_and(|row| row.state.outcome().is_some()) {
+            // Refused under its derived id before, and not on main yet.
+            return Ok(None);
+        }
         if !taken && !returned {
             return Ok(Some(met));
+        }
+        if fresh.contains(&derived) {
+            return Ok(None);
         }
         if !returned {
             let message = format!("the id {} belongs to another request", met.id);

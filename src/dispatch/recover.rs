@@ -126,6 +126,12 @@ impl Dispatcher {
             Err(ContractError::Repo(error)) => return Err(error.into()),
         };
         let (entry, introduced, loose) = self.entry_of(row, commit, &contract.config)?;
+        if !self.repo.has(entry.oid) {
+            let kept = std::fs::read(self.state.spool(row.id).join("request")).unwrap_or_default();
+            if self.repo.write_blob(&kept)? != entry.oid {
+                return Ok(None);
+            }
+        }
         let Ok(bytes) = inbox::bytes(&self.repo, &entry)? else { return Ok(None) };
         let id = row.id.uuid();
         let Verdict::Ready(admitted) = admit::admit(&contract.rules, &self.host.file, &entry.shown, &bytes, || id)

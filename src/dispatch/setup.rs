@@ -136,6 +136,8 @@ impl Dispatcher {
             unproven,
             layers: HashMap::new(),
             recovered: false,
+            stalled: BTreeSet::new(),
+            look_again: false,
             watching: false,
             locked_out: None,
             running: 0,

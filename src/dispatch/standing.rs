@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::start::place_of;
 use super::{DispatchError, Dispatcher, Round, Summary};
 use crate::clock::utc_millis;
 use crate::config::RepoConfig;
@@ -96,6 +97,11 @@ impl Dispatcher {
     pub(super) fn settle_pass(&mut self) {
         self.summary.held = self.held.values().cloned().collect();
         self.summary.unpublished = self.ended.len();
+        if !self.recovered {
+            // Main could not be read, so nothing was taken up: the journal still knows what waits.
+            let rows = locked(&self.journal).open_requests().unwrap_or_default();
+            self.summary.unpublished = rows.iter().filter(|row| row.state.outcome().is_some()).count();
+        }
         self.summary.paused = self.is_paused();
         self.tell();
         if self.watching {
@@ -220,6 +226,14 @@ impl Dispatcher {
     fn follow(&self, old: Option<Oid>, tip: Oid) {
         match self.repo.follow(old, tip) {
             Ok(Followed::Followed) => {}
+            // Without a remote the branch has moved under the work tree: the next commit there would undo the record.
+            Ok(Followed::Skipped(why))
+                if matches!(self.repo.origin(), Origin::Local) && !why.contains("no work tree") =>
+            {
+                tracing::warn!(
+                    "the work tree was left behind ({why}): `git status` shows what differs, `git reset` or a checkout brings it up"
+                );
+            }
             Ok(Followed::Skipped(why)) => tracing::debug!("the work tree was left alone: {why}"),
             Err(error) => tracing::warn!("bringing the work tree up: {error}"),
         }
@@ -227,11 +241,16 @@ impl Dispatcher {
 
     /// A path that this request would touch and that is changed in the work tree; only without a remote, where the work
     /// tree is the origin's own.
-    pub(super) fn dirty_path(&self, entry: &Entry, loose: bool) -> Result<Option<String>, DispatchError> {
+    pub(super) fn dirty_path(&self, id: RequestId, loose: bool) -> Result<Option<String>, DispatchError> {
         if loose || !matches!(self.repo.origin(), Origin::Local) {
             return Ok(None);
         }
-        Ok(self.repo.dirty_paths(&[entry.shown.as_str()])?.into_iter().next())
+        let (Some(ticket), Some(contract)) = (self.tickets.get(&id), &self.contract) else { return Ok(None) };
+        let (entry, config) = (&ticket.entry, &contract.config);
+        let place = place_of(config.layout, id, entry, &ticket.introduced);
+        let archived = format!("{}/{place}{}", config.archive, entry.extension);
+        let record = format!("{}/{place}", config.output);
+        Ok(self.repo.dirty_paths(&[entry.shown.as_str(), &archived, &record])?.into_iter().next())
     }
 
     /// Requests that lie uncommitted in the work tree, where the contract says that they count.
@@ -256,6 +275,10 @@ impl Dispatcher {
             let folder = steps.next();
             let deep = folder.is_some_and(|folder| folder.contains(&b'/'));
             if deep || name.starts_with(b".") || !(name.ends_with(b".yml") || name.ends_with(b".yaml")) {
+                continue;
+            }
+            if self.repo.exists(tip, &loose.path)? {
+                tracing::warn!("`{shown}` differs from what is on main and is not taken: commit it");
                 continue;
             }
             let mode = if loose.executable { MODE_EXECUTABLE } else { MODE_FILE };

@@ -9,6 +9,7 @@ use super::intake::spec_digest;
 use super::{Crew, DispatchError, Dispatcher, Halt, HeldBy, Started, UNPUBLISHED_BYTES_MAX, UNPUBLISHED_MAX};
 use crate::admit::Admitted;
 use crate::contract::Contract;
+use crate::diagnostic::Diagnostic;
 use crate::durable;
 use crate::event::Event;
 use crate::host;
@@ -20,6 +21,7 @@ use crate::lock;
 use crate::outcome::Outcome;
 use crate::publish::{is_free, locked};
 use crate::queue::Standing as Place;
+use crate::repo::{Snapshot, SnapshotError};
 use crate::run::sandbox::Slot;
 use crate::run::{Local, Work};
 use crate::state::State;
@@ -38,10 +40,17 @@ impl Dispatcher {
         let mut steps = Vec::new();
         let mut work = Vec::new();
         let most = if self.unproven { usize::from(self.running == 0) } else { crew.free() };
-        for id in self.queue.startable(self.clock.now(), most) {
-            if let Some((step, next)) = self.prepare(id)? {
-                steps.push(step);
-                work.push(next);
+        loop {
+            let before = self.queue.len();
+            for id in self.queue.startable(self.clock.now(), most) {
+                if let Some((step, next)) = self.prepare(id)? {
+                    steps.push(step);
+                    work.push(next);
+                }
+            }
+            // What ended without a start, expired or answered by an earlier one, makes room for others at once.
+            if !work.is_empty() || self.queue.len() == before {
+                break;
             }
         }
         self.append(&steps, &[])?;
@@ -56,11 +65,14 @@ impl Dispatcher {
 
     /// Nothing that runs or waits for its time counts; only what could start without anybody doing anything.
     pub(super) fn may_start_something(&self) -> bool {
-        self.queue.next_due().is_some() && self.may_start_now()
-            || self.may_start_now() && !self.queue.startable(self.clock.now(), 1).is_empty() && !self.only_locked_out()
+        let awaited = |id: &RequestId| !self.stalled.contains(id);
+        self.may_start_now()
+            && !self.only_locked_out()
+            && (self.queue.iter().any(|(id, what)| matches!(what, Place::Retrying { .. }) && awaited(&id))
+                || self.queue.startable(self.clock.now(), self.stalled.len() + 1).iter().any(awaited))
     }
 
-    fn may_start_now(&self) -> bool {
+    pub(super) fn may_start_now(&self) -> bool {
         let unpublished = self.ended.len() + self.publishing;
         let proving = self.unproven && (unpublished > 0 || self.running > 0);
         self.stopping.is_none()
@@ -178,9 +190,19 @@ impl Dispatcher {
             self.hold_queued(id, &entry, HeldBy::Disk, words);
             return Ok(None);
         }
-        if let Some(path) = self.dirty_path(&entry, loose)? {
+        // An edit after the first START is a request of its own; what was started goes on.
+        let again = ticket.started.is_some();
+        if !again && let Some(path) = self.dirty_path(id, loose)? {
             let words = format!("`{path}` has uncommitted changes in the work tree, and this request would touch it");
             self.hold_queued(id, &entry, HeldBy::WorkTree, words);
+            return Ok(None);
+        }
+        if let Some(path) = grant.read.iter().chain(&grant.write).find(|path| !path.exists()) {
+            let words = format!(
+                "sandbox_unavailable: mount: `{}` is granted and does not exist on this machine",
+                path.display()
+            );
+            self.hold_queued(id, &entry, HeldBy::Layer, words);
             return Ok(None);
         }
         let secrets = match grant.secrets.iter().map(host::resolve_secret).collect::<Result<Vec<_>, _>>() {
@@ -205,16 +227,40 @@ impl Dispatcher {
             return Ok(None);
         };
         self.locked_out = None;
+        let Some(snapshot) = self.snapshot_for(id, &entry) else { return Ok(None) };
         self.fix_start(id)?;
-        let started = self.tickets[&id].started.as_ref().expect("fixed just now");
-        let excluded = started.contract.config.folders();
-        let commit = started.contract.commit;
-        let snapshot = match &self.snapshot {
-            Some((known, snapshot)) if *known == commit => Arc::clone(snapshot),
-            _ => Arc::new(self.snapshots.materialise(&self.repo, commit, &excluded)?),
-        };
-        self.snapshot = Some((commit, Arc::clone(&snapshot)));
         Ok(Some(Prepared { snapshot, secrets, uid, locks }))
+    }
+
+    /// The tree that the handler will see; `None` and held where it cannot be laid out.
+    fn snapshot_for(&mut self, id: RequestId, entry: &Entry) -> Option<Arc<Snapshot>> {
+        let started = self.tickets[&id].started.as_ref().map(|started| Arc::clone(&started.contract));
+        let contract = started.or_else(|| self.contract.clone())?;
+        let commit = contract.commit;
+        if let Some((known, snapshot)) = &self.snapshot
+            && *known == commit
+        {
+            return Some(Arc::clone(snapshot));
+        }
+        match self.snapshots.materialise(&self.repo, commit, &contract.config.folders()) {
+            Ok(snapshot) => {
+                let snapshot = Arc::new(snapshot);
+                self.snapshot = Some((commit, Arc::clone(&snapshot)));
+                Some(snapshot)
+            }
+            Err(error @ SnapshotError::Blocked { .. }) => {
+                let fault = Diagnostic::new("E0711", crate::config::PATH, error.to_string())
+                    .help("name folders that are none of the repository's files");
+                self.fault(vec![fault]);
+                self.hold_queued(id, entry, HeldBy::Repository, error.to_string());
+                None
+            }
+            Err(error) => {
+                self.summary.unwritable = Some(error.to_string());
+                self.hold_queued(id, entry, HeldBy::Disk, error.to_string());
+                None
+            }
+        }
     }
 
     /// Fixes commit, job and place at the first START; later attempts find them fixed.

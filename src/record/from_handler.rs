@@ -42,6 +42,8 @@ pub fn read_handler_status(bytes: &[u8]) -> HandlerStatus {
         Ok(map) => map,
         Err(warning) => {
             return HandlerStatus {
+                // Its word against itself counts even where the rest cannot be read.
+                status: denial_in(bytes),
                 warnings: vec![format!("the handler's status.yml was not used: {warning}")],
                 ..HandlerStatus::default()
             };
@@ -61,6 +63,17 @@ pub fn read_handler_status(bytes: &[u8]) -> HandlerStatus {
         }
     }
     read
+}
+
+/// A line that says failure or error in a file that is no YAML which is accepted.
+fn denial_in(bytes: &[u8]) -> Option<Status> {
+    let text = String::from_utf8_lossy(bytes);
+    let words = text.lines().filter_map(|line| line.strip_prefix("status:"));
+    words.map(|word| word.trim_matches([' ', '\t', '\r', '"', '\''])).find_map(|word| match word {
+        "failure" => Some(Status::Failure),
+        "error" => Some(Status::Error),
+        _ => None,
+    })
 }
 
 /// Reads `$DISPATCH_RESULT`: one JSON document.
@@ -159,7 +172,9 @@ mod tests {
             ("a: 1\nb: [x]\n", None, json!({"a": 1, "b": ["x"]}), false),
             ("status: great\n", None, json!({"status": "great"}), true),
             ("status: 1\n", None, json!({"status": 1}), true),
-            ("status: failure\nstatus: success\n", None, json!({}), true),
+            ("status: failure\nstatus: success\n", Some(Status::Failure), json!({}), true),
+            ("status: \"error\"\nwhy: \u{1b}[31m\n", Some(Status::Error), json!({}), true),
+            ("status: success\nwhy: \u{1b}[31m\n", None, json!({}), true),
             ("- a\n", None, json!({}), true),
             ("", None, json!({}), true),
             ("a: [\n", None, json!({}), true),

@@ -164,19 +164,23 @@ fn next_step(record: &Record) -> String {
     match record.outcome {
         Outcome::Succeeded => "nothing; what the handler left is in this folder.".to_owned(),
         Outcome::Failed => {
-            format!("read handler.log beside this file; when the cause is gone: dispatch rerun {id}")
+            format!(
+                "read handler.log beside this file; when the cause is gone, merge the request again under a new name (this was {id})"
+            )
         }
         Outcome::TimedOut => format!(
-            "see in handler.log how far it came; give the kind more `timeout` in the handler index or repeat it: dispatch rerun {id}"
+            "see in handler.log how far it came; give the kind more `timeout` in the handler index, or merge the request again under a new name (this was {id})"
         ),
-        Outcome::Killed => format!("it was ended from outside; to repeat it: dispatch rerun {id}"),
+        Outcome::Killed => {
+            format!("it was ended from outside; to repeat it, merge the request again under a new name (this was {id})")
+        }
         Outcome::Rejected => "nothing was run. Correct the request as error.log says and merge it again.".to_owned(),
         Outcome::Expired => {
-            format!("nothing was run. If it is still wanted: dispatch rerun {id}")
+            format!("nothing was run. If it is still wanted, merge it again under a new name (this was {id})")
         }
-        Outcome::Cancelled => format!("if it is wanted after all: dispatch rerun {id}"),
+        Outcome::Cancelled => format!("if it is wanted after all, merge it again under a new name (this was {id})"),
         Outcome::Indeterminate => format!(
-            "it was started and nobody saw its end. Look on the machine whether it took effect, then: dispatch resolve {id}"
+            "it was started and nobody saw its end. Look on the machine whether it took effect; where it has to be done (again), merge a new request (this was {id})"
         ),
     }
 }
@@ -243,7 +247,7 @@ Last lines of output:
   | line 10
   | line 11
 
-Next: read handler.log beside this file; when the cause is gone: dispatch rerun 0198c0de-1111-7222-8333-44445555aaaa
+Next: read handler.log beside this file; when the cause is gone, merge the request again under a new name (this was 0198c0de-1111-7222-8333-44445555aaaa)
 ";
         assert_eq!(dispatch_log(&failed, extras), expected);
     }

@@ -4,10 +4,10 @@
 //! boundary), so they grow along the line and stay what they were as it goes on. What was found out
 //! at the last tip is remembered, so a pass walks only what is new. It judges nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::objects::{is_below, trimmed};
+use super::objects::{is_below, joined, trimmed};
 use super::{Oid, Repo, RepoError};
 
 /// An entry whose introduction is asked for.
@@ -65,11 +65,8 @@ impl Repo {
         let archive = trimmed(archive.as_bytes());
         let mut open = Vec::new();
         let root = self.root(tip)?;
-        for entry in entries {
-            if self.entry_in(&root, &entry.path)?.is_some_and(|found| found.oid == entry.oid) {
-                open.push(entry);
-            }
-        }
+        let stands = self.standing(&root, &folders_of(entries))?;
+        open.extend(entries.iter().filter(|entry| stands.get(&entry.path) == Some(&entry.oid)));
         let mut found: HashMap<Open, Introduced> = HashMap::new();
         if !open.is_empty() {
             self.walk_back(tip, inbox, archive, open, &mut found)?;
@@ -131,6 +128,7 @@ impl Repo {
         let reached = position;
         let mut commit = self.commit(tip)?;
         let mut tree = self.root(tip)?;
+        let folders: BTreeSet<&[u8]> = open.iter().map(|entry| folder_of(&entry.path)).collect();
         while !open.is_empty() {
             if known_at == Some(Oid(commit.id())) {
                 // Still the same object here, so what was found from here on back holds.
@@ -148,15 +146,11 @@ impl Repo {
             };
             let before = self.root(Oid(parent.id()))?;
             let inside = self.subtree_id(&tree, inbox)? == self.subtree_id(&before, inbox)?;
-            let (mut here, mut older): (Vec<&'e Open>, Vec<&'e Open>) = (Vec::new(), Vec::new());
-            for entry in open {
-                let same = if inside && is_below(&entry.path, inbox) {
-                    true
-                } else {
-                    self.entry_in(&before, &entry.path)?.is_some_and(|found| found.oid == entry.oid)
-                };
-                if same { older.push(entry) } else { here.push(entry) }
-            }
+            // Each folder is read once a commit, however many entries are open.
+            let there = if inside { HashMap::new() } else { self.standing(&before, &folders)? };
+            let (older, here): (Vec<&'e Open>, Vec<&'e Open>) = open.into_iter().partition(|entry| {
+                inside && is_below(&entry.path, inbox) || there.get(&entry.path) == Some(&entry.oid)
+            });
             if !here.is_empty() {
                 let left = self.left_archive(&before, &tree, archive)?;
                 for entry in here {
@@ -171,6 +165,17 @@ impl Repo {
         drop(remembered);
         self.remembered.borrow_mut().position = Some(reached);
         Ok(())
+    }
+
+    /// What stands in these folders of a tree, by path.
+    fn standing(&self, root: &git2::Tree<'_>, folders: &BTreeSet<&[u8]>) -> Result<HashMap<Vec<u8>, Oid>, RepoError> {
+        let mut found = HashMap::new();
+        for folder in folders {
+            if let Some(tree) = self.subtree(root, folder)? {
+                found.extend(tree.iter().map(|entry| (joined(folder, entry.name_bytes()), Oid(entry.id()))));
+            }
+        }
+        Ok(found)
     }
 
     /// Objects that a commit took out of the archive folder.
@@ -248,6 +253,14 @@ impl Repo {
             Err(error) => Err(RepoError::object(format!("reading the parent of commit {}", commit.id()))(error)),
         }
     }
+}
+
+fn folders_of(entries: &[Open]) -> BTreeSet<&[u8]> {
+    entries.iter().map(|entry| folder_of(&entry.path)).collect()
+}
+
+fn folder_of(path: &[u8]) -> &[u8] {
+    path.iter().rposition(|byte| *byte == b'/').map_or(&[], |end| &path[..end])
 }
 
 fn introduction(commit: &git2::Commit<'_>, position: u64, returned: bool) -> Introduced {

@@ -128,6 +128,16 @@ impl Repo {
         match git2::Oid::hash_file(git2::ObjectType::Blob, &file) {
             Ok(now) if now == oid.0 => {
                 std::fs::remove_file(&file).map_err(RepoError::file("removing", &file))?;
+                // Staged perhaps: what is archived must not come back with the next commit.
+                let forget = self.users(
+                    self.bare_call("rm")
+                        .work_tree(top)
+                        .args(["-q", "--cached", "--ignore-unmatch", "--"])
+                        .arg(std::ffi::OsStr::from_bytes(path)),
+                );
+                if let Ok((false, words)) = forget {
+                    tracing::warn!("unstaging `{}`: {words}", file.display());
+                }
                 Ok(true)
             }
             Ok(_) => Ok(false),

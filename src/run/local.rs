@@ -94,6 +94,9 @@ impl Executor for Local {
         };
         let scratch = Scratch::make(&self.state, &work, uid)?;
         let spool = spool::attempt_folder(&self.state, work.id, work.attempt)?;
+        // The object store may lose a request that was never committed; what was started keeps its bytes.
+        let kept = self.state.spool(work.id).join("request");
+        fs::write(&kept, &work.request).map_err(|source| RunError::Prepare { path: kept, source })?;
         let mut output = output::Output::create(&spool, grant.limits.output, &secrets)
             .map_err(|error| RunError::Prepare { path: spool.join(output::FILE), source: io::Error::other(error) })?;
 

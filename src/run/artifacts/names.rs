@@ -46,7 +46,16 @@ pub fn checked(raw: &[u8]) -> Result<&str, String> {
 
 /// Where a file of this path, whose parts are [`checked`], goes. `depth` 1 = directly in the log folder.
 pub fn place(path: &str, depth: usize) -> Place {
+    // Folders count as well: one named like a file of the record would stand in that file's way.
+    let first = folded(path.split('/').next().unwrap_or(path));
+    let numbered = first.strip_prefix("handler-").and_then(|rest| rest.strip_suffix(".log"));
+    if numbered.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Place::Refused("its name is kept for the output of an earlier attempt");
+    }
     if depth > 1 {
+        if first == STATUS || RESERVED.contains(&first.as_str()) {
+            return Place::Refused("its folder has the name of one of the dispatcher's files");
+        }
         return Place::At(path.to_owned());
     }
     if path == STATUS {
