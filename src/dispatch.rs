@@ -308,6 +308,8 @@ impl Dispatcher {
         self.held_before = std::mem::take(&mut self.held);
         self.faults_before = std::mem::take(&mut self.summary.faults);
         self.stalled.clear();
+        // A machine may be mended while we watch.
+        self.layers.retain(|_, probe| probe.is_ok());
         self.check_history(seen, tip)?;
         if self.halt == Some(Halt::Rewritten) {
             return Ok(());

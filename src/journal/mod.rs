@@ -167,14 +167,19 @@ impl Journal {
             return Ok(None);
         }
         let wrap = |source| JournalError::Sqlite { path: path.clone(), source };
-        // WAL readers need to write the shared-memory index; they never change the database itself.
-        let db =
-            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                .or_else(|_| Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))
-                .map_err(wrap)?;
+        let version = |db: &Connection| db.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+        // Readers of a WAL need to write its shared-memory index; they never change the database itself. Where even that
+        // is forbidden, the file is read as it stands, without what only the log holds.
+        let shared = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(&path, shared).and_then(|db| version(&db).map(|_| db)).or_else(|_| {
+            let text = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+            let alone = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            Connection::open_with_flags(format!("file:{text}?immutable=1"), alone)
+        });
+        let db = db.map_err(wrap)?;
         db.busy_timeout(std::time::Duration::from_secs(10)).map_err(wrap)?;
         db.pragma_update(None, "query_only", true).map_err(wrap)?;
-        let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(wrap)?;
+        let found = version(&db).map_err(wrap)?;
         match found {
             0 => Ok(None),
             FORMAT => Ok(Some(Self { db })),
