@@ -1,7 +1,7 @@
 //! The spool: what came out of a request, kept whole and synced until main has it (and seven days longer).
 //!
 //! ```text
-//! spool/<id>/<n>/       attempt n: handler.log as it grows, events.jsonl, files/, report.json when it is over
+//! spool/<id>/<n>/       attempt n: handler.log as it grows, events.jsonl, files/
 //! spool/<id>/record/    what will stand in the record's folder, complete
 //! spool/<id>/parcel.json   where it goes; exists only when record/ is whole and durable
 //! ```
@@ -19,7 +19,6 @@ use sha2::{Digest, Sha256};
 use crate::durable;
 use crate::id::RequestId;
 use crate::record::log::{self, LogEvent, LogWriter};
-use crate::record::report::Report;
 use crate::record::summary::{self, Extras};
 use crate::record::{self, Record};
 use crate::statedir::StateDir;
@@ -116,12 +115,6 @@ pub fn attempt_folder(state: &StateDir, id: RequestId, attempt: u32) -> Result<P
     remove(&folder)?;
     fs::create_dir_all(&folder).map_err(wrap(&folder))?;
     Ok(folder)
-}
-
-/// What an attempt reported when it was over; `None` where it never came to that.
-pub fn report(state: &StateDir, id: RequestId, attempt: u32) -> Option<Report> {
-    let text = fs::read(state.spool(id).join(attempt.to_string()).join("report.json")).ok()?;
-    serde_json::from_slice(&text).ok()
 }
 
 /// Writes the record whole, and gives the parcel back with the log's digest in it. It is durable after [`sync`].

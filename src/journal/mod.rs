@@ -311,14 +311,6 @@ impl Journal {
             .map_err(|source| self.error(source))
     }
 
-    /// Forgets a fact.
-    ///
-    /// # Errors
-    /// [`JournalError::Sqlite`].
-    pub fn forget_meta(&mut self, key: &str) -> Result<(), JournalError> {
-        self.db.execute("DELETE FROM meta WHERE key = ?1", [key]).map(drop).map_err(|source| self.error(source))
-    }
-
     /// All counters, ordered by name and labels.
     ///
     /// # Errors

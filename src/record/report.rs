@@ -1,13 +1,12 @@
-//! What one attempt came to, as the spool keeps it until the record is made of it. Never published as it is.
+//! What one attempt came to, until the record is made of it. Never published as it is.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::OutputCount;
 use crate::outcome::{Attempt, Outcome};
 
-/// What came of an attempt. Kept in the spool until the request has ended.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What came of an attempt.
+#[derive(Clone, Debug)]
 pub struct Report {
     /// Number, times, exit code, signal and reason.
     pub attempt: Attempt,

@@ -370,8 +370,7 @@ fn write_events(
         reason: attempt.reason.clone(),
     };
     log.push(at(end_ms), end_ms, exited)?;
-    log.into_inner().into_inner()?.sync_data()?;
-    fs::write(spool.join("report.json"), serde_json::to_vec(report)?)
+    log.into_inner().into_inner()?.sync_data()
 }
 
 fn stream_of(stream: sandbox::Stream) -> Stream {
