@@ -227,9 +227,7 @@ impl Dispatcher {
         match self.repo.follow(old, tip) {
             Ok(Followed::Followed) => {}
             // Without a remote the branch has moved under the work tree: the next commit there would undo the record.
-            Ok(Followed::Skipped(why))
-                if matches!(self.repo.origin(), Origin::Local) && !why.contains("no work tree") =>
-            {
+            Ok(Followed::Skipped(why)) if self.repo.is_behind() => {
                 tracing::warn!(
                     "the work tree was left behind ({why}): `git status` shows what differs, `git reset` or a checkout brings it up"
                 );

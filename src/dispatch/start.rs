@@ -133,6 +133,7 @@ impl Dispatcher {
             cleanup: config.cleanup,
         };
         self.held.remove(&id);
+        self.stalled.remove(&id);
         Ok(Some((Self::step(id, event), work)))
     }
 
