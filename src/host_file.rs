@@ -166,11 +166,17 @@ pub struct Ceilings {
     pub pids: u32,
     /// How long an attempt may run.
     pub timeout: Duration,
+    /// Processor time of each process.
+    pub cpu_time: Duration,
+    /// The longest file that may be written.
+    pub file_size: u64,
+    /// The work folder.
+    pub work: u64,
     /// Output kept.
     pub output: u64,
     /// Artifacts kept.
     pub artifacts: u64,
-    /// The kept cache.
+    /// What is kept from run to run: a cache, and a persistent checkout.
     pub cache: u64,
 }
 
@@ -223,6 +229,9 @@ impl Default for Ceilings {
             memory: 2048 * MIB,
             pids: 1024,
             timeout: Duration::from_hours(2),
+            cpu_time: Duration::from_hours(2),
+            file_size: 4096 * MIB,
+            work: 4096 * MIB,
             output: 8 * MIB,
             artifacts: 32 * MIB,
             cache: 10_240 * MIB,
@@ -370,13 +379,28 @@ fn read_paths(fields: &mut Fields<'_>, kind: &str) -> Option<Vec<PathBuf>> {
 }
 
 fn read_limits(fields: &mut Fields<'_>) -> Ceilings {
-    fields.refuse_unknown(&["memory", "pids", "timeout", "output", "artifacts", "cache"]);
+    fields.refuse_unknown(&[
+        "memory",
+        "pids",
+        "timeout",
+        "cpu_time",
+        "file_size",
+        "work",
+        "output",
+        "artifacts",
+        "cache",
+    ]);
     let default = Ceilings::default();
     let size = "a size such as 2GiB";
     Ceilings {
         memory: fields.read("memory", size, fields::positive_size).unwrap_or(default.memory),
         pids: fields.read("pids", "a whole number", fields::count(1 << 22)).unwrap_or(default.pids),
         timeout: fields.read("timeout", "a duration such as 2h", fields::positive_duration).unwrap_or(default.timeout),
+        cpu_time: fields
+            .read("cpu_time", "a duration such as 2h", fields::positive_duration)
+            .unwrap_or(default.cpu_time),
+        file_size: fields.read("file_size", size, fields::positive_size).unwrap_or(default.file_size),
+        work: fields.read("work", size, fields::positive_size).unwrap_or(default.work),
         output: fields.read("output", size, fields::size).unwrap_or(default.output),
         artifacts: fields.read("artifacts", size, fields::size).unwrap_or(default.artifacts),
         cache: fields.read("cache", size, fields::size).unwrap_or(default.cache),

@@ -252,8 +252,12 @@ pub struct Sandbox {
     pub pids: Option<u32>,
     /// Processor time.
     pub cpu_time: Option<Duration>,
+    /// The longest file it may write, in bytes.
+    pub file_size: Option<u64>,
     /// The size of /tmp, in bytes.
     pub tmp: Option<u64>,
+    /// The size of its work folder, in bytes.
+    pub work: Option<u64>,
     /// Output kept, in bytes.
     pub output: Option<u64>,
     /// Artifacts kept, in bytes.
@@ -322,12 +326,20 @@ pub struct Limits {
     /// Processor time.
     #[serde(serialize_with = "units::serialize_duration")]
     pub cpu_time: Duration,
+    /// The longest file.
+    pub file_size: u64,
     /// The size of /tmp.
     pub tmp: u64,
+    /// The size of the work folder.
+    pub work: u64,
     /// Output kept.
     pub output: u64,
     /// Artifacts kept.
     pub artifacts: u64,
+    /// The kept cache; 0 where the kind has none.
+    pub cache: u64,
+    /// The kept checkout; 0 where the kind has none.
+    pub checkout: u64,
 }
 
 impl Default for Limits {
@@ -339,9 +351,13 @@ impl Default for Limits {
             memory: 512 * MIB,
             pids: 256,
             cpu_time: Duration::from_mins(10),
+            file_size: 1024 * MIB,
             tmp: 64 * MIB,
+            work: 256 * MIB,
             output: MIB,
             artifacts: 16 * MIB,
+            cache: 0,
+            checkout: 0,
         }
     }
 }

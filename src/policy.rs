@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostic;
 pub use crate::host_file::{HostFile, parse};
-use crate::job::{Grant, Level, Limits, Network, Row, SecretGrant, SecretSource};
+use crate::job::{Grant, Level, Limits, Network, Row, SecretGrant, SecretSource, Workspace};
 use crate::request::Envelope;
 use crate::units::{format_duration, format_size};
 
@@ -167,9 +167,23 @@ impl Verdict<'_> {
             grace: row.grace,
             memory: self.limit(("sandbox.memory", "memory"), asked.memory, default.memory, ceilings.memory, size),
             pids: self.limit(("sandbox.pids", "pids"), asked.pids, default.pids, ceilings.pids, u32::to_string),
-            cpu_time: asked.cpu_time.unwrap_or(default.cpu_time),
+            cpu_time: self.limit(
+                ("sandbox.cpu_time", "cpu_time"),
+                asked.cpu_time,
+                default.cpu_time,
+                ceilings.cpu_time,
+                |time| format_duration(*time),
+            ),
+            file_size: self.limit(
+                ("sandbox.file_size", "file_size"),
+                asked.file_size,
+                default.file_size,
+                ceilings.file_size,
+                size,
+            ),
             // /tmp lives in memory: a ceiling on one that the other could pass would be none.
             tmp: self.limit(("sandbox.tmp", "memory"), asked.tmp, default.tmp, ceilings.memory, size),
+            work: self.limit(("sandbox.work", "work"), asked.work, default.work, ceilings.work, size),
             output: self.limit(("sandbox.output", "output"), asked.output, default.output, ceilings.output, size),
             artifacts: self.limit(
                 ("sandbox.artifacts", "artifacts"),
@@ -178,10 +192,10 @@ impl Verdict<'_> {
                 ceilings.artifacts,
                 size,
             ),
+            cache: self.limit(("sandbox.cache", "cache"), Some(asked.cache), 0, ceilings.cache, size),
+            // It cannot be asked for in bytes: what a build takes is not its author's to know.
+            checkout: if row.workspace == Workspace::Persistent { ceilings.cache } else { 0 },
         };
-        if asked.cache > ceilings.cache {
-            self.limit(("sandbox.cache", "cache"), Some(asked.cache), 0, ceilings.cache, size);
-        }
         match envelope.request.timeout {
             Some(timeout) if timeout > limits.timeout => {
                 let (long, most) = (format_duration(timeout), format_duration(limits.timeout));
@@ -319,6 +333,10 @@ mod tests {
             ("{run: h, sandbox: {output: 9MiB}}", "", "E0856", "limits: {output: 9MiB}"),
             ("{run: h, sandbox: {artifacts: 33MiB}}", "", "E0856", "limits: {artifacts: 33MiB}"),
             ("{run: h, sandbox: {tmp: 3GiB}}", "", "E0856", "limits: {memory: 3GiB}"),
+            ("{run: h, sandbox: {cpu_time: 3h}}", "", "E0856", "limits: {cpu_time: 3h}"),
+            ("{run: h, sandbox: {file_size: 5GiB}}", "", "E0856", "limits: {file_size: 5GiB}"),
+            ("{run: h, sandbox: {work: 5GiB}}", "", "E0856", "limits: {work: 5GiB}"),
+            ("{run: h, sandbox: {cache: 11GiB}}", "", "E0856", "limits: {cache: 11GiB}"),
         ] {
             let refusals = try_permit("k", row, "", host).unwrap_err();
             let fix = refusals[0].fix.clone().unwrap();

@@ -49,8 +49,21 @@ const KEYS: [&str; 16] = [
     "env",
 ];
 
-const SANDBOX_KEYS: [&str; 11] =
-    ["level", "network", "memory", "pids", "cpu_time", "tmp", "output", "artifacts", "cache", "read", "write"];
+const SANDBOX_KEYS: [&str; 13] = [
+    "level",
+    "network",
+    "memory",
+    "pids",
+    "cpu_time",
+    "file_size",
+    "tmp",
+    "work",
+    "output",
+    "artifacts",
+    "cache",
+    "read",
+    "write",
+];
 
 /// The most entries that any list of a row holds.
 const LIST_MAX: usize = 64;
@@ -138,8 +151,6 @@ fn not_yet(fields: &mut Fields<'_>, row: &Row) {
     let asked = [
         (!row.then.is_empty(), fields.pointer_to("then"), "`then`"),
         (row.publish != Publish::Full, fields.pointer_to("publish"), "`publish` other than full"),
-        (row.workspace == Workspace::Persistent, fields.pointer_to("workspace"), "`workspace: persistent`"),
-        (row.sandbox.cache > 0, fields::pointer(&sandbox, "cache"), "`cache`"),
         (row.sandbox.level == Level::Confined, fields::pointer(&sandbox, "level"), "`level: confined`"),
         (matches!(row.sandbox.network, Network::Tcp(_)), fields::pointer(&sandbox, "network"), "`network: {tcp: …}`"),
     ];
@@ -266,7 +277,9 @@ fn read_sandbox(fields: &mut Fields<'_>) -> Sandbox {
         memory: fields.read("memory", size, fields::positive_size),
         pids: fields.read("pids", "a whole number", fields::count(1 << 22)),
         cpu_time: fields.read("cpu_time", "a duration such as 10m", cpu_time),
+        file_size: fields.read("file_size", size, fields::positive_size),
         tmp: fields.read("tmp", size, fields::size),
+        work: fields.read("work", size, fields::positive_size),
         output: fields.read("output", size, fields::size),
         artifacts: fields.read("artifacts", size, fields::size),
         cache: fields.read("cache", size, fields::size).unwrap_or(0),

@@ -108,6 +108,14 @@ impl StateDir {
         self.runs().join(format!("{id}.{attempt}"))
     }
 
+    /// Where the folders of handlers lie that have no view of their own and run as another user than the dispatcher: beside
+    /// the state folder, which is closed to them. Made where it is needed.
+    pub fn open(&self) -> PathBuf {
+        let mut name = self.root.file_name().unwrap_or_default().to_owned();
+        name.push(".open");
+        self.root.with_file_name(name)
+    }
+
     /// Materialised trees.
     pub fn snapshots(&self) -> PathBuf {
         self.root.join("snapshots")

@@ -195,7 +195,10 @@ impl Dispatcher {
         let gone =
             |id: RequestId| matches!(journal.get(id), Ok(Some(row)) if row.state.is_settled() && old(&row.changed_at));
         let mut cleared = spool::prune(&self.state.spools(), gone);
-        cleared = cleared.and(spool::prune(&self.state.runs(), gone));
+        let open = Some(self.state.open().join("run")).filter(|runs| runs.is_dir());
+        for runs in open.into_iter().chain([self.state.runs()]) {
+            cleared = cleared.and(spool::prune(&runs, gone));
+        }
         if let Err(error) = cleared {
             tracing::warn!("clearing old files: {error}");
         }

@@ -125,6 +125,7 @@ impl Dispatcher {
             request: Arc::clone(&ticket.request),
             inbox: config.inbox.clone(),
             output: config.output.clone(),
+            archive: config.archive.clone(),
             place: started.place.clone(),
             snapshot: prepared.snapshot,
             secrets: prepared.secrets,
@@ -220,6 +221,10 @@ impl Dispatcher {
                 return Ok(None);
             }
         };
+        if let Some(words) = self.shut_out(&grant) {
+            self.hold_queued(id, &entry, HeldBy::Layer, words);
+            return Ok(None);
+        }
         let Some(locks) = lock::take_all(&self.state.locks(), &keys)? else {
             let now = self.clock.monotonic();
             if now.saturating_sub(*self.locked_out.get_or_insert(now)) > LOCK_PATIENCE {
@@ -324,6 +329,20 @@ impl Dispatcher {
         })
     }
 
+    /// Why a handler without a view of its own could not get to its folders.
+    fn shut_out(&self, grant: &Grant) -> Option<String> {
+        if grant.level == Level::Isolated || !rustix::process::geteuid().is_root() {
+            return None;
+        }
+        let place = crate::run::home(&self.state, grant.level);
+        let closed = crate::run::closed_above(&place)?;
+        Some(format!(
+            "sandbox_unavailable: scratch: at level `{}` a handler runs as a user that may not enter `{}`, and its folders              would lie below it; use level `isolated`, or put the repository's state elsewhere: --state /var/lib/dispatch/NAME",
+            grant.level.as_str(),
+            closed.display()
+        ))
+    }
+
     fn uid_for(&self, kind: &str, grant: &Grant) -> Result<Result<Option<u32>, String>, DispatchError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(match &grant.run_as {
@@ -336,11 +355,9 @@ impl Dispatcher {
         if let Some(name) = &grant.run_as {
             return Ok(user_id(name).map(Some));
         }
-        if grant.write.is_empty() || grant.level == Level::None {
-            Ok(Ok(None))
-        } else {
-            Ok(Ok(Some(self.uid_of_kind(kind)?)))
-        }
+        // What it keeps must not change hands from run to run.
+        let keeps = !grant.write.is_empty() || grant.limits.cache > 0 || grant.limits.checkout > 0;
+        Ok(Ok(if keeps { Some(self.uid_of_kind(kind)?) } else { None }))
     }
 
     /// The layer that a request needs and this machine lacks, probed once for each level.

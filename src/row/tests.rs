@@ -99,8 +99,6 @@ fn what_is_not_yet_supported_is_refused_by_name() {
     for (row, what) in [
         ("{run: h, then: [reload]}", "`then`"),
         ("{run: h, publish: digest}", "`publish` other than full"),
-        ("{run: h, workspace: persistent}", "`workspace: persistent`"),
-        ("{run: h, sandbox: {cache: 1GiB}}", "`cache`"),
         ("{run: h, sandbox: {level: confined}}", "`level: confined`"),
         ("{run: h, sandbox: {network: {tcp: [443]}}}", "`network: {tcp: …}`"),
     ] {

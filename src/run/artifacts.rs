@@ -15,7 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2};
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
@@ -39,8 +39,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// Where to collect from and what is allowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Collection<'a> {
-    /// A folder whose path nobody but the dispatcher can change.
-    pub root: &'a Path,
+    /// A folder that nobody but the dispatcher can put another one in the place of.
+    pub root: BorrowedFd<'a>,
     /// The log folder, relative to it. It, and every folder on the way, may be the handler's.
     pub folder: &'a Path,
     /// Where the copies go: a folder of the dispatcher's own, created where it is missing.
@@ -93,8 +93,6 @@ pub enum Error {
 /// # Errors
 /// Where the dispatcher's own folders cannot be opened or created.
 pub fn collect(collection: &Collection<'_>, secrets: &Secrets) -> Result<Collected, Error> {
-    let root = openat2(CWD, collection.root, folder_flags(), Mode::empty(), ResolveFlags::empty())
-        .map_err(|fault| io_error("opening", collection.root, fault.into()))?;
     make_folder(collection.into).map_err(|fault| io_error("creating", collection.into, fault))?;
     let mut walk = Walk {
         collection,
@@ -105,7 +103,7 @@ pub fn collect(collection: &Collection<'_>, secrets: &Secrets) -> Result<Collect
         bytes_left: collection.bytes_max,
         taken: HashMap::new(),
     };
-    match openat2(&root, collection.folder, folder_flags(), Mode::empty(), beneath()) {
+    match openat2(collection.root, collection.folder, folder_flags(), Mode::empty(), beneath()) {
         Ok(folder) => walk.folder(&folder, "", 1),
         Err(fault) => walk.skip("log folder", open_reason(fault)),
     }

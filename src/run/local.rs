@@ -2,16 +2,17 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use super::output::{self, Captured};
 use super::sandbox::{self, Control, Ending, Launch, Mount, Slot, SlotSetup};
-use super::scratch::Scratch;
-use super::{Executor, RunError, Work, artifacts, judge};
+use super::scratch::{Left, Scratch};
+use super::{Executor, RunError, Work, artifacts, judge, kept};
 use crate::clock::Clock;
 use crate::job::{Level, Network};
 use crate::outcome::Attempt;
@@ -27,10 +28,11 @@ use crate::statedir::StateDir;
 const REPO: &str = "/repo";
 const WORK: &str = "/work";
 const SECRETS: &str = "/run/secrets";
+const CACHE: &str = "/cache";
+/// The snapshot, for bringing a kept checkout up.
+const SNAPSHOT: &str = "/run/snapshot";
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const RESULT: &str = "result.json";
-/// The longest file that a handler may write, beside the room that its artifacts need.
-const FILE_BYTES_MAX: u64 = 1 << 30;
 const DESCRIPTORS_MAX: u64 = 1024;
 
 /// One worker's executor.
@@ -87,11 +89,7 @@ impl Executor for Local {
         let secrets = Secrets::new(&work.secrets).map_err(|error| RunError::Secrets(error.to_string()))?;
         let grant = &work.job.grant;
         let (level, network) = (grant.level, grant.network == Network::Host);
-        let uid = if rustix::process::geteuid().is_root() {
-            work.uid.or(self.uid.filter(|_| level != Level::None))
-        } else {
-            None
-        };
+        let uid = if rustix::process::geteuid().is_root() { work.uid.or(self.uid) } else { None };
         let scratch = Scratch::make(&self.state, &work, uid)?;
         let spool = spool::attempt_folder(&self.state, work.id, work.attempt)?;
         // The object store may lose a request that was never committed; what was started keeps its bytes.
@@ -112,37 +110,69 @@ impl Executor for Local {
         let ending = slot.run(launch, &mut sink, &control)?;
         let captured = output.finish(elapsed());
 
-        let mut report = take(&work, &scratch, &spool, uid, &secrets, &ending, &captured)?;
+        let memory = slot.take_scratch();
+        let left =
+            scratch.left(&work, memory).map_err(|source| RunError::Collect { path: scratch.log(&work), source })?;
+        let mut report = take(&work, &left, &spool, uid, &secrets, &ending, &captured)?;
+        report.warnings.extend(settle_kept(&work, &scratch, &ending));
         report.attempt.started_at = started_at;
         report.attempt.finished_at = Some(clock.now());
         write_events(&spool, &report, &argv, &captured, started_at, elapsed())
             .map_err(|source| RunError::Collect { path: spool.join("events.jsonl"), source })?;
-        scratch.clear(work.cleanup && report.attempt.exit_code == Some(0));
+        scratch.clear(work.cleanup && report.attempt.exit_code == Some(0), &left);
         Ok(report)
     }
 }
 
 fn launch(work: &mut Work, scratch: &Scratch, uid: Option<u32>) -> Launch {
     let grant = &work.job.grant;
-    let isolated = grant.level != Level::None;
-    let (repo, place, secrets_dir) = if isolated {
-        (PathBuf::from(REPO), PathBuf::from(WORK), PathBuf::from(SECRETS))
+    let isolated = grant.level == Level::Isolated;
+    let places = if isolated {
+        Places { repo: REPO.into(), work: WORK.into(), secrets: SECRETS.into(), cache: CACHE.into() }
     } else {
-        (scratch.repo(), scratch.work(), scratch.root.join("secrets"))
+        let cache = scratch.cache.clone().unwrap_or_default();
+        Places { repo: scratch.repo(), work: scratch.work(), secrets: scratch.secrets_dir(), cache }
     };
+    let Places { repo, work: place, .. } = &places;
     let log = format!("{}/{}", work.output, work.place);
     let mut mounts = Vec::new();
     let mut empty_dirs = Vec::new();
+    let mount = |source: &Path, target: &Path, writable| Mount {
+        source: source.to_owned(),
+        target: target.to_owned(),
+        writable,
+    };
+    let in_memory = scratch.in_memory(work, place, &repo.join(&log));
     if isolated {
-        let mount = |source: PathBuf, target: PathBuf, writable| Mount { source, target, writable };
-        mounts.push(mount(work.snapshot.path.clone(), repo.clone(), false));
-        mounts.push(mount(scratch.root.join("requests"), repo.join(&work.inbox), false));
+        match &scratch.checkout {
+            Some(checkout) => {
+                mounts.push(mount(&checkout.tree, repo, true));
+                mounts.push(mount(&work.snapshot.path, Path::new(SNAPSHOT), false));
+            }
+            None => mounts.push(mount(&work.snapshot.path, repo, false)),
+        }
+        mounts.push(mount(&scratch.root.join("requests"), &repo.join(&work.inbox), false));
         empty_dirs.push(repo.join(&work.output));
-        mounts.push(mount(scratch.log(work), repo.join(&log), true));
-        mounts.push(mount(scratch.work(), place.clone(), true));
-        mounts.extend(grant.read.iter().map(|path| mount(path.clone(), path.clone(), false)));
-        mounts.extend(grant.write.iter().map(|path| mount(path.clone(), path.clone(), true)));
+        if in_memory.is_none() {
+            mounts.push(mount(&scratch.log(work), &repo.join(&log), true));
+            mounts.push(mount(&scratch.work(), place, true));
+        }
+    } else if grant.level == Level::Confined {
+        mounts.push(mount(repo, repo, scratch.checkout.is_some()));
+        mounts.extend([scratch.log(work), scratch.work()].iter().map(|path| mount(path, path, true)));
+        mounts.extend(scratch.checkout.iter().map(|_| mount(&work.snapshot.path, &work.snapshot.path, false)));
     }
+    if grant.level != Level::None {
+        mounts.extend(scratch.cache.iter().map(|cache| mount(cache, &places.cache, true)));
+        mounts.extend(grant.read.iter().map(|path| mount(path, path, false)));
+        mounts.extend(grant.write.iter().map(|path| mount(path, path, true)));
+    }
+    let refresh = scratch.checkout.as_ref().map(|checkout| sandbox::Refresh {
+        from: if isolated { SNAPSHOT.into() } else { work.snapshot.path.clone() },
+        to: repo.clone(),
+        except: [&work.inbox, &work.output, &work.archive].map(PathBuf::from).to_vec(),
+        gone: checkout.gone.clone(),
+    });
     let mut argv = work.command.clone();
     // A plain word would be looked up in PATH, not in the repository.
     if argv.first().is_some_and(|word| !word.starts_with('/')) {
@@ -151,15 +181,18 @@ fn launch(work: &mut Work, scratch: &Scratch, uid: Option<u32>) -> Launch {
     argv.extend([work.request_path.clone(), log.clone()]);
     let limits = &grant.limits;
     Launch {
-        env: environment(work, &place, &secrets_dir, &log),
+        env: environment(work, &places, &log),
         argv,
-        cwd: repo,
+        cwd: repo.clone(),
         stdin: stdin(work),
         mounts,
         empty_dirs,
+        scratch: in_memory,
+        refresh,
+        watched: scratch.watched(work),
         uid,
         secrets: std::mem::take(&mut work.secrets),
-        secrets_dir,
+        secrets_dir: places.secrets,
         limits: sandbox::Limits {
             timeout: limits.timeout,
             grace: limits.grace,
@@ -167,15 +200,23 @@ fn launch(work: &mut Work, scratch: &Scratch, uid: Option<u32>) -> Launch {
             pids: u64::from(limits.pids),
             cpu_time: Some(limits.cpu_time),
             tmp: limits.tmp,
-            file_size: limits.artifacts.max(FILE_BYTES_MAX),
+            file_size: limits.file_size,
             nofile: DESCRIPTORS_MAX,
         },
         locks: work.locks.drain(..).map(|lock| lock.file).collect::<Vec<File>>(),
     }
 }
 
-fn environment(work: &Work, place: &Path, secrets_dir: &Path, log: &str) -> Vec<(String, String)> {
-    let job = &work.job;
+/// Where a handler finds things.
+struct Places {
+    repo: PathBuf,
+    work: PathBuf,
+    secrets: PathBuf,
+    cache: PathBuf,
+}
+
+fn environment(work: &Work, places: &Places, log: &str) -> Vec<(String, String)> {
+    let (job, place) = (&work.job, &places.work);
     let text = |path: &Path| path.display().to_string();
     let mut env: Vec<(String, String)> = job.row.env.clone().into_iter().collect();
     let locks: Vec<&str> = job.locks.iter().map(String::as_str).collect();
@@ -194,9 +235,16 @@ fn environment(work: &Work, place: &Path, secrets_dir: &Path, log: &str) -> Vec<
         ("DISPATCH_ATTEMPT", work.attempt.to_string()),
         ("DISPATCH_RESOURCE", locks.join("\n")),
         ("DISPATCH_COMMIT", job.objects.commit.clone()),
-        ("DISPATCH_SECRETS", text(secrets_dir)),
+        ("DISPATCH_SECRETS", text(&places.secrets)),
         ("DISPATCH_WORK", text(place)),
     ];
+    if job.grant.level != Level::Isolated {
+        // The host's /tmp is everybody's.
+        env.push(("TMPDIR".to_owned(), text(&place.join("tmp"))));
+    }
+    if job.grant.limits.cache > 0 {
+        env.push(("DISPATCH_CACHE".to_owned(), text(&places.cache)));
+    }
     // The row may choose PATH or LANG, never what the contract says.
     for (name, value) in own {
         if !job.row.env.contains_key(name) {
@@ -238,23 +286,22 @@ fn stdin(work: &Work) -> Vec<u8> {
 /// Takes what the handler left, judges how it ended, and masks what goes into the record.
 fn take(
     work: &Work,
-    scratch: &Scratch,
+    left: &Left,
     spool: &Path,
     uid: Option<u32>,
     secrets: &Secrets,
     ending: &Ending,
     captured: &Captured,
 ) -> Result<Report, RunError> {
-    let log = scratch.log(work);
     let collection = artifacts::Collection {
-        root: &scratch.root,
-        folder: log.strip_prefix(&scratch.root).unwrap_or(&log),
+        root: left.root.as_fd(),
+        folder: &left.log,
         into: &spool.join("files"),
         bytes_max: work.job.grant.limits.artifacts,
         owner: uid,
     };
     let mut collected = artifacts::collect(&collection, secrets)
-        .map_err(|error| RunError::Collect { path: log.clone(), source: io::Error::other(error) })?;
+        .map_err(|error| RunError::Collect { path: left.log.clone(), source: io::Error::other(error) })?;
     // One name that git does not take would keep the whole record from being committed.
     for artifact in &collected.artifacts {
         if !is_usable_path(artifact.path.as_bytes()) {
@@ -266,7 +313,7 @@ fn take(
     let mut warnings: Vec<String> = captured.cut.iter().map(|words| format!("the output was cut: {words}")).collect();
     let mut said = collected.handler_status.as_deref().map(from_handler::read_handler_status).unwrap_or_default();
     warnings.append(&mut said.warnings);
-    let result = match read_result(&scratch.work()).map(|bytes| from_handler::read_result(&bytes)) {
+    let result = match read_result(left).map(|bytes| from_handler::read_result(&bytes)) {
         None => None,
         Some(Ok(mut value)) => {
             secrets.mask_value(&mut value);
@@ -305,6 +352,28 @@ fn take(
     })
 }
 
+/// Notes how far a kept checkout has come, and throws away what has become too large to keep. Returns warnings for the record.
+fn settle_kept(work: &Work, scratch: &Scratch, ending: &Ending) -> Vec<String> {
+    let limits = &work.job.grant.limits;
+    if let Some(checkout) = &scratch.checkout
+        && !matches!(ending.cause, sandbox::Cause::NotStarted(_))
+        && let Err(error) = checkout.brought_up()
+    {
+        tracing::warn!("noting the state of the checkout `{}`: {error}", checkout.tree.display());
+    }
+    let cache = scratch.cache.as_ref().map(|cache| ("cache", cache, limits.cache));
+    let checkout = scratch.checkout.as_ref().map(|checkout| ("checkout", &checkout.tree, limits.checkout));
+    let mut warnings = Vec::new();
+    for (limit, tree, bytes) in cache.into_iter().chain(checkout) {
+        if sandbox::bytes_below(tree, bytes) > bytes {
+            kept::discard(tree);
+            let size = crate::units::format_size(bytes);
+            warnings.push(format!("the {limit} held more than {size} and was emptied"));
+        }
+    }
+    warnings
+}
+
 fn masked(said: HandlerStatus, secrets: &Secrets) -> serde_json::Map<String, serde_json::Value> {
     let mut rest = serde_json::Value::Object(said.rest);
     secrets.mask_value(&mut rest);
@@ -324,6 +393,15 @@ fn limits_met(work: &Work, ending: &Ending, captured: &Captured) -> Vec<String> 
     if ending.oom {
         met.push(format!("memory {}", format_size(limits.memory)));
     }
+    if let Some(limit) = ending.over {
+        let bytes = match limit {
+            "work" => limits.work,
+            "cache" => limits.cache,
+            "checkout" => limits.checkout,
+            _ => limits.artifacts,
+        };
+        met.push(format!("{limit} {}", format_size(bytes)));
+    }
     if captured.count.dropped > 0 {
         met.push(format!("output {}", format_size(limits.output)));
     }
@@ -331,13 +409,10 @@ fn limits_met(work: &Work, ending: &Ending, captured: &Captured) -> Vec<String> 
 }
 
 /// The result file, opened without trusting the folder that the handler could change.
-fn read_result(work: &Path) -> Option<Vec<u8>> {
-    let folder =
-        openat2(CWD, work, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::empty())
-            .ok()?;
+fn read_result(left: &Left) -> Option<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let file = openat2(&folder, RESULT, flags, Mode::empty(), within).ok()?;
+    let file: OwnedFd = openat2(&left.root, left.work.join(RESULT), flags, Mode::empty(), within).ok()?;
     let stat = fstat(&file).ok()?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink != 1 {
         return None;

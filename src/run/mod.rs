@@ -4,6 +4,7 @@
 //! how an end is judged. Never decides whether something may run, never writes the journal.
 
 pub mod artifacts;
+mod kept;
 mod local;
 pub mod output;
 pub mod sandbox;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use local::{Local, cgroup_prefix as local_cgroup_prefix};
+pub use scratch::{closed_above, home, sweep_secrets};
 
 use crate::id::RequestId;
 use crate::job::Job;
@@ -42,6 +44,8 @@ pub struct Work {
     pub inbox: String,
     /// The output folder.
     pub output: String,
+    /// The archive folder.
+    pub archive: String,
     /// Where the record will stand below the output folder.
     pub place: String,
     /// The tree that the handler sees.
@@ -121,6 +125,7 @@ pub fn judge(ending: &sandbox::Ending, said: &HandlerStatus) -> (Outcome, Option
         _ if ending.timed_out => (Outcome::TimedOut, Some("timeout".to_owned())),
         _ if ending.stopped => (Outcome::Killed, Some("shutdown".to_owned())),
         _ if ending.oom => (Outcome::Failed, Some("oom".to_owned())),
+        _ if ending.over.is_some() => (Outcome::Failed, ending.over.map(|limit| format!("disk_quota: {limit}"))),
         Cause::Signaled(number) => (Outcome::Killed, Some(signal(*number))),
         Cause::Exited(0) if said.denies_success() => {
             let word = said.status.map_or("failure", crate::outcome::Status::as_str);
@@ -138,7 +143,7 @@ mod tests {
     use sandbox::{Cause, Ending};
 
     fn ending(cause: Cause) -> Ending {
-        Ending { cause, timed_out: false, stopped: false, oom: false, layers: Vec::new() }
+        Ending { cause, timed_out: false, stopped: false, oom: false, over: None, layers: Vec::new() }
     }
 
     #[test]
@@ -146,6 +151,7 @@ mod tests {
         let nothing = HandlerStatus::default();
         let denied = HandlerStatus { status: Some(Status::Failure), ..HandlerStatus::default() };
         let timed_out = Ending { timed_out: true, ..ending(Cause::Signaled(15)) };
+        let disk = Ending { over: Some("work"), ..ending(Cause::Signaled(9)) };
         let memory = Ending { oom: true, ..ending(Cause::Signaled(9)) };
         for (ending, said, outcome, reason) in [
             (ending(Cause::Exited(0)), &nothing, Outcome::Succeeded, None),
@@ -155,6 +161,7 @@ mod tests {
             (ending(Cause::Signaled(40)), &nothing, Outcome::Killed, Some("signal 40")),
             (timed_out, &nothing, Outcome::TimedOut, Some("timeout")),
             (memory, &nothing, Outcome::Failed, Some("oom")),
+            (disk, &nothing, Outcome::Failed, Some("disk_quota: work")),
             (
                 ending(Cause::NotStarted("no such file".into())),
                 &denied,

@@ -2,70 +2,192 @@
 //!
 //! ```text
 //! <state>/run/<id>.<n>/  requests/   the request alone, shown read-only at the inbox's place
-//!                        log/        the handler's log folder
-//!                        work/       $DISPATCH_WORK, with home/ and the result
-//!                        repo/       level none only: a private copy of the snapshot
+//!                        log/        the handler's log folder        both in memory while it runs, where `work` is
+//!                        work/       $DISPATCH_WORK, with home/      no more than half of `memory`
+//!                        repo/       without a view of its own: a private copy of the snapshot
 //! ```
-//! A handler may leave anything in what it can write: nothing here follows a link of it.
+//! Where the handler has no view of its own and another user than the dispatcher, all of it lies in `<state>.open/` instead, which others may
+//! enter. A handler may leave anything in what it can write: nothing here follows a link of it.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use super::{RunError, Work};
-use crate::job::Level;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use tempfile::TempDir;
+
+use super::kept::{self, Checkout};
+use super::{RunError, Work, sandbox};
+use crate::job::{Level, Workspace};
 use crate::statedir::StateDir;
+
+/// What the names of folders with secrets begin with, in [`SHARED_MEMORY`].
+const SECRETS_PREFIX: &str = "codex-dispatch-secrets-";
+/// Where a file is in memory and on no disk.
+const SHARED_MEMORY: &str = "/dev/shm";
 
 /// The folders of one attempt.
 pub(super) struct Scratch {
-    /// The folder that only the dispatcher can reach.
+    /// The folder of the attempt, the dispatcher's own.
     pub(super) root: PathBuf,
-    level: Level,
+    /// It has no mount namespace: it sees the host's paths.
+    in_place: bool,
+    /// Log and work folder are in memory.
+    in_memory: bool,
+    /// The kept checkout that it works in.
+    pub(super) checkout: Option<Checkout>,
+    /// The kept cache.
+    pub(super) cache: Option<PathBuf>,
+    /// Where secrets lie that cannot have a mount of their own.
+    secrets: Option<TempDir>,
+}
+
+/// Where handlers of this level have their folders, as seen from the state folder.
+pub fn home(state: &StateDir, level: Level) -> PathBuf {
+    let others = rustix::process::geteuid().is_root() && level != Level::Isolated;
+    if others { state.open() } else { state.root().to_owned() }
+}
+
+/// The folder on the way to a place that keeps users other than its owner out.
+pub fn closed_above(place: &Path) -> Option<&Path> {
+    let closed = |folder: &&Path| fs::metadata(folder).is_ok_and(|found| found.mode() & 0o001 == 0);
+    place.ancestors().skip(1).filter(closed).last()
 }
 
 impl Scratch {
     pub(super) fn make(state: &StateDir, work: &Work, uid: Option<u32>) -> Result<Self, RunError> {
-        let root = state.run(work.id, work.attempt);
-        let scratch = Self { root, level: work.job.grant.level };
-        let wrap = |source| RunError::Prepare { path: scratch.root.clone(), source };
-        scratch.fill(work, uid).map_err(wrap)?;
+        let grant = &work.job.grant;
+        let home = home(state, grant.level);
+        let root = home.join("run").join(state.run(work.id, work.attempt).file_name().unwrap_or_default());
+        let in_place = grant.level != Level::Isolated;
+        let in_memory = !in_place && grant.limits.work <= grant.limits.memory / 2;
+        let mut scratch = Self { root, in_place, in_memory, checkout: None, cache: None, secrets: None };
+        let filled = scratch.fill(&home, work, uid);
+        filled.map_err(|source| RunError::Prepare { path: scratch.root.clone(), source })?;
         Ok(scratch)
     }
 
-    fn fill(&self, work: &Work, uid: Option<u32>) -> io::Result<()> {
+    fn fill(&mut self, home: &Path, work: &Work, uid: Option<u32>) -> io::Result<()> {
+        if self.in_place && uid.is_some() {
+            for folder in ["", "run", "checkouts", "caches"] {
+                passable(&home.join(folder))?;
+            }
+        }
         remove_tree(&self.root)?;
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.root)?;
-        let below = work.request_path.strip_prefix(&work.inbox).unwrap_or(&work.request_path).trim_start_matches('/');
-        if self.level == Level::None {
+        open_folder(&self.root, uid)?;
+        let job = &work.job;
+        if job.row.workspace == Workspace::Persistent {
+            self.checkout = Some(Checkout::prepare(home, job, uid, &work.snapshot.path)?);
+        } else if self.in_place {
             copy_tree(&work.snapshot.path, &self.repo())?;
-            put(&self.repo().join(&work.request_path), &work.request)?;
-            folder(&self.repo().join(&work.output).join(&work.place), uid)?;
+        }
+        if job.grant.limits.cache > 0 {
+            self.cache = Some(kept::cache(home, job, uid)?);
+        }
+        if self.in_place {
+            self.lay_out_in_place(work, uid)?;
         } else {
-            put(&self.root.join("requests").join(below), &work.request)?;
-            folder(&self.log(work), uid)?;
+            let below = work.request_path.strip_prefix(&work.inbox).unwrap_or(&work.request_path);
+            put(&self.root.join("requests").join(below.trim_start_matches('/')), &work.request)?;
+        }
+        if self.in_memory {
+            return Ok(());
+        }
+        if !self.in_place {
+            folder(&self.root.join("log"), uid)?;
         }
         folder(&self.work(), uid)?;
-        folder(&self.work().join("home"), uid)
+        folder(&self.work().join("home"), uid)?;
+        if self.in_place { folder(&self.work().join("tmp"), uid) } else { Ok(()) }
     }
 
+    /// The request and the log folder, where nothing can be mounted over the inbox's and the output's place.
+    fn lay_out_in_place(&mut self, work: &Work, uid: Option<u32>) -> io::Result<()> {
+        let repo = self.repo();
+        if self.checkout.is_some() {
+            // An earlier run could write here.
+            for place in [&work.inbox, &work.output] {
+                clear_way(&repo, Path::new(place))?;
+            }
+        }
+        put(&repo.join(&work.request_path), &work.request)?;
+        folder(&repo.join(&work.output).join(&work.place), uid)?;
+        if !work.secrets.is_empty() {
+            self.secrets = secrets_folder(uid)?;
+        }
+        Ok(())
+    }
+
+    /// The repository root, where the handler sees the host's paths.
     pub(super) fn repo(&self) -> PathBuf {
-        self.root.join("repo")
+        self.checkout.as_ref().map_or_else(|| self.root.join("repo"), |checkout| checkout.tree.clone())
     }
 
     pub(super) fn work(&self) -> PathBuf {
         self.root.join("work")
     }
 
+    /// The log folder on the host's disk.
     pub(super) fn log(&self, work: &Work) -> PathBuf {
-        match self.level {
-            Level::None => self.repo().join(&work.output).join(&work.place),
-            _ => self.root.join("log"),
+        if self.in_place { self.repo().join(&work.output).join(&work.place) } else { self.root.join("log") }
+    }
+
+    /// What has to be in memory, with the places where the handler sees it.
+    pub(super) fn in_memory(&self, work: &Work, at: &Path, log: &Path) -> Option<sandbox::Scratch> {
+        let limits = &work.job.grant.limits;
+        let named = |name: &str, place: Option<&Path>| (PathBuf::from(name), place.map(Path::to_owned));
+        self.in_memory.then(|| sandbox::Scratch {
+            bytes: limits.work + limits.artifacts,
+            folders: vec![named("log", Some(log)), named("work", Some(at)), named("work/home", None)],
+        })
+    }
+
+    /// Folders on a disk that the handler can fill.
+    pub(super) fn watched(&self, work: &Work) -> Vec<sandbox::Watched> {
+        let limits = &work.job.grant.limits;
+        let mut watched = Vec::new();
+        let mut watch = |limit, folder: PathBuf, bytes| watched.push(sandbox::Watched { limit, folder, bytes });
+        if !self.in_memory {
+            watch("work", self.work(), limits.work);
+            watch("artifacts", self.log(work), limits.artifacts.saturating_add(limits.work));
         }
+        if let Some(cache) = &self.cache {
+            watch("cache", cache.clone(), limits.cache);
+        }
+        if let Some(checkout) = &self.checkout {
+            watch("checkout", checkout.tree.clone(), limits.checkout);
+        }
+        watched
+    }
+
+    pub(super) fn secrets_dir(&self) -> PathBuf {
+        self.secrets.as_ref().map_or_else(|| self.root.join("secrets"), |folder| folder.path().to_owned())
+    }
+
+    /// Opens what the handler left: the folder that holds them, and the paths of log and work folder below it.
+    pub(super) fn left(&self, work: &Work, memory: Option<OwnedFd>) -> io::Result<Left> {
+        if self.in_memory {
+            // Without it the supervisor was killed, and with it went what it had: an empty folder stands for that.
+            let root = memory.map_or_else(|| open(&self.root), Ok)?;
+            return Ok(Left { root, log: "log".into(), work: "work".into() });
+        }
+        let home = self.root.parent().and_then(Path::parent).unwrap_or(&self.root);
+        let below = |path: PathBuf| path.strip_prefix(home).unwrap_or(&path).to_owned();
+        Ok(Left { root: open(home)?, log: below(self.log(work)), work: below(self.work()) })
     }
 
     /// What a failed run left is kept for a look; a success leaves nothing where the repository says so.
-    pub(super) fn clear(&self, whole: bool) {
+    pub(super) fn clear(&self, whole: bool, left: &Left) {
+        if self.in_memory && !whole {
+            for part in [&left.log, &left.work] {
+                let from = PathBuf::from(format!("/proc/self/fd/{}", left.root.as_raw_fd())).join(part);
+                if let Err(error) = copy_tree(&from, &self.root.join(part)) {
+                    tracing::warn!("keeping what is left of `{}`: {error}", self.root.display());
+                }
+            }
+        }
         let parts: &[&str] = if whole { &[""] } else { &["repo", "requests"] };
         for part in parts {
             let path = if part.is_empty() { self.root.clone() } else { self.root.join(part) };
@@ -76,14 +198,82 @@ impl Scratch {
     }
 }
 
-/// A folder that the handler's user may write in.
-fn folder(path: &Path, uid: Option<u32>) -> io::Result<()> {
+/// What a handler left behind.
+pub(super) struct Left {
+    /// Nobody but the dispatcher can put another folder in its place.
+    pub(super) root: OwnedFd,
+    /// The log folder, relative to it.
+    pub(super) log: PathBuf,
+    /// The work folder, relative to it.
+    pub(super) work: PathBuf,
+}
+
+fn open(path: &Path) -> io::Result<OwnedFd> {
+    Ok(openat2(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::empty())?)
+}
+
+/// A folder on a tmpfs that only the job's user can enter, gone when it is dropped.
+fn secrets_folder(uid: Option<u32>) -> io::Result<Option<TempDir>> {
+    const TMPFS_MAGIC: i64 = 0x0102_1994;
+    if rustix::fs::statfs(SHARED_MEMORY).map_or(0, |found| found.f_type as i64) != TMPFS_MAGIC {
+        return Ok(None);
+    }
+    let prefix = format!("{SECRETS_PREFIX}{}-", std::process::id());
+    let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(SHARED_MEMORY)?;
+    chown(folder.path(), uid, uid)?;
+    Ok(Some(folder))
+}
+
+/// Removes folders with secrets of dispatchers that were killed.
+pub fn sweep_secrets() {
+    let own = rustix::process::geteuid();
+    for entry in fs::read_dir(SHARED_MEMORY).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(SECRETS_PREFIX));
+        let Some(process) = rest.and_then(|rest| rest.split('-').next()) else { continue };
+        let ours = own.is_root() || entry.metadata().is_ok_and(|found| found.uid() == own.as_raw());
+        if ours && !Path::new("/proc").join(process).exists() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// A folder that the handler's user owns, with those above it.
+pub(super) fn folder(path: &Path, uid: Option<u32>) -> io::Result<()> {
     fs::create_dir_all(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o755))?;
-    match uid {
-        Some(uid) => std::os::unix::fs::chown(path, Some(uid), Some(uid)),
-        None => Ok(()),
+    chown(path, uid, uid)
+}
+
+/// A folder that everybody may go through and nobody else may list.
+fn passable(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o711).create(path)?;
+    // Whatever our umask is.
+    fs::set_permissions(path, Permissions::from_mode(0o711))
+}
+
+/// A folder of the dispatcher's that the handler's user may go through, and none of the others.
+pub(super) fn open_folder(path: &Path, uid: Option<u32>) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if uid.is_some() {
+        chown(path, None, uid)?;
+        fs::set_permissions(path, Permissions::from_mode(0o710))?;
     }
+    Ok(())
+}
+
+/// Removes what stands at a place, and whatever is no folder on the way to it.
+fn clear_way(root: &Path, place: &Path) -> io::Result<()> {
+    let mut path = root.to_path_buf();
+    for part in place.components() {
+        path.push(part);
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return fs::remove_file(&path),
+            Err(_) => return Ok(()),
+        }
+    }
+    remove_tree(&path)
 }
 
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -94,7 +284,7 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o644))
 }
 
-/// Copies a tree, links as links.
+/// Copies a tree, links as links; what is neither file nor folder nor link stays behind.
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -105,18 +295,18 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
             copy_tree(&source, &target)?;
         } else if kind.is_symlink() {
             std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
-        } else {
+        } else if kind.is_file() {
             fs::copy(&source, &target)?;
-            // A snapshot is read-only for everybody; a private copy belongs to the run.
+            // A snapshot is read-only for everybody; a private copy belongs to the run. No copy gives anybody another's rights.
             let mode = entry.metadata()?.permissions().mode();
-            fs::set_permissions(&target, Permissions::from_mode(mode | 0o200))?;
+            fs::set_permissions(&target, Permissions::from_mode((mode & 0o777) | 0o200))?;
         }
     }
     Ok(())
 }
 
 /// Removes a tree in which a handler may have taken its own folders' rights away.
-fn remove_tree(path: &Path) -> io::Result<()> {
+pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -225,6 +225,9 @@ impl Cell<'_> {
             stdin: Vec::new(),
             mounts: if isolated { vec![mount("repo", false), mount("work", true)] } else { Vec::new() },
             empty_dirs: Vec::new(),
+            scratch: None,
+            refresh: None,
+            watched: Vec::new(),
             uid,
             secrets: Vec::new(),
             secrets_dir: if isolated { PathBuf::from("/run/secrets") } else { scratch.path("secrets") },
@@ -309,8 +312,14 @@ mod tests {
     #[test]
     fn getting_out_is_a_failure_and_network_is_no_way_out_where_it_is_granted() {
         let host = Host { file: crate::policy::HostFile::default(), sha256: None, node: "n".into(), jobs: 1 };
-        let ending =
-            Ending { cause: Cause::Exited(0), timed_out: false, stopped: false, oom: false, layers: vec!["x".into()] };
+        let ending = Ending {
+            cause: Cause::Exited(0),
+            timed_out: false,
+            stopped: false,
+            oom: false,
+            over: None,
+            layers: vec!["x".into()],
+        };
         let state = |network, output: &[u8]| {
             let cell = Cell { level: Level::Isolated, network, host: &host, keeper: Path::new("/x") };
             cell.verdict("sandbox", &ending, &Heard::read(output), &|words| Probe::failed("sandbox", words)).state

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -35,6 +36,8 @@ impl World {
         for name in ["home", "tmp", "bin", "clone"] {
             fs::create_dir(folder.path().join(name))?;
         }
+        // Handlers without a view of their own write there, as root's slot users.
+        fs::set_permissions(folder.path().join("tmp"), fs::Permissions::from_mode(0o1777))?;
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dispatch"), folder.path().join("bin/dispatch"))?;
         let world = Self { folder };
         world.write_host("")?;

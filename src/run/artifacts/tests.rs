@@ -1,6 +1,7 @@
 //! What a hostile folder can hold, and what comes of it.
 
 use super::*;
+use rustix::fs::CWD;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -40,9 +41,9 @@ impl Bench {
     }
 
     fn collect(&self) -> Collected {
-        let root = self.folder.path().join("work");
+        let root = File::open(self.folder.path().join("work")).expect("open");
         let collection = Collection {
-            root: &root,
+            root: root.as_fd(),
             folder: Path::new("logs/a"),
             into: &self.spool(),
             bytes_max: self.bytes_max,
@@ -340,9 +341,10 @@ fn what_is_exchanged_after_the_look_is_not_opened() {
 fn a_file_that_changes_while_it_is_read_is_not_kept() {
     let bench = Bench::new();
     let path = bench.put("file", "12345");
-    let root = bench.folder.path().join("work");
+    let root = File::open(bench.folder.path().join("work")).expect("open");
     let into = bench.spool();
-    let collection = Collection { root: &root, folder: Path::new("logs/a"), into: &into, bytes_max: 100, owner: None };
+    let collection =
+        Collection { root: root.as_fd(), folder: Path::new("logs/a"), into: &into, bytes_max: 100, owner: None };
     let walk = Walk {
         collection: &collection,
         secrets: &bench.secrets,

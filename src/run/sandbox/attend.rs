@@ -4,7 +4,7 @@
 //! ending means.
 
 use std::io::{self, PipeReader, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,16 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::wire::{self, Report};
-use super::{Control, Limits, Stream};
+use super::{Control, Limits, Stream, Watched, usage};
 
 /// How long the kernel may take to end what was killed. Longer means that a process hangs inside it.
 const KILL_WAIT: Duration = Duration::from_mins(1);
 /// What is read at a time.
 const CHUNK_BYTES: usize = 64 << 10;
+/// How often watched folders are measured, where measuring takes next to nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Of a worker's time this share at most goes into measuring.
+const LOOK_SHARE: u32 = 20;
 /// The most that a pipe may hold (its size is the handler's to choose) when the job has gone.
 const REST_BYTES_MAX: usize = 4 << 20;
 
@@ -35,6 +39,10 @@ pub(super) struct Seen {
     pub report: Option<Report>,
     pub timed_out: bool,
     pub stopped: bool,
+    /// The limit of a watched folder that was exceeded.
+    pub over: Option<&'static str>,
+    /// The job's file system in memory, which lasts as long as this.
+    pub scratch: Option<OwnedFd>,
 }
 
 /// How far the ending of a job has gone, and when the next step is due.
@@ -48,6 +56,7 @@ enum Phase {
 pub(super) fn attend(
     ends: Ends,
     limits: &Limits,
+    watched: &[Watched],
     sink: &mut dyn FnMut(Stream, &[u8]),
     wanted: &Control,
 ) -> io::Result<Seen> {
@@ -60,9 +69,17 @@ pub(super) fn attend(
         grace: limits.grace,
         sink,
         buffer: vec![0; CHUNK_BYTES],
+        watched,
+        look: (!watched.is_empty()).then(|| Instant::now() + LOOK_EVERY),
     };
-    let (mut timed_out, mut stopped) = (false, false);
+    let (mut timed_out, mut stopped, mut over) = (false, false, None);
     loop {
+        if over.is_none()
+            && let Some(limit) = job.look()
+        {
+            over = Some(limit);
+            job.kill();
+        }
         if job.due.is_some_and(|due| due <= Instant::now()) {
             match job.phase {
                 Phase::Running => {
@@ -92,7 +109,9 @@ pub(super) fn attend(
             // An error is the same as silence: pid 1 was ended in the middle of a word.
             let report = wire::receive(&job.control).ok().flatten();
             job.read_rest();
-            return Ok(Seen { report: report.map(|(report, _)| report), timed_out, stopped });
+            let (report, scratch) =
+                report.map(|(report, descriptors)| (report, descriptors.into_iter().next())).unzip();
+            return Ok(Seen { report, timed_out, stopped, over, scratch: scratch.flatten() });
         }
     }
 }
@@ -105,6 +124,9 @@ struct Attended<'a> {
     grace: Duration,
     sink: &'a mut dyn FnMut(Stream, &[u8]),
     buffer: Vec<u8>,
+    watched: &'a [Watched],
+    /// When the watched folders are measured next.
+    look: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -126,6 +148,18 @@ impl Attended<'_> {
         self.say(wire::KILL);
         self.phase = Phase::Killed;
         self.due = Instant::now().checked_add(KILL_WAIT);
+    }
+
+    /// The limit of a folder that has grown too large.
+    fn look(&mut self) -> Option<&'static str> {
+        let began = Instant::now();
+        if self.look.is_none_or(|due| due > began) {
+            return None;
+        }
+        let grown = |watched: &&Watched| usage::bytes_below(&watched.folder, watched.bytes) > watched.bytes;
+        let over = self.watched.iter().find(grown);
+        self.look = Some(Instant::now() + LOOK_EVERY.max(began.elapsed() * LOOK_SHARE));
+        over.map(|watched| watched.limit)
     }
 
     fn say(&self, word: u8) {
@@ -157,7 +191,11 @@ impl Attended<'_> {
                 watched.push(readable(pipe.as_fd()));
             }
         }
-        match poll(&mut watched, until(self.due)) {
+        let due = match (self.due, self.look) {
+            (Some(due), Some(look)) => Some(due.min(look)),
+            (due, look) => due.or(look),
+        };
+        match poll(&mut watched, until(due)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }

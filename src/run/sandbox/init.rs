@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, chown, fchown};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -29,7 +29,7 @@ use nix::unistd::{Gid, Pid, Uid, geteuid, setgroups, setresgid, setresuid, setsi
 use seccompiler::sock_filter;
 
 use super::wire::{self, Fault, Job, Plan, Report, Step};
-use super::{root, tree};
+use super::{refresh, root, tree};
 
 /// What a shell shows for SIGKILL; nobody is left to see it.
 const ABANDONED: i32 = 137;
@@ -39,18 +39,25 @@ const OOM_SCORE: &str = "500";
 
 /// Runs the one job of this process and ends it.
 pub(super) fn main(plan: &Plan, control: &UnixStream, program: &[sock_filter]) -> ! {
-    let report = match attempt(plan, control, program) {
+    let mut scratch = None;
+    let report = match attempt(plan, control, program, &mut scratch) {
         Ok(Some(report)) => report,
         Ok(None) => std::process::exit(ABANDONED),
         Err(fault) => Report::Fault(fault),
     };
+    let scratch: Vec<BorrowedFd<'_>> = scratch.iter().map(AsFd::as_fd).collect();
     // Whoever does not listen any more has gone.
-    let _ = wire::send(control, &report, &[]);
+    let _ = wire::send(control, &report, &scratch);
     std::process::exit(0)
 }
 
 /// `None` when the dispatcher has gone. The locks are released on return, when everything else has ended.
-fn attempt(plan: &Plan, control: &UnixStream, program: &[sock_filter]) -> Result<Option<Report>, Fault> {
+fn attempt(
+    plan: &Plan,
+    control: &UnixStream,
+    program: &[sock_filter],
+    scratch: &mut Option<OwnedFd>,
+) -> Result<Option<Report>, Fault> {
     let received = wire::receive::<Job>(control).step("process", || "reading the job".into())?;
     let Some((job, descriptors)) = received else {
         return Ok(None);
@@ -68,12 +75,17 @@ fn attempt(plan: &Plan, control: &UnixStream, program: &[sock_filter]) -> Result
     }
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let (layers, _secrets) = if plan.isolated {
-        (isolate(plan, &job, program)?, None)
+        (isolate(plan, &job, program, scratch)?, None)
     } else {
         (supervise_only(&job)?, Some(SecretFiles::write(&job)?))
     };
     if job.argv.is_empty() {
         return Ok(Some(Report::Ready(layers)));
+    }
+    if let Some(refresh) = &job.refresh
+        && let Err(error) = refresh::bring_up(refresh)
+    {
+        return Ok(Some(Report::NotStarted(format!("bringing the checkout up: {error}"))));
     }
     let brood = match Brood::start(plan, &job, [stdin, stdout, stderr])? {
         Ok(brood) => brood,
@@ -89,7 +101,12 @@ fn attempt(plan: &Plan, control: &UnixStream, program: &[sock_filter]) -> Result
 }
 
 /// Everything of `isolated`. What the caller may still do afterwards is what a handler may do.
-fn isolate(plan: &Plan, job: &Job, program: &[sock_filter]) -> Result<Vec<String>, Fault> {
+fn isolate(
+    plan: &Plan,
+    job: &Job,
+    program: &[sock_filter],
+    scratch: &mut Option<OwnedFd>,
+) -> Result<Vec<String>, Fault> {
     let pid = std::process::id();
     if pid != 1 {
         return Err(format!("is {pid}")).step("namespace.pid", || "own pid".into());
@@ -99,7 +116,7 @@ fn isolate(plan: &Plan, job: &Job, program: &[sock_filter]) -> Result<Vec<String
         .step("namespace.mount", || "unshare for the job".into())?;
     let as_root = geteuid().is_root();
     let user = job.uid.unwrap_or(geteuid().as_raw());
-    root::assemble(job, plan.network, user, as_root)?;
+    *scratch = root::assemble(job, plan.network, user, as_root)?;
     fs::write("/proc/self/oom_score_adj", OOM_SCORE).step("proc", || "oom_score_adj".into())?;
     let _ = setsid();
     limit(job, true)?;
@@ -173,9 +190,9 @@ fn limit(job: &Job, isolated: bool) -> Result<(), Fault> {
 fn landlock(plan: &Plan, job: &Job) -> Result<bool, landlock::RulesetError> {
     let abi = ABI::V7;
     let fixed = ["/tmp", "/dev/shm", "/dev/null", "/dev/zero", "/dev/full", "/proc/self"];
-    let granted = job.mounts.iter().filter(|granted| granted.writable);
-    let writable: Vec<PathBuf> =
-        fixed.iter().map(PathBuf::from).chain(granted.map(|granted| granted.target.clone())).collect();
+    let granted = job.mounts.iter().filter(|granted| granted.writable).map(|granted| &granted.target);
+    let own = job.scratch.iter().flat_map(|scratch| &scratch.folders).filter_map(|(_, place)| place.as_ref());
+    let writable: Vec<PathBuf> = fixed.iter().map(PathBuf::from).chain(granted.chain(own).cloned()).collect();
     let mut ruleset =
         Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(abi))?;
     if !plan.network {

@@ -30,17 +30,20 @@ mod filter;
 mod init;
 mod keeper;
 mod mounts;
+mod refresh;
 mod refusal;
 mod root;
 mod slot;
 mod tree;
 mod unavailable;
+mod usage;
 mod wire;
 
 pub use cgroup::sweep;
 pub use keeper::keeper_main;
 pub use slot::{RunError, Slot};
 pub use unavailable::Unavailable;
+pub use usage::bytes_below;
 
 use crate::job::Level;
 
@@ -79,6 +82,12 @@ pub struct Launch {
     pub mounts: Vec<Mount>,
     /// Places that are an empty read-only folder but for the mounts below them. Each is made before the first of those. Only at `isolated`.
     pub empty_dirs: Vec<PathBuf>,
+    /// Folders of its own in memory, of a size that cannot be exceeded. Only at `isolated`.
+    pub scratch: Option<Scratch>,
+    /// Brought up as the job's user, within the finished walls, before the handler starts.
+    pub refresh: Option<Refresh>,
+    /// Folders on a disk that it can write, each with the size at which the job is ended.
+    pub watched: Vec<Watched>,
     /// The user to run as, with a group of the same number; never 0. As root `isolated` needs one, and at `none` `None` means the dispatcher's
     /// user. An ordinary user can only run as itself.
     pub uid: Option<u32>,
@@ -101,6 +110,39 @@ pub struct Mount {
     pub target: PathBuf,
     /// Whether the job may write, as far as file modes let its user.
     pub writable: bool,
+}
+
+/// A file system in memory that lasts as long as the job, and as long as somebody holds [`Slot::take_scratch`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Scratch {
+    /// All that fits in.
+    pub bytes: u64,
+    /// Folders in it, parents first, that the job's user owns. Those with a place are mounted there, after `mounts`.
+    pub folders: Vec<(PathBuf, Option<PathBuf>)>,
+}
+
+/// A checkout to bring to the state of another folder. Both as the handler sees them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refresh {
+    /// What it is to be like.
+    pub from: PathBuf,
+    /// The checkout.
+    pub to: PathBuf,
+    /// Relative paths that are left alone: something is mounted there.
+    pub except: Vec<PathBuf>,
+    /// Relative paths of files that an earlier state had and this one has not.
+    pub gone: Vec<PathBuf>,
+}
+
+/// A folder that is measured while a job runs.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// The limit's name, for [`Ending::over`].
+    pub limit: &'static str,
+    /// Where it is, on the host.
+    pub folder: PathBuf,
+    /// The most that it may hold, on the disk.
+    pub bytes: u64,
 }
 
 /// What a job may use. For the numbers 0 means: not limited here.
@@ -144,6 +186,8 @@ pub struct Ending {
     pub stopped: bool,
     /// The kernel ended one of its processes for want of memory.
     pub oom: bool,
+    /// It was ended because a [`Watched`] folder had grown beyond this limit.
+    pub over: Option<&'static str>,
     /// The layers that were active, as in [`Slot::layers`].
     pub layers: Vec<String>,
 }

@@ -49,6 +49,9 @@ pub(super) fn refusal(setup: &SlotSetup, launch: &Launch) -> Option<String> {
         _ => {}
     }
     let mounts = launch.mounts.len() + launch.empty_dirs.len();
+    if !isolated && launch.scratch.is_some() {
+        return Some("without a mount namespace there is no file system of its own".into());
+    }
     if !isolated && mounts > 0 {
         return Some("without a mount namespace nothing can be mounted".into());
     }
@@ -70,6 +73,9 @@ mod tests {
             stdin: Vec::new(),
             mounts: Vec::new(),
             empty_dirs: Vec::new(),
+            scratch: None,
+            refresh: None,
+            watched: Vec::new(),
             uid: Some(if geteuid().is_root() { 60720 } else { geteuid().as_raw() }),
             secrets: Vec::new(),
             secrets_dir: "/run/secrets".into(),

@@ -9,17 +9,17 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, fchown, symlink};
+use std::os::unix::fs::{OpenOptionsExt, chown, fchown, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::pivot_root;
-use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, unlinkat};
 
-use super::Mount;
 use super::mounts::MountTable;
 use super::wire::{Fault, Job, Step};
+use super::{Mount, Scratch};
 
 const NONE: Option<&str> = None;
 const LAYER: &str = "root";
@@ -39,7 +39,7 @@ pub(super) fn prepare() -> Result<(), Fault> {
     let all = MsFlags::MS_REC | MsFlags::MS_SLAVE;
     mount(NONE, "/", NONE, all, NONE).step(LAYER, || "detaching mounts from the host's".into())?;
     tmpfs(Path::new("/tmp"), SAFE, "mode=700,size=1m")?;
-    for folder in ["/tmp/host", "/tmp/view", "/tmp/new"] {
+    for folder in ["/tmp/host", "/tmp/view", "/tmp/new", "/tmp/scratch"] {
         make_folder(Path::new(folder))?;
     }
     pivot_root("/tmp", "/tmp/host").step(LAYER, || "pivot_root".into())?;
@@ -86,12 +86,13 @@ fn prepare_devices() -> Result<(), Fault> {
 }
 
 /// In pid 1 of a job, in its own mount namespace: builds the job's root and moves into it. The host's tree is gone afterwards.
-/// `user` is who the job will be.
-pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Result<(), Fault> {
+/// `user` is who the job will be. What it returns keeps the job's scratch alive.
+pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Result<Option<OwnedFd>, Fault> {
     let new = Path::new("/new");
     tmpfs(new, SAFE, "mode=755,size=4m")?;
     let host = Host::open()?;
-    let tree = Tree::open("/new")?;
+    let mut tree = Tree::open("/new")?;
+    tree.ours = job.refresh.as_ref().map(|refresh| refresh.to.clone());
     share_view(new)?;
     write_etc(&new.join("etc"), &host, job, network, user)?;
 
@@ -100,39 +101,82 @@ pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Re
     }
     let flags = SAFE | MsFlags::MS_NOEXEC;
     mount(Some("proc"), &new.join("proc"), Some("proc"), flags, NONE).step("proc", || "mounting /proc".into())?;
-    let bytes = job.limits.tmp.max(PAGE_BYTES);
-    let inodes = (bytes / PAGE_BYTES).clamp(1024, 1 << 20);
-    let options = format!("mode=1777,size={bytes},nr_inodes={inodes}");
+    let options = format!("mode=1777,{}", sized(job.limits.tmp));
     tmpfs(&new.join("tmp"), SAFE, &options)?;
     tmpfs(&new.join("dev/shm"), SAFE, &options)?;
 
-    let mut empty: Vec<&PathBuf> = Vec::new();
-    let make_empty = |place: &PathBuf| {
-        let target = tree.folder(place)?;
-        tmpfs(&target.by_descriptor(), SAFE, "mode=755,size=1m")
-    };
+    let mut empty = EmptyDirs { wanted: &job.empty_dirs, made: Vec::new(), tree: &tree };
     for granted in &job.mounts {
-        for place in &job.empty_dirs {
-            if granted.target.starts_with(place) && !empty.contains(&place) {
-                make_empty(place)?;
-                empty.push(place);
-            }
-        }
+        empty.make_above(&granted.target)?;
         bind_granted(&host, &tree, granted)?;
     }
-    for place in &job.empty_dirs {
-        if !empty.contains(&place) {
-            make_empty(place)?;
-            empty.push(place);
-        }
-    }
-    for place in empty {
-        remount(&inside(new, place), READ_ONLY)?;
-    }
+    let scratch = job.scratch.as_ref();
+    let scratch = scratch.map(|scratch| make_scratch(scratch, &mut empty, as_root.then_some(user))).transpose()?;
+    empty.finish()?;
     if !job.secrets.is_empty() {
         write_secrets(&tree, job, as_root.then_some(user))?;
     }
-    move_in(new)
+    move_in(new)?;
+    Ok(scratch)
+}
+
+/// The job's file system in memory, outside its view but for the folders that have a place in it.
+fn make_scratch(scratch: &Scratch, empty: &mut EmptyDirs<'_>, owner: Option<u32>) -> Result<OwnedFd, Fault> {
+    const LAYER: &str = "scratch";
+    let root = Path::new("/scratch");
+    tmpfs(root, SAFE, &format!("mode=755,{}", sized(scratch.bytes)))?;
+    for (name, place) in &scratch.folders {
+        let folder = root.join(name);
+        let doing = || format!("making {}", folder.display());
+        fs::create_dir(&folder).step(LAYER, doing)?;
+        chown(&folder, owner, owner).step(LAYER, doing)?;
+        if let Some(place) = place {
+            empty.make_above(place)?;
+            let target = empty.tree.folder(place)?;
+            mount(Some(&folder), &target.by_descriptor(), NONE, MsFlags::MS_BIND, NONE).step(LAYER, doing)?;
+        }
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(root, flags, Mode::empty()).step(LAYER, || "opening it".into())
+}
+
+/// Mount options for so many bytes, and not endlessly many empty files.
+fn sized(bytes: u64) -> String {
+    let bytes = bytes.max(PAGE_BYTES);
+    let inodes = (bytes / PAGE_BYTES).clamp(1024, 1 << 20);
+    format!("size={bytes},nr_inodes={inodes}")
+}
+
+/// Places that show nothing but what is mounted below them.
+struct EmptyDirs<'a> {
+    wanted: &'a [PathBuf],
+    made: Vec<&'a PathBuf>,
+    tree: &'a Tree,
+}
+
+impl EmptyDirs<'_> {
+    /// Makes those that something is about to be mounted below.
+    fn make_above(&mut self, target: &Path) -> Result<(), Fault> {
+        self.make(|place| target.starts_with(place))
+    }
+
+    /// Makes the rest, and all read-only.
+    fn finish(mut self) -> Result<(), Fault> {
+        self.make(|_| true)?;
+        let made = self.made.iter();
+        made.map(|place| remount(&inside(&self.tree.root, place), READ_ONLY)).collect()
+    }
+
+    fn make(&mut self, which: impl Fn(&Path) -> bool) -> Result<(), Fault> {
+        for place in self.wanted.iter().filter(|place| which(place)) {
+            if !self.made.contains(&place) {
+                let target = self.tree.folder(place)?;
+                tmpfs(&target.by_descriptor(), SAFE, "mode=755,size=1m")?;
+                self.made.push(place);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn move_in(new: &Path) -> Result<(), Fault> {
@@ -320,6 +364,8 @@ impl Host {
 struct Tree {
     root: PathBuf,
     descriptor: OwnedFd,
+    /// A checkout in which an earlier run may have put anything in the way of a place to mount on.
+    ours: Option<PathBuf>,
 }
 
 /// A place in it to mount on.
@@ -333,7 +379,7 @@ impl Place {
 
 impl Tree {
     fn open(root: &str) -> Result<Self, Fault> {
-        Ok(Self { root: root.into(), descriptor: open_folder(root)? })
+        Ok(Self { root: root.into(), descriptor: open_folder(root)?, ours: None })
     }
 
     fn folder(&self, path: &Path) -> Result<Place, Fault> {
@@ -357,13 +403,21 @@ impl Tree {
     /// Walks down one name at a time, makes what is missing, follows no symbolic link.
     fn walk(&self, path: &Path) -> io::Result<Place> {
         let mut here = self.descriptor.try_clone()?;
+        let mut walked = PathBuf::from("/");
         for component in path.components() {
             let name = match component {
                 Component::RootDir | Component::CurDir => continue,
                 Component::Normal(name) => Path::new(name),
                 _ => return Err(io::ErrorKind::InvalidInput.into()),
             };
-            here = match step_into(&here, name, OFlags::DIRECTORY) {
+            let in_the_way = self.ours.as_ref().is_some_and(|ours| walked.starts_with(ours));
+            walked.push(name);
+            let mut stepped = step_into(&here, name, OFlags::DIRECTORY);
+            if in_the_way && matches!(stepped, Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR)) {
+                unlinkat(&here, name, AtFlags::empty())?;
+                stepped = Err(rustix::io::Errno::NOENT);
+            }
+            here = match stepped {
                 Err(rustix::io::Errno::NOENT) => {
                     mkdirat(&here, name, Mode::from_raw_mode(0o755))?;
                     step_into(&here, name, OFlags::DIRECTORY)?

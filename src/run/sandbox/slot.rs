@@ -35,6 +35,7 @@ pub struct Slot {
     cgroup: Option<Cgroup>,
     setup: SlotSetup,
     layers: Vec<String>,
+    scratch: Option<OwnedFd>,
 }
 
 /// Why a job has no [`Ending`]. What it had started is gone, but for [`RunError::Stuck`].
@@ -90,6 +91,7 @@ impl Slot {
             cgroup: setup.cgroup_name.as_deref().map(Cgroup::create),
             setup: setup.clone(),
             layers: Vec::new(),
+            scratch: None,
         };
         slot.revive()?;
         Ok(slot)
@@ -101,11 +103,16 @@ impl Slot {
         &self.layers
     }
 
+    /// The last job's [`super::Scratch`], to be read once the job has gone; `None` where it had none or its supervisor was killed.
+    pub fn take_scratch(&mut self) -> Option<OwnedFd> {
+        self.scratch.take()
+    }
+
     /// Runs a job to its end, hands its output to `sink` as it comes, and returns when nothing of it runs any more. What `sink` does not take
     /// holds the job up. A keeper that has been killed since the last job is started again.
     pub fn run(
         &mut self,
-        launch: Launch,
+        mut launch: Launch,
         sink: &mut dyn FnMut(Stream, &[u8]),
         control: &Control,
     ) -> Result<Ending, RunError> {
@@ -115,9 +122,11 @@ impl Slot {
         }
         let oom_kills_before = self.oom_kills();
         let limits = launch.limits.clone();
+        let watched = std::mem::take(&mut launch.watched);
+        self.scratch = None;
         // Ours stay open until we return: should pid 1 of the job be killed, the locks outlive it.
         let (ends, _locks) = self.hand_over(launch)?;
-        let seen = match attend::attend(ends, &limits, sink, control) {
+        let seen = match attend::attend(ends, &limits, &watched, sink, control) {
             Ok(seen) => seen,
             Err(source) => {
                 // Waiting for it would be waiting for what did not end.
@@ -145,7 +154,9 @@ impl Slot {
                 Cause::Signaled(nix::libc::SIGKILL)
             }
         };
-        Ok(Ending { cause, timed_out: seen.timed_out, stopped: seen.stopped, oom, layers: self.layers.clone() })
+        self.scratch = seen.scratch;
+        let Seen { timed_out, stopped, over, .. } = seen;
+        Ok(Ending { cause, timed_out, stopped, oom, over, layers: self.layers.clone() })
     }
 
     /// Asks the keeper for a pid 1 and sends it the job.
@@ -171,6 +182,8 @@ impl Slot {
             cwd: launch.cwd,
             mounts: launch.mounts,
             empty_dirs: launch.empty_dirs,
+            scratch: launch.scratch,
+            refresh: launch.refresh,
             uid,
             secrets: launch.secrets,
             secrets_dir: launch.secrets_dir,
@@ -250,6 +263,8 @@ impl Slot {
             cwd: "/".into(),
             mounts: Vec::new(),
             empty_dirs: Vec::new(),
+            scratch: None,
+            refresh: None,
             uid,
             secrets: Vec::new(),
             secrets_dir: "/run/secrets".into(),

@@ -17,7 +17,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Limits, Mount};
+use super::{Limits, Mount, Refresh, Scratch};
 
 /// The most descriptors that one message carries.
 pub(super) const DESCRIPTORS_MAX: usize = 64;
@@ -44,6 +44,8 @@ pub(super) struct Job {
     pub cwd: PathBuf,
     pub mounts: Vec<Mount>,
     pub empty_dirs: Vec<PathBuf>,
+    pub scratch: Option<Scratch>,
+    pub refresh: Option<Refresh>,
     pub uid: Option<u32>,
     pub secrets: Vec<(String, Vec<u8>)>,
     pub secrets_dir: PathBuf,
