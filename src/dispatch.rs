@@ -33,7 +33,7 @@ use crate::event::Event;
 use crate::host::Host;
 use crate::id::RequestId;
 use crate::inbox::Entry;
-use crate::job::{Introduced, Job, Level};
+use crate::job::{Introduced, Job, Level, Network};
 use crate::journal::{Entry as Step, Journal};
 use crate::lock::Instance;
 use crate::outcome::{Attempt, Outcome};
@@ -189,7 +189,7 @@ pub struct Dispatcher {
     push_again: Option<Duration>,
     /// Nothing has ever reached this remote: one record goes ahead alone.
     unproven: bool,
-    layers: HashMap<(Level, bool), Result<(), String>>,
+    layers: HashMap<(Level, Network), Result<(), String>>,
     recovered: bool,
     /// Started before and kept from its next attempt by something that may not pass by itself.
     stalled: BTreeSet<RequestId>,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::request::Request;
@@ -198,7 +198,7 @@ pub enum Workspace {
 }
 
 /// How far a handler is kept from the machine, weakest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// A process group, a timeout, a scrubbed environment and capped output.
@@ -227,7 +227,7 @@ impl Level {
 }
 
 /// What a handler may reach over the network.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
     /// Nothing, not even the host's loopback.
@@ -235,7 +235,7 @@ pub enum Network {
     None,
     /// All that the host reaches.
     Host,
-    /// TCP connects to these ports.
+    /// The host's network, with TCP connects to these ports only, and no TCP port to listen on. UDP is not narrowed.
     Tcp(Vec<u16>),
 }
 

@@ -138,6 +138,9 @@ fn full(fields: &mut Fields<'_>, kind: &str, config: &RepoConfig) -> Row {
         fields
             .fault("env", format!("`{name}` is a secret and a variable: with `secrets_env` one would hide the other"));
     }
+    if row.sandbox.level == Level::None && matches!(row.sandbox.network, Network::Tcp(_)) {
+        fields.fault("sandbox", "`network: {tcp: …}` needs level isolated or confined: at none nothing narrows it");
+    }
     not_yet(fields, &row);
     row
 }
@@ -147,12 +150,9 @@ fn not_yet(fields: &mut Fields<'_>, row: &Row) {
     if !fields.is_sound() {
         return;
     }
-    let sandbox = fields.pointer_to("sandbox");
     let asked = [
         (!row.then.is_empty(), fields.pointer_to("then"), "`then`"),
         (row.publish != Publish::Full, fields.pointer_to("publish"), "`publish` other than full"),
-        (row.sandbox.level == Level::Confined, fields::pointer(&sandbox, "level"), "`level: confined`"),
-        (matches!(row.sandbox.network, Network::Tcp(_)), fields::pointer(&sandbox, "network"), "`network: {tcp: …}`"),
     ];
     for (_, pointer, what) in asked.iter().filter(|(asked, ..)| *asked) {
         fields.push_at("E0590", pointer, format!("not yet: {what} is not supported by this version"));

@@ -21,7 +21,9 @@ use tempfile::TempDir;
 /// Longer than anything takes on a machine that is merely busy.
 const DEADLINE: Duration = Duration::from_mins(2);
 const UID: u32 = 60720;
-const BOTH: [Level; 2] = [Level::None, Level::Isolated];
+const ALL: [Level; 3] = [Level::None, Level::Confined, Level::Isolated];
+/// Those that have walls.
+const WALLED: [Level; 2] = [Level::Confined, Level::Isolated];
 
 fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
@@ -84,12 +86,17 @@ impl Bench {
             env: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into())],
             cwd: if isolated { "/work".into() } else { self.work() },
             stdin: Vec::new(),
-            mounts: if isolated { vec![mount(&self.work(), "/work", true)] } else { Vec::new() },
+            mounts: match self.level {
+                Level::Isolated => vec![mount(&self.work(), "/work", true)],
+                Level::Confined => vec![shown(&self.work(), true)],
+                Level::None => Vec::new(),
+            },
             empty_dirs: Vec::new(),
             scratch: None,
             refresh: None,
             watched: Vec::new(),
             uid: is_root().then_some(UID),
+            tcp_ports: None,
             secrets: Vec::new(),
             secrets_dir: "/run/secrets".into(),
             limits: Limits {
@@ -154,6 +161,11 @@ fn mount(source: &Path, target: &str, writable: bool) -> Mount {
     Mount { source: source.into(), target: target.into(), writable }
 }
 
+/// Granted where it lies.
+fn shown(path: &Path, writable: bool) -> Mount {
+    Mount { source: path.into(), target: path.into(), writable }
+}
+
 /// Waits until nobody holds the lock. Not at once: a child that another test is starting has copies of our descriptors until it executes.
 fn wait_unlocked(path: &Path) {
     let (says, hears) = mpsc::channel();
@@ -172,7 +184,7 @@ fn is_locked(path: &Path) -> bool {
 
 #[test]
 fn exit_codes_and_signals_come_back() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         for code in [0, 1, 77, 255] {
             assert_eq!(bench.sh(&format!("exit {code}")).ending.cause, Cause::Exited(code));
@@ -183,7 +195,7 @@ fn exit_codes_and_signals_come_back() {
 
 #[test]
 fn a_command_that_cannot_start_says_why() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let mut launch = bench.script("");
         launch.argv = vec!["/nonexistent/command".into()];
@@ -202,7 +214,7 @@ fn a_command_that_cannot_start_says_why() {
 
 #[test]
 fn a_timeout_that_is_honoured_leaves_the_handlers_own_code() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let mut launch = bench.script("trap 'echo bye; exit 3' TERM; while :; do sleep 0.01; done");
         launch.limits.timeout = Duration::from_millis(300);
@@ -215,7 +227,7 @@ fn a_timeout_that_is_honoured_leaves_the_handlers_own_code() {
 
 #[test]
 fn who_ignores_term_is_killed_after_the_grace() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let mut launch = bench.script("trap '' TERM; (trap '' TERM; sleep 100000) & wait; sleep 100000");
         launch.limits.timeout = Duration::from_millis(50);
@@ -228,7 +240,7 @@ fn who_ignores_term_is_killed_after_the_grace() {
 
 #[test]
 fn stop_terminates_and_kill_kills() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let control = Control::new().unwrap();
         let script = "trap 'exit 4' TERM; echo up; while :; do sleep 0.01; done";
@@ -252,7 +264,7 @@ fn stop_terminates_and_kill_kills() {
 
 #[test]
 fn a_control_that_was_stopped_before_stops_at_once() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let control = Control::new().unwrap();
         control.kill();
@@ -265,7 +277,7 @@ fn a_control_that_was_stopped_before_stops_at_once() {
 
 #[test]
 fn standard_input_arrives_whole() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let mut launch = bench.script("cat");
         launch.stdin = (0..1 << 20).map(|byte: u32| b'a' + (byte % 23) as u8).collect();
@@ -278,7 +290,7 @@ fn standard_input_arrives_whole() {
 
 #[test]
 fn both_streams_are_told_apart_and_can_be_opened_again() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let ran = bench.sh("echo out; echo err >&2; echo again > /dev/stdout; echo more > /dev/stderr");
         assert_eq!(ran.stdout, "out\nagain\n");
@@ -288,7 +300,7 @@ fn both_streams_are_told_apart_and_can_be_opened_again() {
 
 #[test]
 fn much_output_comes_whole() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let ran = bench.sh("head -c 3000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero >&2");
         assert_eq!((ran.stdout.len(), ran.stderr.len()), (3_000_000, 3_000_000));
@@ -297,7 +309,7 @@ fn much_output_comes_whole() {
 
 #[test]
 fn the_environment_and_descriptors_are_what_was_asked_for() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let mut launch = bench.script("");
         launch.argv = vec!["env".into()];
@@ -317,7 +329,7 @@ fn the_environment_and_descriptors_are_what_was_asked_for() {
 
 #[test]
 fn the_working_folder_is_the_one_asked_for() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let launch = bench.script("pwd; echo x > made");
         let cwd = launch.cwd.clone();
@@ -328,10 +340,10 @@ fn the_working_folder_is_the_one_asked_for() {
 
 #[test]
 fn secrets_are_private_files_that_go_away() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let mut launch = bench.script("");
-        if level == Level::None {
+        if level != Level::Isolated {
             launch.secrets_dir = bench.work().join("secrets");
         }
         let folder = launch.secrets_dir.display().to_string();
@@ -349,7 +361,7 @@ fn secrets_are_private_files_that_go_away() {
 
 #[test]
 fn daemons_do_not_outlive_their_job() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         // setsid and a double fork; the daemon holds a lock of its own and keeps no descriptor of ours.
         let ran = bench.sh("exec 9> lock; flock 9; mkfifo up; \
@@ -362,7 +374,7 @@ fn daemons_do_not_outlive_their_job() {
 
 #[test]
 fn locks_are_held_until_the_whole_job_has_gone() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let path = bench.folder.path().join("lock");
         let lock = File::create(&path).unwrap();
@@ -381,7 +393,7 @@ fn locks_are_held_until_the_whole_job_has_gone() {
 
 #[test]
 fn a_killed_dispatcher_takes_its_jobs_along() {
-    for level in ["none", "isolated"] {
+    for level in ["none", "confined", "isolated"] {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("lock");
         let mut dispatcher = Command::new(std::env::current_exe().unwrap())
@@ -409,10 +421,7 @@ fn a_killed_dispatcher_takes_its_jobs_along() {
 #[test]
 #[ignore = "a part of another test"]
 fn helper_dispatcher() {
-    let level = match std::env::var("SANDBOX_TEST_LEVEL").unwrap().as_str() {
-        "none" => Level::None,
-        _ => Level::Isolated,
-    };
+    let level = Level::from_word(&std::env::var("SANDBOX_TEST_LEVEL").unwrap()).unwrap();
     let mut bench = Bench::new(level);
     let lock = File::create(std::env::var_os("SANDBOX_TEST_LOCK").unwrap()).unwrap();
     lock.lock().unwrap();
@@ -601,6 +610,220 @@ fn with_network_the_host_is_reachable() {
     assert_eq!(ran.stdout, "tcp\n/etc/resolv.conf\n", "{}", ran.stderr);
 }
 
+// The view of a confined job.
+
+/// A folder of the host that everybody may read and write, with a file in it: only the walls keep a handler out.
+fn open_folder(bench: &Bench) -> PathBuf {
+    let outside = bench.folder.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::set_permissions(&outside, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::write(outside.join("canary"), "seen").unwrap();
+    fs::set_permissions(outside.join("canary"), fs::Permissions::from_mode(0o666)).unwrap();
+    outside
+}
+
+/// What a handler may not reach at `confined`, a line of shell each, which succeeds where it does.
+fn ways_out(outside: &Path) -> String {
+    let outside = outside.display();
+    let attempts = [
+        format!("cat {outside}/canary"),
+        format!("echo x > {outside}/canary"),
+        format!("echo x > {outside}/new"),
+        format!("ls {outside}"),
+        format!("ln {outside}/canary linked"),
+        format!("mv {outside}/canary moved"),
+        format!("ln -s {outside}/canary link && cat link"),
+        format!("perl -e 'truncate(\"{outside}/canary\", 0) or exit 1'"),
+        format!("perl -e 'mkdir \"{outside}/folder\" or exit 1'"),
+        format!("{outside}/../work/../outside/program"),
+        "ls /tmp".into(),
+        "ls /dev/shm".into(),
+        "ls /root".into(),
+        "ls /home".into(),
+        "ls /run".into(),
+        "ls /etc".into(),
+        "cat /etc/shadow".into(),
+        "cat /etc/hostname".into(),
+        "ls /proc".into(),
+        "cat /proc/1/status".into(),
+        "cat /proc/$PPID/cmdline".into(),
+        "ls /proc/$PPID/fd".into(),
+        "cat /proc/self/net/tcp".into(),
+        "ls /sys".into(),
+        "perl -e 'open(T, \"+<\", \"/dev/ptmx\") or exit 1'".into(),
+        "kill -0 $PPID".into(),
+        "ipcmk -Q".into(),
+        "ipcmk -M 4096".into(),
+        "renice 5 -p $PPID".into(),
+        "taskset -p 1 $PPID".into(),
+        "prlimit --pid $PPID --nofile=3:3".into(),
+        "ionice -c 3 -p $PPID".into(),
+        "unshare -U true".into(),
+        "mount -t tmpfs x .".into(),
+        "chroot . true".into(),
+        "su root -c true".into(),
+    ];
+    let quoted = attempts.map(|attempt| format!("'{}'", attempt.replace('\'', r"'\''")));
+    format!(
+        "for attempt in {}; do if eval \"$attempt\" > /dev/null 2>&1 < /dev/null; then echo \"managed $attempt\"; fi; done",
+        quoted.join(" ")
+    )
+}
+
+#[test]
+fn a_confined_job_reaches_what_it_was_granted_and_no_more() {
+    let mut bench = Bench::new(Level::Confined);
+    let outside = open_folder(&bench);
+    fs::write(outside.join("program"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(outside.join("program"), fs::Permissions::from_mode(0o755)).unwrap();
+    let ran = bench.sh(&ways_out(&outside));
+    assert_eq!((ran.stdout.as_str(), ran.code()), ("", 0), "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(outside.join("canary")).unwrap(), "seen");
+
+    // The walls did it: granted, it can be read, then written.
+    let names = "cat canary; echo; ./program && echo ran; echo x > new && echo wrote; true";
+    let mut launch = bench.script(names);
+    launch.cwd.clone_from(&outside);
+    launch.mounts.push(shown(&outside, false));
+    assert_eq!(bench.run(launch).stdout, "seen\nran\n");
+    let mut launch = bench.script(names);
+    launch.cwd.clone_from(&outside);
+    launch.mounts.push(shown(&outside, true));
+    assert_eq!(bench.run(launch).stdout, "seen\nran\nwrote\n");
+    let mut launch = bench.script("cat canary");
+    launch.mounts.push(shown(&outside.join("missing"), false));
+    let error = bench.try_run(launch, &Control::new().unwrap()).err().unwrap();
+    assert!(error.to_string().contains("missing"), "{error}");
+}
+
+/// The negative control: without walls most of these work, so that the test above tests something.
+#[test]
+fn without_walls_the_ways_out_are_open() {
+    let mut bench = Bench::new(Level::None);
+    let outside = open_folder(&bench);
+    let ran = bench.sh(&ways_out(&outside));
+    for open in [
+        "cat ",
+        "echo x > ",
+        "ls /tmp",
+        "ls /etc",
+        "ls /proc",
+        "cat /proc/1/status",
+        "cat /proc/self/net/tcp",
+        "ipcmk -Q",
+    ] {
+        assert!(ran.stdout.contains(&format!("managed {open}")), "{open}: {}", ran.stdout);
+    }
+    if !is_root() {
+        for open in ["kill -0", "renice", "taskset", "prlimit", "ionice"] {
+            assert!(ran.stdout.contains(&format!("managed {open}")), "{open}: {}", ran.stdout);
+        }
+    }
+    bench.sh("for kind in q m; do ipcs -$kind | awk -v me=$(id -un) '$3 == me { print $2 }' | xargs -r -n 1 ipcrm -$kind; done");
+}
+
+#[test]
+fn a_confined_job_finds_what_programs_need() {
+    let mut bench = Bench::new(Level::Confined);
+    let ran = bench.sh(
+        "id -u > /dev/null && echo x > /dev/null && head -c 1 /dev/urandom | wc -c && grep -c processor /proc/cpuinfo > /dev/null && \
+         cat /proc/sys/kernel/ostype /etc/passwd /proc/$$/status > /dev/null && perl -MSocket -e 'socketpair(A, B, AF_UNIX, SOCK_STREAM, 0) or exit 1' && \
+         sh -c 'kill -TERM $$'; test $? = 143 && echo fine",
+    );
+    assert_eq!(ran.stdout, "1\nfine\n", "{}", ran.stderr);
+}
+
+#[test]
+fn a_confined_job_has_no_rights() {
+    let mut bench = Bench::new(Level::Confined);
+    let script = "read -r session < /proc/$$/stat; grep -E '^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs|Seccomp:)' /proc/$$/status | tr -d '\\t'; umask";
+    // Read by the first process itself: of the processes that it starts it sees nothing in /proc.
+    let script =
+        script.replace("grep -E", "exec 3< /proc/$$/status; grep -E").replace(" /proc/$$/status | tr", " <&3 | tr");
+    let ran = bench.sh(&script);
+    assert_eq!(
+        ran.stdout,
+        "CapInh:0000000000000000\nCapPrm:0000000000000000\nCapEff:0000000000000000\nCapAmb:0000000000000000\nNoNewPrivs:1\n\
+         Seccomp:2\n0022\n",
+        "{}",
+        ran.stderr
+    );
+    let layers = bench.slot.layers();
+    for layer in ["capabilities", "landlock", "no_new_privs", "rlimits", "seccomp", "subreaper"] {
+        assert!(layers.iter().any(|active| active == layer), "{layer} in {layers:?}");
+    }
+    assert_eq!(layers.iter().any(|layer| layer == "user"), is_root());
+    assert!(!layers.iter().any(|layer| layer.starts_with("namespace.")), "{layers:?}");
+}
+
+const CONNECT: &str = "perl -MSocket -e 'socket(S, PF_INET, $ARGV[0] eq \"udp\" ? SOCK_DGRAM : SOCK_STREAM, 0) or exit 1; \
+     connect(S, sockaddr_in($ARGV[1], inet_aton(\"127.0.0.1\"))) or exit 2' ";
+const UNIX: &str = "perl -MSocket -e 'my $p = $ARGV[0]; $p =~ s/^@/\\0/; socket(S, PF_UNIX, SOCK_STREAM, 0) or exit 1; \
+     connect(S, pack_sockaddr_un($p)) or exit 2' ";
+
+#[test]
+fn a_confined_job_without_network_reaches_no_socket() {
+    use std::os::linux::net::SocketAddrExt;
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let name = format!("sandbox-test-{}-{port}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let _abstract = UnixListener::bind_addr(&address).unwrap();
+    for (level, expected) in [(Level::None, "tcp\nudp\nunix\nabstract\n"), (Level::Confined, "")] {
+        let mut bench = Bench::new(level);
+        let unix = bench.work().join("socket");
+        let _listener = UnixListener::bind(&unix).unwrap();
+        fs::set_permissions(&unix, fs::Permissions::from_mode(0o777)).unwrap();
+        let script = format!(
+            "{CONNECT} tcp {port} && echo tcp; {CONNECT} udp {port} && echo udp; {UNIX} {} && echo unix; {UNIX} @{name} && echo abstract; true",
+            unix.display()
+        );
+        let ran = bench.sh(&script);
+        assert_eq!(ran.stdout, expected, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn tcp_can_be_narrowed_to_ports() {
+    let listeners = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
+    let [open, shut] = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
+    for level in WALLED {
+        let mut bench = Bench::with(level, |setup| setup.network = true);
+        bench.slot.can_narrow_tcp().unwrap();
+        let script = format!(
+            "{CONNECT} tcp {open} && echo open; {CONNECT} tcp {shut} && echo shut; {CONNECT} udp {shut} && echo udp; \
+             perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0) or exit 1; bind(S, sockaddr_in(0, INADDR_LOOPBACK)) or exit 2' && echo bound; true"
+        );
+        let mut launch = bench.script(&script);
+        launch.tcp_ports = Some(vec![open]);
+        let ran = bench.run(launch);
+        assert_eq!(ran.stdout, "open\nudp\n", "{level:?} {}", ran.stderr);
+        assert!(ran.ending.layers.contains(&"landlock.net".to_owned()), "{:?}", ran.ending.layers);
+        let ran = bench.sh(&script);
+        assert_eq!(ran.stdout, "open\nshut\nudp\nbound\n", "{level:?} {}", ran.stderr);
+        assert!(!ran.ending.layers.contains(&"landlock.net".to_owned()), "{:?}", ran.ending.layers);
+        let mut launch = bench.script("true");
+        launch.tcp_ports = Some(vec![open]);
+        let mut without = Bench::new(level);
+        assert!(matches!(without.try_run(launch, &Control::new().unwrap()), Err(RunError::Refused { .. })));
+    }
+}
+
+#[test]
+fn processor_time_and_long_files_end_with_their_own_signals() {
+    for level in ALL {
+        let mut bench = Bench::new(level);
+        let mut launch = bench.script("exec perl -e '1 while 1'");
+        launch.limits.cpu_time = Some(Duration::from_secs(1));
+        assert_eq!(bench.run(launch).ending.cause, Cause::Signaled(nix::libc::SIGXCPU));
+        let mut launch = bench.script("exec perl -e 'print \"x\" x 100000' > long");
+        launch.limits.file_size = 8192;
+        assert_eq!(bench.run(launch).ending.cause, Cause::Signaled(nix::libc::SIGXFSZ));
+    }
+}
+
+// What stays, and what does not.
+
 #[test]
 fn jobs_of_a_slot_leave_nothing_for_the_next() {
     let mut bench = Bench::new(Level::Isolated);
@@ -621,7 +844,7 @@ fn the_temporary_folder_has_a_size() {
 
 #[test]
 fn limits_of_a_process_hold() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let mut launch = bench.script("ulimit -n; ulimit -f; ulimit -t; head -c 9000 /dev/zero > long");
         launch.limits.nofile = 32;
@@ -763,7 +986,7 @@ fn without_namespaces_and_a_uid_a_job_runs_as_its_dispatcher() {
 
 #[test]
 fn a_job_runs_as_the_user_asked_for() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let expected = if is_root() { UID } else { nix::unistd::geteuid().as_raw() };
         assert_eq!(bench.sh("id -u; id -g").stdout.lines().next().unwrap(), expected.to_string());
@@ -772,7 +995,7 @@ fn a_job_runs_as_the_user_asked_for() {
 
 #[test]
 fn nobody_runs_as_uid_0_by_asking() {
-    for level in BOTH {
+    for level in ALL {
         let mut bench = Bench::new(level);
         let mut launch = bench.script("true");
         launch.uid = Some(0);

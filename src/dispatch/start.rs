@@ -360,14 +360,19 @@ impl Dispatcher {
         Ok(Ok(if keeps { Some(self.uid_of_kind(kind)?) } else { None }))
     }
 
-    /// The layer that a request needs and this machine lacks, probed once for each level.
+    /// The layer that a request needs and this machine lacks, probed once for each level and network.
     pub(super) fn missing_layer(&mut self, admitted: &Admitted) -> Option<(HeldBy, String)> {
         let level = admitted.grant.level;
-        let network = admitted.grant.network == Network::Host;
+        let network = admitted.grant.network.clone();
+        let narrowed = matches!(network, Network::Tcp(_));
+        let reaches_out = network != Network::None;
         let (keeper, required) = (self.settings.keeper.clone(), self.host.file.levels.require.clone());
         let probe = self.layers.entry((level, network)).or_insert_with(|| {
-            let setup = Local::setup(PROBE_SLOT, level, network, &keeper);
-            let slot = Slot::start(&setup).map_err(|error| error.to_string())?;
+            let setup = Local::setup(PROBE_SLOT, level, reaches_out, &keeper);
+            let mut slot = Slot::start(&setup).map_err(|error| error.to_string())?;
+            if narrowed {
+                slot.can_narrow_tcp().map_err(|error| error.to_string())?;
+            }
             let missing = required.iter().find(|layer| !slot.layers().contains(layer));
             missing.map_or(Ok(()), |layer| {
                 Err(format!(

@@ -88,7 +88,7 @@ impl Executor for Local {
     fn execute(&mut self, mut work: Work) -> Result<Report, RunError> {
         let secrets = Secrets::new(&work.secrets).map_err(|error| RunError::Secrets(error.to_string()))?;
         let grant = &work.job.grant;
-        let (level, network) = (grant.level, grant.network == Network::Host);
+        let (level, network) = (grant.level, grant.network != Network::None);
         let uid = if rustix::process::geteuid().is_root() { work.uid.or(self.uid) } else { None };
         let scratch = Scratch::make(&self.state, &work, uid)?;
         let spool = spool::attempt_folder(&self.state, work.id, work.attempt)?;
@@ -191,6 +191,10 @@ fn launch(work: &mut Work, scratch: &Scratch, uid: Option<u32>) -> Launch {
         refresh,
         watched: scratch.watched(work),
         uid,
+        tcp_ports: match &grant.network {
+            Network::Tcp(ports) => Some(ports.clone()),
+            Network::None | Network::Host => None,
+        },
         secrets: std::mem::take(&mut work.secrets),
         secrets_dir: places.secrets,
         limits: sandbox::Limits {

@@ -115,6 +115,7 @@ pub trait Executor: Send {
 
 /// How the end of a handler is judged: outcome, and the class of the reason.
 pub fn judge(ending: &sandbox::Ending, said: &HandlerStatus) -> (Outcome, Option<String>) {
+    use nix::libc;
     use sandbox::Cause;
     let signal = |number: i32| {
         nix::sys::signal::Signal::try_from(number)
@@ -126,6 +127,8 @@ pub fn judge(ending: &sandbox::Ending, said: &HandlerStatus) -> (Outcome, Option
         _ if ending.stopped => (Outcome::Killed, Some("shutdown".to_owned())),
         _ if ending.oom => (Outcome::Failed, Some("oom".to_owned())),
         _ if ending.over.is_some() => (Outcome::Failed, ending.over.map(|limit| format!("disk_quota: {limit}"))),
+        Cause::Signaled(libc::SIGXCPU) => (Outcome::Failed, Some("cpu_time".to_owned())),
+        Cause::Signaled(libc::SIGXFSZ) => (Outcome::Failed, Some("file_size".to_owned())),
         Cause::Signaled(number) => (Outcome::Killed, Some(signal(*number))),
         Cause::Exited(0) if said.denies_success() => {
             let word = said.status.map_or("failure", crate::outcome::Status::as_str);
@@ -158,6 +161,8 @@ mod tests {
             (ending(Cause::Exited(0)), &denied, Outcome::Failed, Some("status.yml: failure")),
             (ending(Cause::Exited(3)), &nothing, Outcome::Failed, Some("exit 3")),
             (ending(Cause::Signaled(11)), &nothing, Outcome::Killed, Some("signal SIGSEGV")),
+            (ending(Cause::Signaled(24)), &nothing, Outcome::Failed, Some("cpu_time")),
+            (ending(Cause::Signaled(25)), &nothing, Outcome::Failed, Some("file_size")),
             (ending(Cause::Signaled(40)), &nothing, Outcome::Killed, Some("signal 40")),
             (timed_out, &nothing, Outcome::TimedOut, Some("timeout")),
             (memory, &nothing, Outcome::Failed, Some("oom")),

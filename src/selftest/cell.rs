@@ -47,7 +47,7 @@ pub(super) fn sandboxes(host: &Host, keeper: &Path, grants: &[Granted<'_>]) -> V
     // Interpreters by level and network, each with the kinds that need it.
     let mut cells: BTreeMap<(Level, bool), BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for granted in grants {
-        let key = (granted.grant.level, granted.grant.network == Network::Host);
+        let key = (granted.grant.level, granted.grant.network != Network::None);
         let tools = cells.entry(key).or_default();
         if let Some(tool) = interpreter(&granted.kind.command) {
             tools.entry(tool.to_owned()).or_default().insert(granted.kind.row.kind.clone());
@@ -229,6 +229,7 @@ impl Cell<'_> {
             refresh: None,
             watched: Vec::new(),
             uid,
+            tcp_ports: None,
             secrets: Vec::new(),
             secrets_dir: if isolated { PathBuf::from("/run/secrets") } else { scratch.path("secrets") },
             limits: Limits {

@@ -7,6 +7,8 @@
 use nix::libc;
 use seccompiler::sock_filter as Instruction;
 
+use super::wire::Plan;
+
 const LOAD: u16 = 0x20;
 const JUMP_IF_EQUAL: u16 = 0x15;
 const JUMP_IF_AT_LEAST: u16 = 0x35;
@@ -93,10 +95,73 @@ const REFUSED: [libc::c_long; 48] = [
     libc::SYS_personality,
 ];
 
-/// The program. With `network` sockets of both internet families may be made, and always unix ones; no other family, ever.
-pub(super) fn program(network: bool) -> Vec<Instruction> {
+/// What leads around walls without namespaces: these objects belong to no file, outlive their maker and are the whole machine's.
+const REFUSED_WITHOUT_NAMESPACES: [libc::c_long; 21] = [
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_shmdt,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    libc::SYS_mq_timedsend,
+    libc::SYS_mq_timedreceive,
+    libc::SYS_mq_notify,
+    libc::SYS_mq_getsetattr,
+    libc::SYS_process_madvise,
+    libc::SYS_process_mrelease,
+    libc::SYS_migrate_pages,
+];
+
+/// Calls that change how a process is scheduled, or what it may use, and take its number (0 is the caller) as this argument. Without a pid
+/// namespace they reach every process of the same user.
+const ONLY_ON_ITSELF: [(libc::c_long, u32); 6] = [
+    (libc::SYS_prlimit64, 0),
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setattr, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_move_pages, 0),
+];
+
+/// The same, where the first argument says whose number the second is; this value of it means all processes of a user.
+const ONLY_ON_ITS_OWN: [(libc::c_long, u32); 2] =
+    [(libc::SYS_setpriority, PRIO_USER), (libc::SYS_ioprio_set, IOPRIO_WHO_USER)];
+const PRIO_USER: u32 = 2;
+const IOPRIO_WHO_USER: u32 = 3;
+
+/// What the program depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Walls {
+    /// Sockets of both internet families may be made.
+    network: bool,
+    /// What is the slot's own through namespaces: unix sockets find nobody, processes of others have no number.
+    namespaces: bool,
+}
+
+impl Walls {
+    pub(super) fn of(plan: &Plan) -> Self {
+        Self { network: plan.network, namespaces: plan.is_isolated() }
+    }
+}
+
+/// The program. No socket of another family, ever.
+pub(super) fn program(walls: Walls) -> Vec<Instruction> {
     let mut calls: Vec<(u32, Vec<Instruction>)> =
         REFUSED.iter().map(|call| (number(*call), vec![refuse(libc::EPERM)])).collect();
+    if !walls.namespaces {
+        let refused = REFUSED_WITHOUT_NAMESPACES.iter();
+        calls.extend(refused.map(|call| (number(*call), vec![refuse(libc::EPERM)])));
+        calls.extend(ONLY_ON_ITSELF.iter().map(|(call, argument)| (number(*call), own_number_check(*argument))));
+        calls.extend(ONLY_ON_ITS_OWN.iter().map(|(call, user)| (number(*call), own_kind_check(*user))));
+    }
     // clone3 keeps its flags in memory where no filter sees them; told that it does not exist, libc falls back to clone.
     calls.push((number(libc::SYS_clone3), vec![refuse(libc::ENOSYS)]));
     calls.push((
@@ -113,7 +178,7 @@ pub(super) fn program(network: bool) -> Vec<Instruction> {
             allow(),
         ],
     ));
-    calls.push((number(libc::SYS_socket), socket_check(network)));
+    calls.push((number(libc::SYS_socket), socket_check(walls)));
     calls.sort_by_key(|(call, _)| *call);
 
     let mut program = vec![
@@ -130,16 +195,33 @@ pub(super) fn program(network: bool) -> Vec<Instruction> {
     program
 }
 
-fn socket_check(network: bool) -> Vec<Instruction> {
-    let families: &[i32] = if network { &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6] } else { &[libc::AF_UNIX] };
+fn socket_check(walls: Walls) -> Vec<Instruction> {
+    let mut families = Vec::new();
+    if walls.namespaces {
+        families.push(libc::AF_UNIX);
+    }
+    if walls.network {
+        families.extend([libc::AF_INET, libc::AF_INET6]);
+    }
     let mut check = vec![load_argument(0)];
     for (family, to_allow) in families.iter().zip((1..=families.len()).rev()) {
         let jump = u8::try_from(to_allow).expect("there are at most three families");
         check.push(instruction(JUMP_IF_EQUAL, family.cast_unsigned(), jump, 0));
     }
     check.push(refuse(libc::EPERM));
-    check.push(allow());
+    if !families.is_empty() {
+        check.push(allow());
+    }
     check
+}
+
+fn own_number_check(argument: u32) -> Vec<Instruction> {
+    vec![load_argument(argument), instruction(JUMP_IF_EQUAL, 0, 1, 0), refuse(libc::EPERM), allow()]
+}
+
+fn own_kind_check(user: u32) -> Vec<Instruction> {
+    let kind = vec![load_argument(0), instruction(JUMP_IF_EQUAL, user, 2, 0)];
+    kind.into_iter().chain(own_number_check(1)).collect()
 }
 
 /// A binary search over sorted calls; each ends in its own return, all others are allowed.
@@ -213,8 +295,16 @@ mod tests {
         }
     }
 
+    const fn walls(network: bool, namespaces: bool) -> Walls {
+        Walls { network, namespaces }
+    }
+
     fn of(network: bool, call: libc::c_long, arguments: [u32; 2]) -> u32 {
-        verdict(&program(network), ARCHITECTURE, number(call), arguments)
+        verdict(&program(walls(network, true)), ARCHITECTURE, number(call), arguments)
+    }
+
+    fn without_namespaces(network: bool, call: libc::c_long, arguments: [u32; 2]) -> u32 {
+        verdict(&program(walls(network, false)), ARCHITECTURE, number(call), arguments)
     }
 
     const EPERM: u32 = 0x0005_0000 | libc::EPERM as u32;
@@ -222,16 +312,45 @@ mod tests {
 
     #[test]
     fn every_named_call_is_refused_and_its_neighbours_are_not() {
-        let named: Vec<u32> = REFUSED.iter().map(|call| number(*call)).collect();
-        let special = [libc::SYS_clone3, libc::SYS_clone, libc::SYS_ioctl, libc::SYS_socket].map(number);
-        let program = program(false);
-        for call in 0..600 {
-            if special.contains(&call) {
-                continue;
+        let by_argument = [libc::SYS_clone3, libc::SYS_clone, libc::SYS_ioctl, libc::SYS_socket];
+        for namespaces in [true, false] {
+            let mut named: Vec<u32> = REFUSED.iter().map(|call| number(*call)).collect();
+            let mut special: Vec<u32> = by_argument.map(number).to_vec();
+            if !namespaces {
+                named.extend(REFUSED_WITHOUT_NAMESPACES.map(number));
+                special.extend(ONLY_ON_ITSELF.map(|(call, _)| number(call)));
+                special.extend(ONLY_ON_ITS_OWN.map(|(call, _)| number(call)));
             }
-            let expected = if named.contains(&call) { EPERM } else { ALLOW };
-            assert_eq!(verdict(&program, ARCHITECTURE, call, [0, 0]), expected, "call {call}");
+            let program = program(walls(false, namespaces));
+            for call in (0..600).filter(|call| !special.contains(call)) {
+                let expected = if named.contains(&call) { EPERM } else { ALLOW };
+                assert_eq!(verdict(&program, ARCHITECTURE, call, [0, 0]), expected, "call {call}");
+            }
         }
+    }
+
+    #[test]
+    fn without_namespaces_more_is_refused() {
+        for network in [false, true] {
+            let sockets = |family: i32| without_namespaces(network, libc::SYS_socket, [family.cast_unsigned(), 0]);
+            assert_eq!(sockets(libc::AF_UNIX), EPERM);
+            assert_eq!(sockets(libc::AF_INET), if network { ALLOW } else { EPERM });
+            assert_eq!(sockets(libc::AF_INET6), if network { ALLOW } else { EPERM });
+            assert_eq!(sockets(libc::AF_NETLINK), EPERM);
+        }
+        for (call, argument) in ONLY_ON_ITSELF {
+            let mut arguments = [0, 0];
+            assert_eq!(without_namespaces(true, call, arguments), ALLOW, "call {call} on itself");
+            arguments[argument as usize] = 77;
+            assert_eq!(without_namespaces(true, call, arguments), EPERM, "call {call} on another");
+            assert_eq!(of(true, call, arguments), ALLOW, "call {call} where others have no number");
+        }
+        for (call, user) in ONLY_ON_ITS_OWN {
+            assert_eq!(without_namespaces(true, call, [1, 0]), ALLOW, "call {call} on itself");
+            assert_eq!(without_namespaces(true, call, [1, 77]), EPERM, "call {call} on another");
+            assert_eq!(without_namespaces(true, call, [user, 0]), EPERM, "call {call} on all of its user");
+        }
+        assert_eq!(without_namespaces(true, libc::SYS_socketpair, [libc::AF_UNIX as u32, 0]), ALLOW);
     }
 
     #[test]
@@ -252,7 +371,7 @@ mod tests {
 
     #[test]
     fn foreign_calling_conventions_do_not_pass() {
-        let program = program(true);
+        let program = program(walls(true, true));
         assert_eq!(verdict(&program, 0x4000_0003, 0, [0, 0]), KILL_PROCESS);
         if cfg!(target_arch = "x86_64") {
             assert_eq!(verdict(&program, ARCHITECTURE, X32_BIT, [0, 0]), ENOSYS);

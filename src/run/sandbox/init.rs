@@ -1,35 +1,32 @@
 //! Pid 1 of a job: puts the last walls up, starts the handler, ends what is left, reports.
 //!
 //! Owns the order of the steps from a fork of the keeper to the handler's start, and the promise that the report comes after everything else
-//! has gone. At `none` it is no pid 1 but a child subreaper, which comes to the same. Never: reads anything but its own socket.
+//! has gone. At `confined` and `none` it is no pid 1 but a child subreaper, which comes to the same. Never: reads anything but its own socket.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, chown, fchown};
+use std::os::unix::fs::fchown;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
 
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
-    Scope, path_beneath_rules,
-};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Gid, Pid, Uid, geteuid, setgroups, setresgid, setresuid, setsid};
+use nix::unistd::{Pid, geteuid, setsid};
 use seccompiler::sock_filter;
 
+use super::confine::{self, Started};
+use super::ruleset::Rules;
+use super::secrets::SecretFiles;
 use super::wire::{self, Fault, Job, Plan, Report, Step};
-use super::{refresh, root, tree};
+use super::{refresh, rights, root, tree};
 
 /// What a shell shows for SIGKILL; nobody is left to see it.
 const ABANDONED: i32 = 137;
@@ -74,24 +71,29 @@ fn attempt(
         }
     }
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
-    let (layers, _secrets) = if plan.isolated {
-        (isolate(plan, &job, program, scratch)?, None)
+    let ends = [stdin, stdout, stderr];
+    // Removed on return.
+    let _secrets = if plan.is_isolated() { None } else { Some(SecretFiles::write(&job)?) };
+    let first = if plan.is_isolated() {
+        let layers = isolate(plan, &job, program, scratch)?;
+        if job.argv.is_empty() {
+            return Ok(Some(Report::Ready(layers)));
+        }
+        if let Err(error) = job.refresh.as_ref().map_or(Ok(()), refresh::bring_up) {
+            return Ok(Some(Report::NotStarted(format!("bringing the checkout up: {error}"))));
+        }
+        match spawn(&job, ends) {
+            Ok(first) => first,
+            Err(why) => return Ok(Some(Report::NotStarted(why))),
+        }
     } else {
-        (supervise_only(&job)?, Some(SecretFiles::write(&job)?))
+        supervise()?;
+        match confine::start(plan, &job, program, ends)? {
+            Started::Running(first) => first,
+            Started::Ended(report) => return Ok(Some(report)),
+        }
     };
-    if job.argv.is_empty() {
-        return Ok(Some(Report::Ready(layers)));
-    }
-    if let Some(refresh) = &job.refresh
-        && let Err(error) = refresh::bring_up(refresh)
-    {
-        return Ok(Some(Report::NotStarted(format!("bringing the checkout up: {error}"))));
-    }
-    let brood = match Brood::start(plan, &job, [stdin, stdout, stderr])? {
-        Ok(brood) => brood,
-        Err(why) => return Ok(Some(Report::NotStarted(why))),
-    };
-    let status = brood.attend(control)?;
+    let status = Brood::of(first, plan)?.attend(control)?;
     Ok(status.map(|status| match status {
         WaitStatus::Signaled(_, signal, _) => Report::Signaled(signal as i32),
         WaitStatus::Exited(_, code) => Report::Exited(code),
@@ -119,13 +121,11 @@ fn isolate(
     *scratch = root::assemble(job, plan.network, user, as_root)?;
     fs::write("/proc/self/oom_score_adj", OOM_SCORE).step("proc", || "oom_score_adj".into())?;
     let _ = setsid();
-    limit(job, true)?;
+    rights::limit(job, true)?;
     if as_root {
-        drop_user(user)?;
+        rights::drop_user(user)?;
     }
-    for set in [caps::CapSet::Ambient, caps::CapSet::Inheritable, caps::CapSet::Effective, caps::CapSet::Permitted] {
-        caps::clear(None, set).step("capabilities", || format!("clearing {set:?}"))?;
-    }
+    rights::drop_capabilities()?;
     prctl::set_dumpable(false).step("process", || "PR_SET_DUMPABLE".into())?;
     // The change of user has cleared it.
     die_with_keeper()?;
@@ -134,21 +134,17 @@ fn isolate(
     if as_root {
         layers.push("user");
     }
-    if landlock(plan, job).step("landlock", || "restricting".into())? {
-        layers.push("landlock");
-    }
+    layers.extend(Rules::isolated(plan, job)?.enforce()?);
     seccompiler::apply_filter(program).step("seccomp", || "installing the filter".into())?;
     Ok(layers.into_iter().map(String::from).collect())
 }
 
-/// All of `none`: whatever detaches itself becomes our child.
-fn supervise_only(job: &Job) -> Result<Vec<String>, Fault> {
+/// What is outside of the walls, where there is no pid namespace: whatever detaches itself becomes our child.
+fn supervise() -> Result<(), Fault> {
     let _ = setsid();
     // The keeper may have put itself out of the kernel's reach, which must not be handed down.
     let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
-    prctl::set_child_subreaper(true).step("subreaper", || "becoming one".into())?;
-    limit(job, false)?;
-    Ok(Vec::new())
+    prctl::set_child_subreaper(true).step("subreaper", || "becoming one".into())
 }
 
 fn die_with_keeper() -> Result<(), Fault> {
@@ -156,55 +152,24 @@ fn die_with_keeper() -> Result<(), Fault> {
     prctl::set_pdeathsig(Signal::SIGKILL).step("process", || "PR_SET_PDEATHSIG".into())
 }
 
-fn drop_user(user: u32) -> Result<(), Fault> {
-    const LAYER: &str = "user";
-    if user == 0 {
-        return Err("a handler never runs as uid 0").step(LAYER, || "changing it".into());
-    }
-    let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
-    setgroups(&[]).step(LAYER, || "setgroups".into())?;
-    setresgid(gid, gid, gid).step(LAYER, || "setresgid".into())?;
-    setresuid(uid, uid, uid).step(LAYER, || "setresuid".into())
-}
-
-fn limit(job: &Job, isolated: bool) -> Result<(), Fault> {
-    let asked = |value: u64| (value > 0).then_some(value);
-    let wanted = [
-        (Resource::RLIMIT_CORE, isolated.then_some(0)),
-        (Resource::RLIMIT_FSIZE, asked(job.limits.file_size)),
-        (Resource::RLIMIT_NOFILE, asked(job.limits.nofile)),
-        (Resource::RLIMIT_CPU, job.limits.cpu_time.map(wire::whole_seconds)),
-        (Resource::RLIMIT_AS, job.address_space),
-        (Resource::RLIMIT_NPROC, job.processes),
-    ];
-    for (resource, value) in wanted {
-        let Some(value) = value else { continue };
-        let doing = || format!("{resource:?} to {value}");
-        let value = value.min(getrlimit(resource).step("rlimits", doing)?.1);
-        setrlimit(resource, value, value).step("rlimits", doing)?;
-    }
-    Ok(())
-}
-
-/// Whether the kernel has it. Read everywhere (the root holds nothing else), write only where the job may.
-fn landlock(plan: &Plan, job: &Job) -> Result<bool, landlock::RulesetError> {
-    let abi = ABI::V7;
-    let fixed = ["/tmp", "/dev/shm", "/dev/null", "/dev/zero", "/dev/full", "/proc/self"];
-    let granted = job.mounts.iter().filter(|granted| granted.writable).map(|granted| &granted.target);
-    let own = job.scratch.iter().flat_map(|scratch| &scratch.folders).filter_map(|(_, place)| place.as_ref());
-    let writable: Vec<PathBuf> = fixed.iter().map(PathBuf::from).chain(granted.chain(own).cloned()).collect();
-    let mut ruleset =
-        Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(abi))?;
-    if !plan.network {
-        ruleset = ruleset.handle_access(AccessNet::from_all(abi))?;
-    }
-    let status = ruleset
-        .scope(Scope::from_all(abi))?
-        .create()?
-        .add_rules(path_beneath_rules(["/"], AccessFs::from_read(abi)))?
-        .add_rules(path_beneath_rules(&writable, AccessFs::from_all(abi)))?
-        .restrict_self()?;
-    Ok(status.ruleset != RulesetStatus::NotEnforced)
+/// Starts the handler; the error is why it did not. On return our copies of the pipes are closed: their end of file must mean that the job has
+/// closed them.
+fn spawn(job: &Job, [stdin, stdout, stderr]: [OwnedFd; 3]) -> Result<Pid, String> {
+    std::env::set_current_dir(&job.cwd).map_err(|error| format!("entering `{}`: {error}", job.cwd.display()))?;
+    let [path, arguments @ ..] = &job.argv[..] else {
+        return Err("the command is empty".into());
+    };
+    let mut command = Command::new(path);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(job.env.iter().map(|(name, value)| (name, value)))
+        .stdin(stdin)
+        .stdout(stdout)
+        .stderr(stderr)
+        .process_group(0);
+    let child = command.spawn().map_err(|error| format!("starting `{path}`: {error}"))?;
+    Ok(Pid::from_raw(child.id().cast_signed()))
 }
 
 /// The handler and all that it starts.
@@ -219,40 +184,15 @@ struct Brood {
 }
 
 impl Brood {
-    /// Starts the handler. The inner error is why it did not.
-    fn start(plan: &Plan, job: &Job, [stdin, stdout, stderr]: [OwnedFd; 3]) -> Result<Result<Self, String>, Fault> {
-        if let Err(error) = std::env::set_current_dir(&job.cwd) {
-            return Ok(Err(format!("entering `{}`: {error}", job.cwd.display())));
-        }
-        let [path, arguments @ ..] = &job.argv[..] else {
-            return Ok(Err("the command is empty".into()));
-        };
-        let mut command = Command::new(path);
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(job.env.iter().map(|(name, value)| (name, value)))
-            .stdin(stdin)
-            .stdout(stdout)
-            .stderr(stderr)
-            .process_group(0);
-        if let Some(uid) = job.uid.filter(|_| !plan.isolated && geteuid().is_root()) {
-            // Also leaves every supplementary group.
-            command.uid(uid).gid(uid);
-        }
-        let first = match command.spawn() {
-            Ok(child) => Pid::from_raw(child.id().cast_signed()),
-            Err(error) => return Ok(Err(format!("starting `{path}`: {error}"))),
-        };
-        // Not before: the handler would inherit it, and a shell that waits for its children would wait for ever. What has
-        // died by now is reaped before the first wait for a signal.
+    /// To be called when the handler runs. Not before: it would inherit the mask, and a shell that waits for its children would wait for ever.
+    /// What has died by now is reaped before the first wait for a signal.
+    fn of(first: Pid, plan: &Plan) -> Result<Self, Fault> {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         mask.thread_block().step("process", || "blocking SIGCHLD".into())?;
         let deaths = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .step("process", || "signalfd".into())?;
-        Ok(Ok(Self { first, status: None, namespace: plan.isolated, deaths }))
-        // `command` ends here, and with it our copies of the pipes: their end of file must mean that the job has closed them.
+        Ok(Self { first, status: None, namespace: plan.is_isolated(), deaths })
     }
 
     /// Waits for the handler, or for word to end it, then ends the rest. `None` when the dispatcher has gone.
@@ -324,53 +264,6 @@ impl Brood {
     fn note(&mut self, status: WaitStatus) {
         if status.pid() == Some(self.first) {
             self.status = Some(status);
-        }
-    }
-}
-
-/// The secrets of a job without a mount namespace: files that are removed when it ends.
-struct SecretFiles {
-    files: Vec<PathBuf>,
-    folder: Option<PathBuf>,
-}
-
-impl SecretFiles {
-    fn write(job: &Job) -> Result<Self, Fault> {
-        const LAYER: &str = "secrets";
-        let mut written = Self { files: Vec::new(), folder: None };
-        if job.secrets.is_empty() {
-            return Ok(written);
-        }
-        let folder = &job.secrets_dir;
-        if !folder.exists() {
-            let doing = || format!("making {}", folder.display());
-            nix::unistd::mkdir(folder, Mode::S_IRWXU).step(LAYER, doing)?;
-            written.folder = Some(folder.clone());
-            chown(folder, job.uid, job.uid).step(LAYER, doing)?;
-        }
-        for (name, bytes) in &job.secrets {
-            let path = folder.join(name);
-            let doing = || format!("writing {}", path.display());
-            // Left by one that was killed.
-            let _ = fs::remove_file(&path);
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create_new(true).mode(0o400);
-            let mut file = options.open(&path).step(LAYER, doing)?;
-            written.files.push(path.clone());
-            file.write_all(bytes).step(LAYER, doing)?;
-            fchown(&file, job.uid, job.uid).step(LAYER, doing)?;
-        }
-        Ok(written)
-    }
-}
-
-impl Drop for SecretFiles {
-    fn drop(&mut self) {
-        for file in &self.files {
-            let _ = fs::remove_file(file);
-        }
-        if let Some(folder) = &self.folder {
-            let _ = fs::remove_dir(folder);
         }
     }
 }

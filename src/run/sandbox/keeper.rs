@@ -18,7 +18,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getegid, geteuid, sethostname, setsid};
 
 use super::wire::{self, Fault, Plan, Report, Step};
-use super::{filter, init, prepare_process, root, tree};
+use super::{filter, init, prepare_process, rights, root, tree};
+use crate::job::Level;
 
 /// The hidden subcommand `keeper`. To be called before any thread is started; standard input is the socket to the dispatcher.
 pub fn keeper_main() -> ExitCode {
@@ -62,7 +63,7 @@ fn keep(requests: UnixStream, plan: &Plan) -> ExitCode {
 fn settle(plan: &Plan) -> Result<Side, Fault> {
     single_threaded()?;
     enter_groups(plan)?;
-    if !plan.isolated {
+    if !plan.is_isolated() {
         adopt_orphans()?;
         return Ok(Side::Keeper(None));
     }
@@ -74,7 +75,7 @@ fn settle(plan: &Plan) -> Result<Side, Fault> {
 
 /// Forks pid 1 of a job for each request, until the dispatcher closes its end or dies.
 fn serve(requests: UnixStream, plan: &Plan, home: Option<&File>) -> ExitCode {
-    let program = filter::program(plan.network);
+    let program = filter::program(filter::Walls::of(plan));
     if wire::send(&requests, &Report::Ready(layers(plan)), &[]).is_err() {
         return ExitCode::SUCCESS;
     }
@@ -101,7 +102,7 @@ fn serve(requests: UnixStream, plan: &Plan, home: Option<&File>) -> ExitCode {
         }
     }
     // A job's locks are held by its pid 1, which ends the rest first: let it.
-    while plan.isolated && !matches!(waitpid(None, None), Err(Errno::ECHILD)) {}
+    while plan.is_isolated() && !matches!(waitpid(None, None), Err(Errno::ECHILD)) {}
     ExitCode::SUCCESS
 }
 
@@ -120,7 +121,7 @@ fn fork_job(home: Option<&File>) -> Result<Fork, Fault> {
 
 /// Takes leave of earlier jobs. A namespace may still be torn down meanwhile; without one nothing may be left over.
 fn reap(plan: &Plan, job: Option<Pid>) {
-    if plan.isolated {
+    if plan.is_isolated() {
         let flags = Some(WaitPidFlag::WNOHANG);
         while !matches!(waitpid(None, flags), Ok(WaitStatus::StillAlive) | Err(_)) {}
     } else if let Some(job) = job {
@@ -131,7 +132,7 @@ fn reap(plan: &Plan, job: Option<Pid>) {
 
 fn layers(plan: &Plan) -> Vec<String> {
     let mut layers = Vec::new();
-    if plan.isolated {
+    if plan.is_isolated() {
         if !geteuid().is_root() {
             layers.push("namespace.user");
         }
@@ -141,7 +142,10 @@ fn layers(plan: &Plan) -> Vec<String> {
             layers.push("namespace.net");
         }
     } else {
-        layers.extend(["process_group", "subreaper"]);
+        layers.push("subreaper");
+        if plan.level == Level::None {
+            layers.push("process_group");
+        }
     }
     layers.into_iter().map(String::from).collect()
 }
@@ -207,7 +211,7 @@ fn prepare_slot(plan: &Plan) -> Result<File, Fault> {
     }
     root::prepare()?;
     // Inherited by every fork; what pid 1 of a job still needs is in its other sets.
-    caps::clear(None, caps::CapSet::Bounding).step("capabilities", || "clearing the bounding set".into())?;
+    rights::drop_bounding_set()?;
     Ok(home)
 }
 

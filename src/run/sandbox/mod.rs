@@ -1,15 +1,15 @@
 //! How a handler is started, kept in and ended.
 //!
-//! Owns the promise of a level: `isolated` (namespaces, a view of its own, a user without rights) and `none` (supervision alone). At both, when
-//! [`Slot::run`] returns, every process that the handler has started is gone, however it detached itself, and if the dispatcher dies the
+//! Owns the promise of a level: `isolated` (namespaces, a view of its own, a user without rights), `confined` (Landlock and seccomp, for machines
+//! that give no namespaces) and `none` (supervision alone). At each, when [`Slot::run`] returns, every process that the handler has started is gone, however it detached itself, and if the dispatcher dies the
 //! kernel ends the rest.
 //! Never: reads configuration, decides what a handler may do, writes records.
 //!
 //! ```text
 //! dispatcher   slot.rs, attend.rs, cgroup.rs     one Slot per worker
 //!   └ keeper   keeper.rs, root.rs                this program again, single-threaded; started once per slot
-//!      └ pid 1 of a job   init.rs, filter.rs, tree.rs    forked; one job, then it exits
-//!         └ handler                              the only execution per job
+//!      └ pid 1 of a job   init.rs, tree.rs, rights.rs, ruleset.rs, filter.rs    forked; one job, then it exits
+//!         └ handler        confine.rs (at `confined`)    the only execution per job
 //! ```
 //!
 //! Each job's pid 1 reads the job from its own socket, whose end of file is the lifeline: the kernel closes it when the dispatcher dies.
@@ -26,13 +26,17 @@ use serde::{Deserialize, Serialize};
 
 mod attend;
 mod cgroup;
+mod confine;
 mod filter;
 mod init;
 mod keeper;
 mod mounts;
 mod refresh;
 mod refusal;
+mod rights;
 mod root;
+mod ruleset;
+mod secrets;
 mod slot;
 mod tree;
 mod unavailable;
@@ -54,7 +58,7 @@ pub struct SlotSetup {
     pub index: u32,
     /// The level of every job of this slot.
     pub level: Level,
-    /// At `isolated`: the host's network (`true`) or one without any interface that is up.
+    /// The host's network, or (`false`) at `isolated` one without any interface that is up, at `confined` no sockets.
     pub network: bool,
     /// The absolute path of a program whose first argument `keeper` leads to [`keeper_main`]; usually [`SlotSetup::SELF`].
     pub keeper: PathBuf,
@@ -78,7 +82,8 @@ pub struct Launch {
     pub cwd: PathBuf,
     /// What it reads from its standard input.
     pub stdin: Vec<u8>,
-    /// What of the host it sees, applied in this order. Only at `isolated`.
+    /// What of the host it sees, applied in this order. At `confined` nothing can be shown at another place: source and target are the same.
+    /// Not at `none`.
     pub mounts: Vec<Mount>,
     /// Places that are an empty read-only folder but for the mounts below them. Each is made before the first of those. Only at `isolated`.
     pub empty_dirs: Vec<PathBuf>,
@@ -88,12 +93,15 @@ pub struct Launch {
     pub refresh: Option<Refresh>,
     /// Folders on a disk that it can write, each with the size at which the job is ended.
     pub watched: Vec<Watched>,
-    /// The user to run as, with a group of the same number; never 0. As root `isolated` needs one, and at `none` `None` means the dispatcher's
+    /// The user to run as, with a group of the same number; never 0. As root `isolated` and `confined` need one, and at `none` `None` means the dispatcher's
     /// user. An ordinary user can only run as itself.
     pub uid: Option<u32>,
     /// Name and bytes of each file in `secrets_dir`, mode 0400.
     pub secrets: Vec<(String, Vec<u8>)>,
-    /// Where secrets lie: at `isolated` a private tmpfs at this place inside, at `none` a private folder of the host, made if it is missing.
+    /// Where TCP may connect to, in a slot with network; `None`: anywhere. UDP is not narrowed. Not at `none`.
+    pub tcp_ports: Option<Vec<u16>>,
+    /// Where secrets lie: at `isolated` a private tmpfs at this place inside; else a private folder of the host, made if it is missing, and
+    /// best on a tmpfs.
     pub secrets_dir: PathBuf,
     /// How much it may use.
     pub limits: Limits,

@@ -17,7 +17,6 @@ const LOCKS_MAX: usize = DESCRIPTORS_MAX - 3;
 /// What a slot of this kind does not do.
 pub(super) fn refusal(setup: &SlotSetup, launch: &Launch) -> Option<String> {
     let own = geteuid();
-    let isolated = setup.level == Level::Isolated;
     let relative = |path: &Path| !path.is_absolute() || path.components().any(|part| part == Component::ParentDir);
     let bad_name = |name: &str| name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']);
     let paths = launch
@@ -40,20 +39,29 @@ pub(super) fn refusal(setup: &SlotSetup, launch: &Launch) -> Option<String> {
     }
     match launch.uid {
         Some(0) => return Some("a handler never runs as uid 0".into()),
-        None if isolated && own.is_root() => {
-            return Some("as root an isolated job needs a uid".into());
+        None if setup.level != Level::None && own.is_root() => {
+            return Some(format!("as root a job at {} needs a uid", setup.level.as_str()));
         }
         Some(uid) if !own.is_root() && uid != own.as_raw() => {
             return Some(format!("only root can run a job as uid {uid}"));
         }
         _ => {}
     }
-    let mounts = launch.mounts.len() + launch.empty_dirs.len();
-    if !isolated && launch.scratch.is_some() {
+    if setup.level != Level::Isolated && launch.scratch.is_some() {
         return Some("without a mount namespace there is no file system of its own".into());
     }
-    if !isolated && mounts > 0 {
+    if setup.level == Level::None && !launch.mounts.is_empty()
+        || setup.level != Level::Isolated && !launch.empty_dirs.is_empty()
+    {
         return Some("without a mount namespace nothing can be mounted".into());
+    }
+    if setup.level == Level::Confined
+        && let Some(moved) = launch.mounts.iter().find(|mount| mount.source != mount.target)
+    {
+        return Some(format!("without a mount namespace `{}` cannot be shown elsewhere", moved.source.display()));
+    }
+    if launch.tcp_ports.is_some() && (setup.level == Level::None || !setup.network) {
+        return Some("TCP is narrowed to ports only where there are walls and a network".into());
     }
     None
 }
@@ -62,7 +70,7 @@ pub(super) fn refusal(setup: &SlotSetup, launch: &Launch) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Limits;
+    use super::super::{Limits, Mount};
     use super::*;
 
     fn launch() -> Launch {
@@ -77,6 +85,7 @@ mod tests {
             refresh: None,
             watched: Vec::new(),
             uid: Some(if geteuid().is_root() { 60720 } else { geteuid().as_raw() }),
+            tcp_ports: None,
             secrets: Vec::new(),
             secrets_dir: "/run/secrets".into(),
             limits: Limits {
@@ -109,6 +118,12 @@ mod tests {
         assert!(refused(|launch| launch.cwd = "work".into()));
         assert!(refused(|launch| launch.empty_dirs = vec!["/a/../b".into()]));
         assert!(refused(|launch| launch.secrets = vec![("../x".into(), Vec::new())]));
+        assert!(why(Level::Confined, |launch| launch.empty_dirs = vec!["/a".into()]).is_some());
+        let mount = |source: &str| Mount { source: source.into(), target: "/srv".into(), writable: false };
+        assert_eq!(why(Level::Confined, |launch| launch.mounts = vec![mount("/srv")]), None);
+        assert!(why(Level::Confined, |launch| launch.mounts = vec![mount("/srv/other")]).is_some());
+        assert!(why(Level::None, |launch| launch.mounts = vec![mount("/srv")]).is_some());
+        assert!(refused(|launch| launch.tcp_ports = Some(vec![443])), "this slot has no network");
         assert!(why(Level::None, |launch| launch.empty_dirs = vec!["/a".into()]).is_some());
     }
 }

@@ -28,10 +28,10 @@ const READ_ONLY: MsFlags = SAFE.union(MsFlags::MS_RDONLY);
 const PAGE_BYTES: u64 = 4096;
 
 /// Top folders of the system, folders or symbolic links.
-const SYSTEM: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+pub(super) const SYSTEM: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 /// What of `/etc` says nothing about this host but how programs are found and how they trust and tell time.
-const ETC: [&str; 6] = ["alternatives", "hosts", "ld.so.cache", "localtime", "nsswitch.conf", "ssl"];
-const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+pub(super) const ETC: [&str; 6] = ["alternatives", "hosts", "ld.so.cache", "localtime", "nsswitch.conf", "ssl"];
+pub(super) const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
 /// In the keeper: leaves the host's tree at `/host` and makes below `/view` what every job of the slot sees.
 pub(super) fn prepare() -> Result<(), Fault> {

@@ -18,6 +18,7 @@ use rustix::fs::{MemfdFlags, SealFlags, SeekFrom};
 use super::attend::{self, Ends, Seen};
 use super::cgroup::{Cgroup, OWN_PROCESSES};
 use super::refusal::refusal;
+use super::secrets::SecretFiles;
 use super::wire::{self, Fault, Job, Plan, Report};
 use super::{Cause, Control, Ending, Launch, Limits, SlotSetup, Stream, Unavailable};
 use crate::job::Level;
@@ -26,6 +27,8 @@ use crate::job::Level;
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
 /// Whom a probe runs as where there is a choice: `nobody`.
 const PROBE_UID: u32 = 65534;
+/// What a job adds to its slot's layers where its TCP is narrowed to ports.
+const TCP_LAYER: &str = "landlock.net";
 
 /// A place where jobs run one after another. Dropping it ends everything of it.
 #[derive(Debug)]
@@ -83,9 +86,6 @@ pub enum RunError {
 impl Slot {
     /// Starts a keeper and sets up everything once without starting anything, so that a missing layer shows here and not at the first job.
     pub fn start(setup: &SlotSetup) -> Result<Self, Unavailable> {
-        if setup.level == Level::Confined {
-            return Err(Fault { layer: "confined".into(), kernel: "not yet".into() }.into());
-        }
         let mut slot = Self {
             keeper: None,
             cgroup: setup.cgroup_name.as_deref().map(Cgroup::create),
@@ -120,6 +120,9 @@ impl Slot {
         if self.keeper.as_mut().is_none_or(Keeper::has_ended) {
             self.revive()?;
         }
+        let narrowed = launch.tcp_ports.is_some();
+        let _secrets = (self.setup.level != Level::Isolated)
+            .then(|| SecretFiles::expected(&launch.secrets_dir, launch.secrets.iter().map(|(name, _)| name)));
         let oom_kills_before = self.oom_kills();
         let limits = launch.limits.clone();
         let watched = std::mem::take(&mut launch.watched);
@@ -136,7 +139,17 @@ impl Slot {
             }
         };
         let oom = self.oom_kills() > oom_kills_before;
-        self.ending(seen, oom)
+        let mut ending = self.ending(seen, oom)?;
+        if narrowed && !ending.layers.iter().any(|layer| layer == TCP_LAYER) {
+            ending.layers.push(TCP_LAYER.to_owned());
+            ending.layers.sort();
+        }
+        Ok(ending)
+    }
+
+    /// Whether a job of this slot can be given [`Launch::tcp_ports`], by going through all steps of one.
+    pub fn can_narrow_tcp(&mut self) -> Result<(), Unavailable> {
+        self.probe(Some(Vec::new())).map(drop)
     }
 
     fn ending(&mut self, seen: Seen, oom: bool) -> Result<Ending, RunError> {
@@ -185,6 +198,7 @@ impl Slot {
             scratch: launch.scratch,
             refresh: launch.refresh,
             uid,
+            tcp_ports: launch.tcp_ports,
             secrets: launch.secrets,
             secrets_dir: launch.secrets_dir,
             limits: launch.limits,
@@ -222,8 +236,8 @@ impl Slot {
         let pids = (limits.pids > 0 && !cgroup.is_some_and(Cgroup::holds_pids)).then(|| {
             // RLIMIT_NPROC counts all of a user's processes, but within a user namespace or a job's own user only these.
             let others = match self.setup.level {
-                Level::None => threads_of(uid.unwrap_or(geteuid().as_raw())),
-                Level::Confined | Level::Isolated => 0,
+                Level::Confined | Level::None => threads_of(uid.unwrap_or(geteuid().as_raw())),
+                Level::Isolated => 0,
             };
             limits.pids + OWN_PROCESSES + others
         });
@@ -240,7 +254,7 @@ impl Slot {
         let cgroups = self.cgroup.as_ref().map(Cgroup::procs).unwrap_or_default();
         let (keeper, mut layers) = Keeper::start(&self.setup, cgroups)?;
         self.keeper = Some(keeper);
-        layers.extend(self.probe()?);
+        layers.extend(self.probe(None)?);
         let cgroup = self.cgroup.as_ref();
         for (held, name, stand_in) in [
             (cgroup.is_some_and(Cgroup::holds_memory), "cgroup.memory", "memory: rlimit"),
@@ -254,7 +268,7 @@ impl Slot {
     }
 
     /// All steps of a job but the last.
-    fn probe(&mut self) -> Result<Vec<String>, Unavailable> {
+    fn probe(&mut self, tcp_ports: Option<Vec<u16>>) -> Result<Vec<String>, Unavailable> {
         let silent = |kernel: String| Unavailable::from(Fault { layer: "keeper".into(), kernel });
         let uid = geteuid().is_root().then_some(PROBE_UID);
         let job = Job {
@@ -266,6 +280,7 @@ impl Slot {
             scratch: None,
             refresh: None,
             uid,
+            tcp_ports,
             secrets: Vec::new(),
             secrets_dir: "/run/secrets".into(),
             limits: Limits {
@@ -337,7 +352,7 @@ impl Keeper {
             .spawn()
             .map_err(|error| unavailable("starting", &error))?;
         let keeper = Self { process: Some(process), requests };
-        let plan = Plan { isolated: setup.level == Level::Isolated, network: setup.network, cgroups };
+        let plan = Plan { level: setup.level, network: setup.network, cgroups };
         let answer = keeper
             .requests
             .set_read_timeout(Some(ANSWER_WAIT))
@@ -427,17 +442,5 @@ mod tests {
         .unwrap_err();
         assert_eq!(error.layer, "keeper");
         assert!(error.to_string().contains("/nonexistent/dispatch"), "{error}");
-    }
-
-    #[test]
-    fn confined_is_named_as_missing() {
-        let setup = SlotSetup {
-            index: 0,
-            level: Level::Confined,
-            network: false,
-            keeper: SlotSetup::SELF.into(),
-            cgroup_name: None,
-        };
-        assert_eq!(Slot::start(&setup).unwrap_err().layer, "confined");
     }
 }

@@ -21,7 +21,7 @@ pub struct Unavailable {
 
 impl From<Fault> for Unavailable {
     fn from(Fault { layer, kernel }: Fault) -> Self {
-        let hint = hint(&layer, nix::unistd::geteuid().is_root(), &Settings::read());
+        let hint = hint(&layer, &kernel, nix::unistd::geteuid().is_root(), &Settings::read(Path::new("/")));
         Self { layer, kernel, hint }
     }
 }
@@ -35,20 +35,31 @@ struct Settings {
 }
 
 impl Settings {
-    fn read() -> Self {
-        let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|content| content.trim() == value);
+    /// From the file tree at `root`; what is not there stands in nobody's way.
+    fn read(root: &Path) -> Self {
+        let content = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
+        let is = |path: &str, value: &str| content(path).trim() == value;
         Self {
-            apparmor_restricts: is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
-            user_namespaces_off: is("/proc/sys/kernel/unprivileged_userns_clone", "0")
-                || is("/proc/sys/user/max_user_namespaces", "0"),
-            container: ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists()),
+            apparmor_restricts: is("proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
+            user_namespaces_off: is("proc/sys/kernel/unprivileged_userns_clone", "0")
+                || is("proc/sys/user/max_user_namespaces", "0"),
+            container: [".dockerenv", "run/.containerenv"].iter().any(|mark| root.join(mark).exists()),
         }
     }
 }
 
-fn hint(layer: &str, root: bool, settings: &Settings) -> String {
+fn hint(layer: &str, kernel: &str, root: bool, settings: &Settings) -> String {
     match layer {
-        "confined" => "ask for level `isolated`, or `none` where the host file allows it",
+        "landlock" if kernel.contains("EOPNOTSUPP") => {
+            "boot with `landlock` first in the list of `lsm=` (what is there now stands in /sys/kernel/security/lsm), \
+             or ask for level `isolated`"
+        }
+        "landlock" if kernel.contains("ENOSYS") => {
+            "a kernel with CONFIG_SECURITY_LANDLOCK is needed (inside a container its seccomp profile may hide the calls), \
+             or ask for level `isolated`"
+        }
+        "landlock" => "a kernel of 6.12 or newer is needed, or root, where each slot has a uid of its own; or ask for level `isolated`",
+        "landlock.net" => "a kernel of 6.7 or newer is needed; or ask for `network: true`, which the host file must allow",
         "keeper" => "is the program's file still there and executable?",
         "namespace.net" | "namespace.pid" | "namespace.mount" | "namespace.user" | "root"
         | "proc" => {
@@ -79,10 +90,38 @@ mod tests {
     #[test]
     fn advice_follows_the_setting_that_is_in_the_way() {
         let restricted = Settings { apparmor_restricts: true, ..Settings::default() };
-        assert!(hint("namespace.user", false, &restricted).contains("AppArmor"));
-        assert!(!hint("namespace.user", true, &restricted).contains("AppArmor"));
+        assert!(hint("namespace.user", "", false, &restricted).contains("AppArmor"));
+        assert!(!hint("namespace.user", "", true, &restricted).contains("AppArmor"));
         let container = Settings { container: true, ..Settings::default() };
-        assert!(hint("namespace.pid", true, &container).contains("container"));
+        assert!(hint("namespace.pid", "", true, &container).contains("container"));
+    }
+
+    #[test]
+    fn settings_are_read_from_where_they_stand() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |path: &str, content: &str| {
+            let file = root.path().join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, content).unwrap();
+        };
+        let advice = |layer: &str| hint(layer, "EPERM", false, &Settings::read(root.path()));
+        assert!(advice("namespace.user").starts_with("run as root"));
+        put(".dockerenv", "");
+        assert!(advice("namespace.mount").contains("CAP_SYS_ADMIN"));
+        put("proc/sys/user/max_user_namespaces", "0\n");
+        assert!(advice("namespace.user").contains("user.max_user_namespaces above 0"));
+        // Ubuntu 24.04.
+        put("proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
+        assert!(advice("namespace.user").contains("kernel.apparmor_restrict_unprivileged_userns=0"));
+    }
+
+    #[test]
+    fn advice_on_landlock_follows_the_kernels_words() {
+        let advice = |layer: &str, words: &str| hint(layer, words, false, &Settings::default());
+        assert!(advice("landlock", "not switched on (EOPNOTSUPP)").contains("`lsm=`"));
+        assert!(advice("landlock", "built without it (ENOSYS)").contains("CONFIG_SECURITY_LANDLOCK"));
+        assert!(advice("landlock", "ABI 5").contains("6.12"));
+        assert!(advice("landlock.net", "ABI 3").contains("6.7"));
     }
 
     #[test]

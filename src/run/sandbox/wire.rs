@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Limits, Mount, Refresh, Scratch};
+use crate::job::Level;
 
 /// The most descriptors that one message carries.
 pub(super) const DESCRIPTORS_MAX: usize = 64;
@@ -27,12 +28,19 @@ const MESSAGE_BYTES_MAX: usize = 32 << 20;
 /// What a keeper is told once, when it starts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
-    /// Namespaces and all that goes with them, rather than supervision alone.
-    pub isolated: bool,
+    /// Of every job.
+    pub level: Level,
     /// The host's network rather than an empty one.
     pub network: bool,
     /// The `cgroup.procs` files to enter.
     pub cgroups: Vec<PathBuf>,
+}
+
+impl Plan {
+    /// Namespaces and all that goes with them.
+    pub(super) fn is_isolated(&self) -> bool {
+        self.level == Level::Isolated
+    }
 }
 
 /// What pid 1 of a job is told. Its descriptors: stdin, stdout, stderr, then the locks. No `Debug`: it holds secrets.
@@ -47,6 +55,8 @@ pub(super) struct Job {
     pub scratch: Option<Scratch>,
     pub refresh: Option<Refresh>,
     pub uid: Option<u32>,
+    /// The ports that TCP is narrowed to, where the slot has a network.
+    pub tcp_ports: Option<Vec<u16>>,
     pub secrets: Vec<(String, Vec<u8>)>,
     pub secrets_dir: PathBuf,
     pub limits: Limits,
