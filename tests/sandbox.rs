@@ -931,6 +931,37 @@ fn groups_go_with_their_slot_and_leftovers_are_swept() {
 }
 
 #[test]
+fn what_still_runs_in_leftover_groups_is_ended() {
+    let mut gone = Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let family = format!("sandbox-left-{}-", std::process::id());
+    // The group of a slot, as a dispatcher would have made it whose number is nobody's any more.
+    let bench = Bench::with(Level::None, |setup| setup.cgroup_name = Some(format!("{family}{}-0", gone.id())));
+    let walk = Command::new("find").args(["/sys/fs/cgroup", "-name", &format!("{family}*")]).output().unwrap();
+    let groups = String::from_utf8(walk.stdout).unwrap();
+    if groups.is_empty() {
+        return;
+    }
+    // It stays behind in the groups, and nobody holds its lifeline.
+    let mut left = Command::new("sleep").arg("100000").spawn().unwrap();
+    for group in groups.lines() {
+        fs::write(Path::new(group).join("cgroup.procs"), left.id().to_string()).unwrap();
+    }
+    // Its keeper is left as well.
+    let Bench { slot, folder, .. } = bench;
+    std::mem::forget(slot);
+    drop(folder);
+    sweep(&family);
+    let ended = left.try_wait().unwrap();
+    left.kill().unwrap();
+    left.wait().unwrap();
+    assert!(ended.is_some(), "it still ran");
+    for group in groups.lines() {
+        assert!(!Path::new(group).exists(), "{group}");
+    }
+}
+
+#[test]
 fn without_groups_rlimits_stand_in() {
     let mut bench = Bench::new(Level::Isolated);
     let layers = bench.slot.layers().to_vec();

@@ -1,17 +1,23 @@
 //! The control groups of a slot.
 //!
 //! Owns where they are made (v2, or v1's memory and pids), their limits, and their removal. A group is entered once by the keeper; what each
-//! job may use is written before it starts. Never: moves another process.
+//! job may use is written before it starts. Never: moves another process than its own.
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
+
 const ROOT: &str = "/sys/fs/cgroup";
 /// The slot's own processes: the one that the dispatcher waits for, the keeper and pid 1 of the job.
 pub(super) const OWN_PROCESSES: u64 = 3;
+/// The group of the dispatcher itself, below one that was handed down to it.
+const MAIN: &str = "dispatch-main";
 
 /// Groups that hold one slot. Dropped when the slot is empty.
 #[derive(Debug)]
@@ -134,8 +140,8 @@ impl Drop for Cgroup {
     }
 }
 
-/// Removes empty groups named `<prefix><process>-…` whose process is gone: left by a dispatcher that was killed. Those of a
-/// living one stay even while they are empty, for its keepers are about to enter them.
+/// Removes groups named `<prefix><process>-…` whose process is gone, left by a dispatcher that was killed, and ends what still runs in them.
+/// Those of a living one stay even while they are empty, for its keepers are about to enter them.
 pub fn sweep(prefix: &str) {
     let left = |name: &str| {
         let process = name.strip_prefix(prefix).and_then(|rest| rest.split('-').next());
@@ -144,10 +150,37 @@ pub fn sweep(prefix: &str) {
     for parent in parents() {
         for entry in fs::read_dir(parent.path()).into_iter().flatten().flatten() {
             if left(&entry.file_name().to_string_lossy()) {
+                empty(&entry.path());
                 let _ = fs::remove_dir(entry.path());
             }
         }
     }
+}
+
+/// Ends what runs in a group. First it is left alone for a moment: the lifeline of whoever has lost its dispatcher ends it in order, so that
+/// locks are given back last.
+fn empty(folder: &Path) {
+    const PATIENCE_STEPS: u32 = 200;
+    const STEPS: u32 = 600;
+    for step in 0..STEPS {
+        let members = members(folder);
+        // The number 0 stands for processes of a pid namespace that is not below ours: another machine's, so to speak, whose dispatcher may live.
+        if members.is_empty() || members.contains(&0) {
+            return;
+        }
+        if step >= PATIENCE_STEPS && fs::write(folder.join("cgroup.kill"), "1").is_err() {
+            // v1 has no such file. Who forks meanwhile is met in the next round.
+            for member in members {
+                let _ = kill(Pid::from_raw(member), Signal::SIGKILL);
+            }
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn members(folder: &Path) -> Vec<i32> {
+    let members = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    members.lines().filter_map(|line| line.trim().parse().ok()).collect()
 }
 
 /// The memory of an earlier job may take a moment to be given back, and until then v1 refuses a lower limit.
@@ -184,6 +217,9 @@ fn parents() -> Vec<Parent> {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let root = Path::new(ROOT);
     if root.join("cgroup.controllers").exists() {
+        if let Some(parent) = delegated(&own, root, is_delegated) {
+            return vec![Parent::V2(parent)];
+        }
         let parent = v2_parent(&own, root);
         // The root group is free to hand its controllers down; elsewhere the owner has decided, and the refusal says so.
         let _ = fs::write(parent.join("cgroup.subtree_control"), "+memory +pids");
@@ -197,6 +233,42 @@ fn parents() -> Vec<Parent> {
     let parents = [Parent::V1Memory(below("memory")), Parent::V1Pids(below("pids"))];
     let usable = |parent: &Parent| parent.path().join("cgroup.procs").exists();
     parents.into_iter().filter(usable).collect()
+}
+
+/// Our own group, where its owner has handed it down to us (`Delegate=yes`) and it can hand memory and pids on. A group that does so may hold
+/// no process itself: we move into a group below it.
+fn delegated(own: &str, root: &Path, is_delegated: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let group = root.join(path);
+    // Where we are after the first time.
+    let moved = group.file_name().is_some_and(|name| name == MAIN);
+    let group = if moved { group.parent()?.to_owned() } else { group };
+    if group == root || !is_delegated(&group) {
+        return None;
+    }
+    if !moved {
+        let main = group.join(MAIN);
+        // Left by an earlier start of the same service.
+        let _ = fs::create_dir(&main);
+        fs::write(main.join("cgroup.procs"), "0").ok()?;
+    }
+    let control = group.join("cgroup.subtree_control");
+    // Refused as long as anybody else is in the group.
+    let _ = fs::write(&control, "+memory +pids");
+    let handed = fs::read_to_string(&control).unwrap_or_default();
+    (handed.contains("memory") && handed.contains("pids")).then_some(group)
+}
+
+/// An ordinary user's group is its own; root owns all of them, and systemd marks those that it does not touch any more.
+fn is_delegated(group: &Path) -> bool {
+    let owner = fs::metadata(group).map(|found| found.uid());
+    if !geteuid().is_root() {
+        return owner.is_ok_and(|owner| owner == geteuid().as_raw());
+    }
+    ["trusted.delegate", "user.delegate"].iter().any(|mark| {
+        let mut value = [0; 8];
+        rustix::fs::getxattr(group, *mark, &mut value[..]).is_ok_and(|read| value[..read] == *b"1")
+    })
 }
 
 /// A sibling of our own group: a group that holds processes itself cannot hand controllers down.
@@ -243,5 +315,35 @@ mod tests {
         fs::write(slice.join("cgroup.subtree_control"), "cpu memory pids").unwrap();
         assert_eq!(v2_parent(own, root.path()), slice);
         assert_eq!(v2_parent("0::/\n", root.path()), root.path());
+    }
+
+    #[test]
+    fn a_group_that_was_handed_down_is_divided() {
+        let root = tempfile::tempdir().unwrap();
+        let service = root.path().join("user.slice/dispatch.service");
+        fs::create_dir_all(&service).unwrap();
+        fs::write(service.join("cgroup.subtree_control"), "").unwrap();
+        let own = "0::/user.slice/dispatch.service\n";
+        assert_eq!(delegated(own, root.path(), |_| false), None, "not ours to divide");
+        assert!(!service.join(MAIN).exists());
+        assert_eq!(delegated(own, root.path(), |_| true), Some(service.clone()));
+        assert_eq!(fs::read_to_string(service.join(MAIN).join("cgroup.procs")).unwrap(), "0");
+        assert_eq!(fs::read_to_string(service.join("cgroup.subtree_control")).unwrap(), "+memory +pids");
+        // And again from below, where it has moved to.
+        let moved = "0::/user.slice/dispatch.service/dispatch-main\n";
+        assert_eq!(delegated(moved, root.path(), |group| group == service), Some(service.clone()));
+        assert!(!service.join(MAIN).join(MAIN).exists());
+        assert_eq!(delegated("0::/\n", root.path(), |_| true), None, "the root is nobody's");
+        assert_eq!(delegated("4:memory:/x\n", root.path(), |_| true), None);
+    }
+
+    #[test]
+    fn a_group_that_cannot_hand_its_controllers_on_is_not_used() {
+        let root = tempfile::tempdir().unwrap();
+        let service = root.path().join("service");
+        fs::create_dir(&service).unwrap();
+        // Somebody else is in it: the kernel does not take what is written.
+        std::os::unix::fs::symlink("/dev/null", service.join("cgroup.subtree_control")).unwrap();
+        assert_eq!(delegated("0::/service\n", root.path(), |_| true), None);
     }
 }
