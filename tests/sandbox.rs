@@ -92,7 +92,7 @@ impl Bench {
                 Level::None => Vec::new(),
             },
             empty_dirs: Vec::new(),
-            scratch: None,
+            scratch: Vec::new(),
             refresh: None,
             watched: Vec::new(),
             uid: is_root().then_some(UID),

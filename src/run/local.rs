@@ -153,14 +153,14 @@ fn launch(work: &mut Work, scratch: &Scratch, uid: Option<u32>) -> Launch {
         }
         mounts.push(mount(&scratch.root.join("requests"), &repo.join(&work.inbox), false));
         empty_dirs.push(repo.join(&work.output));
-        if in_memory.is_none() {
+        if in_memory.is_empty() {
             mounts.push(mount(&scratch.log(work), &repo.join(&log), true));
             mounts.push(mount(&scratch.work(), place, true));
         }
     } else if grant.level == Level::Confined {
         mounts.push(mount(repo, repo, scratch.checkout.is_some()));
         mounts.extend([scratch.log(work), scratch.work()].iter().map(|path| mount(path, path, true)));
-        mounts.extend(scratch.checkout.iter().map(|_| mount(&work.snapshot.path, &work.snapshot.path, false)));
+        mounts.extend(scratch.checkout.iter().map(|_| mount(&scratch.source, &scratch.source, false)));
     }
     if grant.level != Level::None {
         mounts.extend(scratch.cache.iter().map(|cache| mount(cache, &places.cache, true)));
@@ -168,7 +168,7 @@ fn launch(work: &mut Work, scratch: &Scratch, uid: Option<u32>) -> Launch {
         mounts.extend(grant.write.iter().map(|path| mount(path, path, true)));
     }
     let refresh = scratch.checkout.as_ref().map(|checkout| sandbox::Refresh {
-        from: if isolated { SNAPSHOT.into() } else { work.snapshot.path.clone() },
+        from: if isolated { SNAPSHOT.into() } else { scratch.source.clone() },
         to: repo.clone(),
         except: [&work.inbox, &work.output, &work.archive].map(PathBuf::from).to_vec(),
         gone: checkout.gone.clone(),
@@ -298,14 +298,14 @@ fn take(
     captured: &Captured,
 ) -> Result<Report, RunError> {
     let collection = artifacts::Collection {
-        root: left.root.as_fd(),
-        folder: &left.log,
+        root: left.log.root.as_fd(),
+        folder: &left.log.below,
         into: &spool.join("files"),
         bytes_max: work.job.grant.limits.artifacts,
         owner: uid,
     };
     let mut collected = artifacts::collect(&collection, secrets)
-        .map_err(|error| RunError::Collect { path: left.log.clone(), source: io::Error::other(error) })?;
+        .map_err(|error| RunError::Collect { path: left.log.below.clone(), source: io::Error::other(error) })?;
     // One name that git does not take would keep the whole record from being committed.
     for artifact in &collected.artifacts {
         if !is_usable_path(artifact.path.as_bytes()) {
@@ -416,7 +416,7 @@ fn limits_met(work: &Work, ending: &Ending, captured: &Captured) -> Vec<String> 
 fn read_result(left: &Left) -> Option<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let file: OwnedFd = openat2(&left.root, left.work.join(RESULT), flags, Mode::empty(), within).ok()?;
+    let file: OwnedFd = openat2(&left.work.root, left.work.below.join(RESULT), flags, Mode::empty(), within).ok()?;
     let stat = fstat(&file).ok()?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink != 1 {
         return None;

@@ -25,6 +25,8 @@ use crate::statedir::StateDir;
 
 /// What the names of folders with secrets begin with, in [`SHARED_MEMORY`].
 const SECRETS_PREFIX: &str = "codex-dispatch-secrets-";
+/// Room in the log folder for a handler's own `status.yml` where it may keep no artifacts.
+const LOG_BYTES_MIN: u64 = 1 << 20;
 /// Where a file is in memory and on no disk.
 const SHARED_MEMORY: &str = "/dev/shm";
 
@@ -36,6 +38,8 @@ pub(super) struct Scratch {
     in_place: bool,
     /// Log and work folder are in memory.
     in_memory: bool,
+    /// The tree of the commit, where the handler's user can read it.
+    pub(super) source: PathBuf,
     /// The kept checkout that it works in.
     pub(super) checkout: Option<Checkout>,
     /// The kept cache.
@@ -63,7 +67,8 @@ impl Scratch {
         let root = home.join("run").join(state.run(work.id, work.attempt).file_name().unwrap_or_default());
         let in_place = grant.level != Level::Isolated;
         let in_memory = !in_place && grant.limits.work <= grant.limits.memory / 2;
-        let mut scratch = Self { root, in_place, in_memory, checkout: None, cache: None, secrets: None };
+        let source = PathBuf::new();
+        let mut scratch = Self { root, in_place, in_memory, source, checkout: None, cache: None, secrets: None };
         let filled = scratch.fill(&home, work, uid);
         filled.map_err(|source| RunError::Prepare { path: scratch.root.clone(), source })?;
         Ok(scratch)
@@ -78,10 +83,14 @@ impl Scratch {
         remove_tree(&self.root)?;
         open_folder(&self.root, uid)?;
         let job = &work.job;
-        if job.row.workspace == Workspace::Persistent {
-            self.checkout = Some(Checkout::prepare(home, job, uid, &work.snapshot.path)?);
-        } else if self.in_place {
-            copy_tree(&work.snapshot.path, &self.repo())?;
+        let persistent = job.row.workspace == Workspace::Persistent;
+        self.source.clone_from(&work.snapshot.path);
+        if self.in_place && (!persistent || uid.is_some()) {
+            self.source = self.root.join("repo");
+            copy_tree(&work.snapshot.path, &self.source)?;
+        }
+        if persistent {
+            self.checkout = Some(Checkout::prepare(home, job, uid, &self.source)?);
         }
         if job.grant.limits.cache > 0 {
             self.cache = Some(kept::cache(home, job, uid)?);
@@ -134,14 +143,20 @@ impl Scratch {
         if self.in_place { self.repo().join(&work.output).join(&work.place) } else { self.root.join("log") }
     }
 
-    /// What has to be in memory, with the places where the handler sees it.
-    pub(super) fn in_memory(&self, work: &Work, at: &Path, log: &Path) -> Option<sandbox::Scratch> {
+    /// What lies in memory, log folder first, with the places where the handler sees it.
+    pub(super) fn in_memory(&self, work: &Work, at: &Path, log: &Path) -> Vec<sandbox::Scratch> {
+        if !self.in_memory {
+            return Vec::new();
+        }
         let limits = &work.job.grant.limits;
-        let named = |name: &str, place: Option<&Path>| (PathBuf::from(name), place.map(Path::to_owned));
-        self.in_memory.then(|| sandbox::Scratch {
-            bytes: limits.work + limits.artifacts,
-            folders: vec![named("log", Some(log)), named("work", Some(at)), named("work/home", None)],
-        })
+        // Something that is too large is to be named in the record, rather than be a failure of the handler.
+        let log_bytes = limits.artifacts.saturating_mul(2).saturating_add(LOG_BYTES_MIN);
+        let folder = |place: &Path, bytes, folders: &[&str]| sandbox::Scratch {
+            place: place.to_owned(),
+            bytes,
+            folders: folders.iter().map(PathBuf::from).collect(),
+        };
+        vec![folder(log, log_bytes, &[]), folder(at, limits.work, &["home"])]
     }
 
     /// Folders on a disk that the handler can fill.
@@ -166,24 +181,30 @@ impl Scratch {
         self.secrets.as_ref().map_or_else(|| self.root.join("secrets"), |folder| folder.path().to_owned())
     }
 
-    /// Opens what the handler left: the folder that holds them, and the paths of log and work folder below it.
-    pub(super) fn left(&self, work: &Work, memory: Option<OwnedFd>) -> io::Result<Left> {
+    /// What the handler left. `memory` is what [`Scratch::in_memory`] has become.
+    pub(super) fn left(&self, work: &Work, memory: Vec<OwnedFd>) -> io::Result<Left> {
         if self.in_memory {
-            // Without it the supervisor was killed, and with it went what it had: an empty folder stands for that.
-            let root = memory.map_or_else(|| open(&self.root), Ok)?;
-            return Ok(Left { root, log: "log".into(), work: "work".into() });
+            // Nothing is left of what was in memory where the supervisor was killed: empty folders stand for that.
+            let mut memory = memory.into_iter();
+            let mut next = |name: &str| {
+                let root = memory.next().map_or_else(|| empty_folder(&self.root.join(name)), Ok)?;
+                io::Result::Ok(Place { root, below: ".".into() })
+            };
+            return Ok(Left { log: next("log")?, work: next("work")? });
         }
         let home = self.root.parent().and_then(Path::parent).unwrap_or(&self.root);
-        let below = |path: PathBuf| path.strip_prefix(home).unwrap_or(&path).to_owned();
-        Ok(Left { root: open(home)?, log: below(self.log(work)), work: below(self.work()) })
+        let place = |path: PathBuf| {
+            io::Result::Ok(Place { root: open(home)?, below: path.strip_prefix(home).unwrap_or(&path).to_owned() })
+        };
+        Ok(Left { log: place(self.log(work))?, work: place(self.work())? })
     }
 
     /// What a failed run left is kept for a look; a success leaves nothing where the repository says so.
     pub(super) fn clear(&self, whole: bool, left: &Left) {
         if self.in_memory && !whole {
-            for part in [&left.log, &left.work] {
-                let from = PathBuf::from(format!("/proc/self/fd/{}", left.root.as_raw_fd())).join(part);
-                if let Err(error) = copy_tree(&from, &self.root.join(part)) {
+            for (name, place) in [("log", &left.log), ("work", &left.work)] {
+                let from = PathBuf::from(format!("/proc/self/fd/{}", place.root.as_raw_fd()));
+                if let Err(error) = copy_tree(&from, &self.root.join(name)) {
                     tracing::warn!("keeping what is left of `{}`: {error}", self.root.display());
                 }
             }
@@ -200,16 +221,25 @@ impl Scratch {
 
 /// What a handler left behind.
 pub(super) struct Left {
+    pub(super) log: Place,
+    pub(super) work: Place,
+}
+
+/// A folder of a handler.
+pub(super) struct Place {
     /// Nobody but the dispatcher can put another folder in its place.
     pub(super) root: OwnedFd,
-    /// The log folder, relative to it.
-    pub(super) log: PathBuf,
-    /// The work folder, relative to it.
-    pub(super) work: PathBuf,
+    /// The folder, relative to it: this part of the path may be the handler's.
+    pub(super) below: PathBuf,
 }
 
 fn open(path: &Path) -> io::Result<OwnedFd> {
     Ok(openat2(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::empty())?)
+}
+
+fn empty_folder(path: &Path) -> io::Result<OwnedFd> {
+    fs::create_dir_all(path)?;
+    open(path)
 }
 
 /// A folder on a tmpfs that only the job's user can enter, gone when it is dropped.

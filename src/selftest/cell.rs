@@ -225,7 +225,7 @@ impl Cell<'_> {
             stdin: Vec::new(),
             mounts: if isolated { vec![mount("repo", false), mount("work", true)] } else { Vec::new() },
             empty_dirs: Vec::new(),
-            scratch: None,
+            scratch: Vec::new(),
             refresh: None,
             watched: Vec::new(),
             uid,

@@ -41,8 +41,8 @@ pub(super) struct Seen {
     pub stopped: bool,
     /// The limit of a watched folder that was exceeded.
     pub over: Option<&'static str>,
-    /// The job's file system in memory, which lasts as long as this.
-    pub scratch: Option<OwnedFd>,
+    /// The job's file systems in memory, which last as long as this.
+    pub scratch: Vec<OwnedFd>,
 }
 
 /// How far the ending of a job has gone, and when the next step is due.
@@ -109,9 +109,8 @@ pub(super) fn attend(
             // An error is the same as silence: pid 1 was ended in the middle of a word.
             let report = wire::receive(&job.control).ok().flatten();
             job.read_rest();
-            let (report, scratch) =
-                report.map(|(report, descriptors)| (report, descriptors.into_iter().next())).unzip();
-            return Ok(Seen { report, timed_out, stopped, over, scratch: scratch.flatten() });
+            let (report, scratch) = report.unzip();
+            return Ok(Seen { report, timed_out, stopped, over, scratch: scratch.unwrap_or_default() });
         }
     }
 }

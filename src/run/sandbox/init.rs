@@ -36,7 +36,7 @@ const OOM_SCORE: &str = "500";
 
 /// Runs the one job of this process and ends it.
 pub(super) fn main(plan: &Plan, control: &UnixStream, program: &[sock_filter]) -> ! {
-    let mut scratch = None;
+    let mut scratch = Vec::new();
     let report = match attempt(plan, control, program, &mut scratch) {
         Ok(Some(report)) => report,
         Ok(None) => std::process::exit(ABANDONED),
@@ -53,7 +53,7 @@ fn attempt(
     plan: &Plan,
     control: &UnixStream,
     program: &[sock_filter],
-    scratch: &mut Option<OwnedFd>,
+    scratch: &mut Vec<OwnedFd>,
 ) -> Result<Option<Report>, Fault> {
     let received = wire::receive::<Job>(control).step("process", || "reading the job".into())?;
     let Some((job, descriptors)) = received else {
@@ -103,12 +103,7 @@ fn attempt(
 }
 
 /// Everything of `isolated`. What the caller may still do afterwards is what a handler may do.
-fn isolate(
-    plan: &Plan,
-    job: &Job,
-    program: &[sock_filter],
-    scratch: &mut Option<OwnedFd>,
-) -> Result<Vec<String>, Fault> {
+fn isolate(plan: &Plan, job: &Job, program: &[sock_filter], scratch: &mut Vec<OwnedFd>) -> Result<Vec<String>, Fault> {
     let pid = std::process::id();
     if pid != 1 {
         return Err(format!("is {pid}")).step("namespace.pid", || "own pid".into());

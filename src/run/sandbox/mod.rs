@@ -87,8 +87,8 @@ pub struct Launch {
     pub mounts: Vec<Mount>,
     /// Places that are an empty read-only folder but for the mounts below them. Each is made before the first of those. Only at `isolated`.
     pub empty_dirs: Vec<PathBuf>,
-    /// Folders of its own in memory, of a size that cannot be exceeded. Only at `isolated`.
-    pub scratch: Option<Scratch>,
+    /// Folders of its own in memory, of a size that cannot be exceeded, made after `mounts`. Only at `isolated`.
+    pub scratch: Vec<Scratch>,
     /// Brought up as the job's user, within the finished walls, before the handler starts.
     pub refresh: Option<Refresh>,
     /// Folders on a disk that it can write, each with the size at which the job is ended.
@@ -120,13 +120,15 @@ pub struct Mount {
     pub writable: bool,
 }
 
-/// A file system in memory that lasts as long as the job, and as long as somebody holds [`Slot::take_scratch`].
+/// A file system in memory that the job's user owns. It lasts as long as the job, and as long as somebody holds [`Slot::take_scratch`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scratch {
+    /// Where it is, inside.
+    pub place: PathBuf,
     /// All that fits in.
     pub bytes: u64,
-    /// Folders in it, parents first, that the job's user owns. Those with a place are mounted there, after `mounts`.
-    pub folders: Vec<(PathBuf, Option<PathBuf>)>,
+    /// Folders that it has from the beginning.
+    pub folders: Vec<PathBuf>,
 }
 
 /// A checkout to bring to the state of another folder. Both as the handler sees them.

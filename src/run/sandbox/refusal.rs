@@ -47,7 +47,7 @@ pub(super) fn refusal(setup: &SlotSetup, launch: &Launch) -> Option<String> {
         }
         _ => {}
     }
-    if setup.level != Level::Isolated && launch.scratch.is_some() {
+    if setup.level != Level::Isolated && !launch.scratch.is_empty() {
         return Some("without a mount namespace there is no file system of its own".into());
     }
     if setup.level == Level::None && !launch.mounts.is_empty()
@@ -81,7 +81,7 @@ mod tests {
             stdin: Vec::new(),
             mounts: Vec::new(),
             empty_dirs: Vec::new(),
-            scratch: None,
+            scratch: Vec::new(),
             refresh: None,
             watched: Vec::new(),
             uid: Some(if geteuid().is_root() { 60720 } else { geteuid().as_raw() }),

@@ -39,7 +39,7 @@ pub(super) fn prepare() -> Result<(), Fault> {
     let all = MsFlags::MS_REC | MsFlags::MS_SLAVE;
     mount(NONE, "/", NONE, all, NONE).step(LAYER, || "detaching mounts from the host's".into())?;
     tmpfs(Path::new("/tmp"), SAFE, "mode=700,size=1m")?;
-    for folder in ["/tmp/host", "/tmp/view", "/tmp/new", "/tmp/scratch"] {
+    for folder in ["/tmp/host", "/tmp/view", "/tmp/new"] {
         make_folder(Path::new(folder))?;
     }
     pivot_root("/tmp", "/tmp/host").step(LAYER, || "pivot_root".into())?;
@@ -86,8 +86,8 @@ fn prepare_devices() -> Result<(), Fault> {
 }
 
 /// In pid 1 of a job, in its own mount namespace: builds the job's root and moves into it. The host's tree is gone afterwards.
-/// `user` is who the job will be. What it returns keeps the job's scratch alive.
-pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Result<Option<OwnedFd>, Fault> {
+/// `user` is who the job will be. What it returns keeps each scratch of the job alive.
+pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Result<Vec<OwnedFd>, Fault> {
     let new = Path::new("/new");
     tmpfs(new, SAFE, "mode=755,size=4m")?;
     let host = Host::open()?;
@@ -110,8 +110,9 @@ pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Re
         empty.make_above(&granted.target)?;
         bind_granted(&host, &tree, granted)?;
     }
-    let scratch = job.scratch.as_ref();
-    let scratch = scratch.map(|scratch| make_scratch(scratch, &mut empty, as_root.then_some(user))).transpose()?;
+    let owner = as_root.then_some(user);
+    let scratch = job.scratch.iter().map(|scratch| make_scratch(scratch, &mut empty, owner));
+    let scratch = scratch.collect::<Result<_, _>>()?;
     empty.finish()?;
     if !job.secrets.is_empty() {
         write_secrets(&tree, job, as_root.then_some(user))?;
@@ -120,24 +121,25 @@ pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Re
     Ok(scratch)
 }
 
-/// The job's file system in memory, outside its view but for the folders that have a place in it.
 fn make_scratch(scratch: &Scratch, empty: &mut EmptyDirs<'_>, owner: Option<u32>) -> Result<OwnedFd, Fault> {
-    const LAYER: &str = "scratch";
-    let root = Path::new("/scratch");
-    tmpfs(root, SAFE, &format!("mode=755,{}", sized(scratch.bytes)))?;
-    for (name, place) in &scratch.folders {
+    empty.make_above(&scratch.place)?;
+    let target = empty.tree.folder(&scratch.place)?;
+    let options = format!("mode=755,{}{}", sized(scratch.bytes), owned_by(owner));
+    tmpfs(&target.by_descriptor(), SAFE, &options)?;
+    let root = inside(&empty.tree.root, &scratch.place);
+    for name in &scratch.folders {
         let folder = root.join(name);
         let doing = || format!("making {}", folder.display());
-        fs::create_dir(&folder).step(LAYER, doing)?;
-        chown(&folder, owner, owner).step(LAYER, doing)?;
-        if let Some(place) = place {
-            empty.make_above(place)?;
-            let target = empty.tree.folder(place)?;
-            mount(Some(&folder), &target.by_descriptor(), NONE, MsFlags::MS_BIND, NONE).step(LAYER, doing)?;
-        }
+        fs::create_dir(&folder).step("scratch", doing)?;
+        chown(&folder, owner, owner).step("scratch", doing)?;
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(root, flags, Mode::empty()).step(LAYER, || "opening it".into())
+    rustix::fs::open(&root, flags, Mode::empty()).step("scratch", || format!("opening {}", root.display()))
+}
+
+/// Mount options that make a user own the top of a file system.
+fn owned_by(owner: Option<u32>) -> String {
+    owner.map_or_else(String::new, |uid| format!(",uid={uid},gid={uid}"))
 }
 
 /// Mount options for so many bytes, and not endlessly many empty files.
@@ -251,8 +253,7 @@ fn write_secrets(tree: &Tree, job: &Job, owner: Option<u32>) -> Result<(), Fault
     let place = tree.folder(&job.secrets_dir)?;
     let flags = SAFE | MsFlags::MS_NOEXEC;
     let bytes: usize = job.secrets.iter().map(|(_, bytes)| bytes.len() + 8192).sum();
-    let users = owner.map_or(String::new(), |uid| format!(",uid={uid},gid={uid}"));
-    let options = format!("mode=500,size={}{users}", bytes + (1 << 16));
+    let options = format!("mode=500,size={}{}", bytes + (1 << 16), owned_by(owner));
     tmpfs(&place.by_descriptor(), flags, &options)?;
     let folder = inside(Path::new("/new"), &job.secrets_dir);
     for (name, bytes) in &job.secrets {

@@ -81,7 +81,7 @@ impl Rules {
         let granted = job.mounts.iter().filter(|granted| granted.writable).map(|granted| granted.target.as_path());
         let mut rules = Self::begin(plan, job, Role::Second)?;
         rules.allow(["/"], AccessFs::from_read(ABI_USED))?;
-        let own = job.scratch.iter().flat_map(|scratch| &scratch.folders).filter_map(|(_, place)| place.as_deref());
+        let own = job.scratch.iter().map(|scratch| scratch.place.as_path());
         rules.allow(fixed.into_iter().chain(granted).chain(own), AccessFs::from_all(ABI_USED))?;
         Ok(rules)
     }

@@ -38,7 +38,7 @@ pub struct Slot {
     cgroup: Option<Cgroup>,
     setup: SlotSetup,
     layers: Vec<String>,
-    scratch: Option<OwnedFd>,
+    scratch: Vec<OwnedFd>,
 }
 
 /// Why a job has no [`Ending`]. What it had started is gone, but for [`RunError::Stuck`].
@@ -91,7 +91,7 @@ impl Slot {
             cgroup: setup.cgroup_name.as_deref().map(Cgroup::create),
             setup: setup.clone(),
             layers: Vec::new(),
-            scratch: None,
+            scratch: Vec::new(),
         };
         slot.revive()?;
         Ok(slot)
@@ -103,9 +103,9 @@ impl Slot {
         &self.layers
     }
 
-    /// The last job's [`super::Scratch`], to be read once the job has gone; `None` where it had none or its supervisor was killed.
-    pub fn take_scratch(&mut self) -> Option<OwnedFd> {
-        self.scratch.take()
+    /// Each [`super::Scratch`] of the last job, to be read now that it has gone; none where its supervisor was killed.
+    pub fn take_scratch(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.scratch)
     }
 
     /// Runs a job to its end, hands its output to `sink` as it comes, and returns when nothing of it runs any more. What `sink` does not take
@@ -126,7 +126,7 @@ impl Slot {
         let oom_kills_before = self.oom_kills();
         let limits = launch.limits.clone();
         let watched = std::mem::take(&mut launch.watched);
-        self.scratch = None;
+        self.scratch.clear();
         // Ours stay open until we return: should pid 1 of the job be killed, the locks outlive it.
         let (ends, _locks) = self.hand_over(launch)?;
         let seen = match attend::attend(ends, &limits, &watched, sink, control) {
@@ -277,7 +277,7 @@ impl Slot {
             cwd: "/".into(),
             mounts: Vec::new(),
             empty_dirs: Vec::new(),
-            scratch: None,
+            scratch: Vec::new(),
             refresh: None,
             uid,
             tcp_ports,

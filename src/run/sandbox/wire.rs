@@ -52,7 +52,7 @@ pub(super) struct Job {
     pub cwd: PathBuf,
     pub mounts: Vec<Mount>,
     pub empty_dirs: Vec<PathBuf>,
-    pub scratch: Option<Scratch>,
+    pub scratch: Vec<Scratch>,
     pub refresh: Option<Refresh>,
     pub uid: Option<u32>,
     /// The ports that TCP is narrowed to, where the slot has a network.
