@@ -1,7 +1,7 @@
 The work folder has the size that the row asks for: in memory writing more fails, and on disk a job that exceeds it is ended.
 --- file handlers/index.yml
 small: {run: handlers/fill.sh, sandbox: {work: 1MiB}}
-large: {run: handlers/fill.sh, sandbox: {memory: 4MiB, work: 3MiB}}
+large: {run: handlers/fill.sh, sandbox: {memory: 60MiB, work: 31MiB}}
 --- file handlers/fill.sh
 #!/bin/sh
 cd "$DISPATCH_WORK" || exit 9
@@ -29,7 +29,7 @@ cat > handlers/fill.sh <<'H'
 #!/bin/sh
 cd "$DISPATCH_WORK" || exit 9
 n=0
-while :; do head -c 200000 /dev/zero > "f$n"; n=$((n + 1)); done
+while :; do head -c 2000000 /dev/zero > "f$n"; n=$((n + 1)); done
 H
 git add . && git commit -qm third && git push -q
 dispatch run

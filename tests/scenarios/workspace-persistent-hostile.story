@@ -29,6 +29,7 @@ git pull -q && git add . && git commit -qm second && git push -q
 dispatch run
 git pull -q
 cat logs/b/handler.log
+chmod -R u+rwx .git/dispatch/checkouts
 --- stdout
 the page
 the source
