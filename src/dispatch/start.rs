@@ -373,12 +373,7 @@ impl Dispatcher {
             if narrowed {
                 slot.can_narrow_tcp().map_err(|error| error.to_string())?;
             }
-            let missing = required.iter().find(|layer| !slot.layers().contains(layer));
-            missing.map_or(Ok(()), |layer| {
-                Err(format!(
-                    "sandbox_unavailable: {layer}: the host file requires it and this machine does not have it"
-                ))
-            })
+            slot.require(&required).map_err(|error| error.to_string())
         });
         probe.as_ref().err().map(|words| (HeldBy::Layer, words.clone()))
     }

@@ -127,10 +127,8 @@ impl Cell<'_> {
             Ok(slot) => slot,
             Err(Unavailable { layer, kernel, hint }) => return vec![short_of(format!("{layer}: {kernel}")).help(hint)],
         };
-        let layers = slot.layers().to_vec();
-        if let Some(layer) = self.host.file.levels.require.iter().find(|layer| !layers.contains(layer)) {
-            let words = format!("the host file requires the layer {layer}, and this machine does not give it");
-            return vec![short_of(words).help("take it out of `levels.require`, or make the machine give it")];
+        if let Err(Unavailable { layer, kernel, hint }) = slot.require(&self.host.file.levels.require) {
+            return vec![short_of(format!("{layer}: {kernel}")).help(hint)];
         }
         let names: Vec<String> = tools.keys().cloned().collect();
         let (ending, output) = match self.try_to_get_out(&mut slot, &names) {

@@ -25,6 +25,8 @@ pub(super) struct Cgroup {
     folders: Vec<PathBuf>,
     memory: Option<Memory>,
     pids: Option<PathBuf>,
+    /// What the kernel said where a group could not be had.
+    refusals: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -36,10 +38,11 @@ enum Memory {
 impl Cgroup {
     /// Makes the groups that this machine and our rights allow: both, one or none of memory and pids.
     pub(super) fn create(name: &str) -> Self {
-        let mut made = Self { folders: Vec::new(), memory: None, pids: None };
+        let mut made = Self { folders: Vec::new(), memory: None, pids: None, refusals: Vec::new() };
         for parent in parents() {
             let folder = parent.path().join(name);
-            if fs::create_dir(&folder).is_err() {
+            if let Err(error) = fs::create_dir(&folder) {
+                made.refusals.push(format!("making {}: {error}", folder.display()));
                 continue;
             }
             let has = |file: &str| folder.join(file).exists();
@@ -65,10 +68,17 @@ impl Cgroup {
             if useful {
                 made.folders.push(folder);
             } else {
+                let above = parent.path().display();
+                made.refusals.push(format!("{above}/cgroup.subtree_control hands neither memory nor pids down"));
                 let _ = fs::remove_dir(&folder);
             }
         }
         made
+    }
+
+    /// Why there are not both.
+    pub(super) fn why_not(&self) -> String {
+        if self.refusals.is_empty() { format!("{ROOT} has no group to make it in") } else { self.refusals.join(", ") }
     }
 
     pub(super) fn holds_memory(&self) -> bool {

@@ -108,6 +108,18 @@ impl Slot {
         std::mem::take(&mut self.scratch)
     }
 
+    /// Whether all of these layers are among [`Slot::layers`]; the first that is not is told as a layer that the host file wants.
+    pub fn require(&self, layers: &[String]) -> Result<(), Unavailable> {
+        let Some(missing) = layers.iter().find(|layer| !self.layers.contains(layer)) else {
+            return Ok(());
+        };
+        let words = match &self.cgroup {
+            Some(cgroup) if missing.starts_with("cgroup.") => cgroup.why_not(),
+            _ => "it is not among the active layers".into(),
+        };
+        Err(Unavailable::required(missing, &words))
+    }
+
     /// Runs a job to its end, hands its output to `sink` as it comes, and returns when nothing of it runs any more. What `sink` does not take
     /// holds the job up. A keeper that has been killed since the last job is started again.
     pub fn run(

@@ -26,6 +26,24 @@ impl From<Fault> for Unavailable {
     }
 }
 
+impl Unavailable {
+    /// A layer that the host file makes a must, and is not active.
+    pub(super) fn required(layer: &str, words: &str) -> Self {
+        let hint = if layer.starts_with("cgroup.") {
+            "run as root, or as a service with `Delegate=yes` where control groups are v2, or take it out of `levels.require`"
+        } else if layer.starts_with("landlock") {
+            "a kernel of 6.12 or newer with Landlock switched on has it, or take it out of `levels.require`"
+        } else {
+            "take it out of `levels.require`, or make the machine give it: `dispatch --selftest` shows what it gives"
+        };
+        Self {
+            layer: layer.to_owned(),
+            kernel: format!("the host file requires it, and {words}"),
+            hint: hint.to_owned(),
+        }
+    }
+}
+
 /// The settings that most often stand in the way.
 #[derive(Default)]
 struct Settings {
