@@ -189,7 +189,10 @@ pub struct Dispatcher {
     push_again: Option<Duration>,
     /// Nothing has ever reached this remote: one record goes ahead alone.
     unproven: bool,
-    layers: HashMap<(Level, Network), Result<(), String>>,
+    /// What was found of each level: the stand-ins that it has not been told of yet, or what is missing.
+    layers: HashMap<(Level, Network), Result<Vec<String>, String>>,
+    /// That rlimits stand in for control groups is said once.
+    told_of_rlimits: bool,
     recovered: bool,
     /// Started before and kept from its next attempt by something that may not pass by itself.
     stalled: BTreeSet<RequestId>,

@@ -136,6 +136,7 @@ impl Dispatcher {
             push_again: None,
             unproven,
             layers: HashMap::new(),
+            told_of_rlimits: false,
             recovered: false,
             stalled: BTreeSet::new(),
             look_again: false,

@@ -373,9 +373,22 @@ impl Dispatcher {
             if narrowed {
                 slot.can_narrow_tcp().map_err(|error| error.to_string())?;
             }
-            slot.require(&required).map_err(|error| error.to_string())
+            slot.require(&required).map_err(|error| error.to_string())?;
+            let weaker = slot.layers().iter().filter(|layer| layer.ends_with(": rlimit"));
+            Ok(weaker.cloned().collect::<Vec<_>>())
         });
-        probe.as_ref().err().map(|words| (HeldBy::Layer, words.clone()))
+        let weaker = match probe {
+            Err(words) => return Some((HeldBy::Layer, words.clone())),
+            Ok(weaker) => std::mem::take(weaker),
+        };
+        if !weaker.is_empty() && !std::mem::replace(&mut self.told_of_rlimits, true) {
+            tracing::warn!(
+                "{}: no control group can be had here, so that limits are those of each process; \
+                 `levels.require: [cgroup.memory, cgroup.pids]` in the host file makes control groups a must",
+                weaker.join(", ")
+            );
+        }
+        None
     }
 }
 

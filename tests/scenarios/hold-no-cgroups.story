@@ -8,6 +8,8 @@ echo hello
 kind: greet
 --- run
 unshare --mount sh -eu -c 'mount -t tmpfs none /sys/fs/cgroup; exec dispatch run'
+--- stderr has
+memory: rlimit, pids: rlimit: no control group can be had here
 --- content has logs/a/status.yml
 memory: rlimit
 pids: rlimit
