@@ -357,6 +357,26 @@ fn secrets_are_private_files_that_go_away() {
     }
 }
 
+#[test]
+fn secrets_go_away_with_a_killed_supervisor_too() {
+    for level in [Level::None, Level::Confined] {
+        let mut bench = Bench::new(level);
+        let keepers = children();
+        let mut launch = bench.script("echo up; exec sleep 100000");
+        launch.secrets_dir = bench.folder.path().join("secrets");
+        launch.secrets = vec![("TOKEN".into(), b"s3cret".to_vec())];
+        let folder = launch.secrets_dir.clone();
+        let error = bench.run_watched(launch, &Control::new().unwrap(), |_| {
+            assert!(folder.join("TOKEN").exists());
+            let supervisors = with_parent(|parent| keepers.contains(&parent));
+            let supervisor = nix::unistd::Pid::from_raw(supervisors[0]);
+            nix::sys::signal::kill(supervisor, nix::sys::signal::Signal::SIGKILL).unwrap();
+        });
+        assert!(matches!(error, Err(RunError::Lost { .. })), "{level:?}");
+        assert!(!folder.exists(), "{level:?}");
+    }
+}
+
 // What is left of a job: nothing.
 
 #[test]
@@ -658,6 +678,8 @@ fn ways_out(outside: &Path) -> String {
         "taskset -p 1 $PPID".into(),
         "prlimit --pid $PPID --nofile=3:3".into(),
         "ionice -c 3 -p $PPID".into(),
+        "touch mine && chmod 4755 mine".into(),
+        "touch mine && chmod 2755 mine".into(),
         "unshare -U true".into(),
         "mount -t tmpfs x .".into(),
         "chroot . true".into(),
@@ -711,6 +733,7 @@ fn without_walls_the_ways_out_are_open() {
         "cat /proc/1/status",
         "cat /proc/self/net/tcp",
         "ipcmk -Q",
+        "touch mine",
     ] {
         assert!(ran.stdout.contains(&format!("managed {open}")), "{open}: {}", ran.stdout);
     }

@@ -3,8 +3,8 @@
 //! Owns where they are made (v2, or v1's memory and pids), their limits, and their removal. A group is entered once by the keeper; what each
 //! job may use is written before it starts. Never: moves another process than its own.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -232,7 +232,7 @@ fn parents() -> Vec<Parent> {
         }
         let parent = v2_parent(&own, root);
         // The root group is free to hand its controllers down; elsewhere the owner has decided, and the refusal says so.
-        let _ = fs::write(parent.join("cgroup.subtree_control"), "+memory +pids");
+        hand_down(&parent);
         return vec![Parent::V2(parent)];
     }
     // Below our own group, so that a limit on us is one on our jobs too.
@@ -262,11 +262,18 @@ fn delegated(own: &str, root: &Path, is_delegated: impl Fn(&Path) -> bool) -> Op
         let _ = fs::create_dir(&main);
         fs::write(main.join("cgroup.procs"), "0").ok()?;
     }
-    let control = group.join("cgroup.subtree_control");
     // Refused as long as anybody else is in the group.
-    let _ = fs::write(&control, "+memory +pids");
-    let handed = fs::read_to_string(&control).unwrap_or_default();
-    (handed.contains("memory") && handed.contains("pids")).then_some(group)
+    hand_down(&group);
+    let handed = fs::read_to_string(group.join("cgroup.subtree_control")).unwrap_or_default();
+    (handed.contains("memory") || handed.contains("pids")).then_some(group)
+}
+
+/// Each by itself: of two in one write the kernel takes none where one is missing.
+fn hand_down(group: &Path) {
+    for controller in ["+memory ", "+pids "] {
+        let control = OpenOptions::new().append(true).open(group.join("cgroup.subtree_control"));
+        let _ = control.and_then(|mut control| control.write_all(controller.as_bytes()));
+    }
 }
 
 /// An ordinary user's group is its own; root owns all of them, and systemd marks those that it does not touch any more.
@@ -338,13 +345,34 @@ mod tests {
         assert!(!service.join(MAIN).exists());
         assert_eq!(delegated(own, root.path(), |_| true), Some(service.clone()));
         assert_eq!(fs::read_to_string(service.join(MAIN).join("cgroup.procs")).unwrap(), "0");
-        assert_eq!(fs::read_to_string(service.join("cgroup.subtree_control")).unwrap(), "+memory +pids");
+        assert_eq!(fs::read_to_string(service.join("cgroup.subtree_control")).unwrap(), "+memory +pids ");
         // And again from below, where it has moved to.
         let moved = "0::/user.slice/dispatch.service/dispatch-main\n";
         assert_eq!(delegated(moved, root.path(), |group| group == service), Some(service.clone()));
         assert!(!service.join(MAIN).join(MAIN).exists());
         assert_eq!(delegated("0::/\n", root.path(), |_| true), None, "the root is nobody's");
         assert_eq!(delegated("4:memory:/x\n", root.path(), |_| true), None);
+    }
+
+    #[test]
+    fn what_runs_in_a_group_of_v2_is_ended() {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let is_v2 = |line: &&str| line.split(' ').nth(2) == Some("cgroup2");
+        let Some(root) = mounts.lines().find(is_v2).and_then(|line| line.split(' ').nth(1)) else {
+            return;
+        };
+        let group = Path::new(root).join(format!("sandbox-test-v2-{}", std::process::id()));
+        if fs::create_dir(&group).is_err() {
+            return;
+        }
+        let mut left = std::process::Command::new("sleep").arg("100000").spawn().unwrap();
+        fs::write(group.join("cgroup.procs"), left.id().to_string()).unwrap();
+        empty(&group);
+        let ended = left.try_wait().unwrap();
+        left.kill().unwrap();
+        left.wait().unwrap();
+        fs::remove_dir(&group).unwrap();
+        assert!(ended.is_some(), "it still ran");
     }
 
     #[test]

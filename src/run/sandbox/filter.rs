@@ -137,6 +137,28 @@ const ONLY_ON_ITS_OWN: [(libc::c_long, u32); 2] =
 const PRIO_USER: u32 = 2;
 const IOPRIO_WHO_USER: u32 = 3;
 
+/// Calls that give a file its mode, by the argument that says it; with the first argument of flags, only where they make a file. A setuid file
+/// in a job's folder would be real on the host, whose other users could run it as the job's.
+const SETS_MODE: &[(libc::c_long, Option<u32>, u32)] = &[
+    (libc::SYS_fchmod, None, 1),
+    (libc::SYS_fchmodat, None, 2),
+    (SYS_FCHMODAT2, None, 2),
+    (libc::SYS_mknodat, None, 2),
+    (libc::SYS_openat, Some(2), 3),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, None, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mknod, None, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_creat, None, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, Some(1), 2),
+];
+const SYS_FCHMODAT2: libc::c_long = 452;
+const SET_ID: u32 = libc::S_ISUID | libc::S_ISGID;
+/// Of `O_TMPFILE` the bit that is not `O_DIRECTORY` too.
+const MAKES_FILE: u32 = (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)).cast_unsigned();
+
 /// What the program depends on.
 #[derive(Clone, Copy)]
 pub(super) struct Walls {
@@ -160,6 +182,9 @@ pub(super) fn program(walls: Walls) -> Vec<Instruction> {
         let refused = REFUSED_WITHOUT_NAMESPACES.iter();
         calls.extend(refused.map(|call| (number(*call), vec![refuse(libc::EPERM)])));
         calls.extend(ONLY_ON_ITSELF.iter().map(|(call, argument)| (number(*call), own_number_check(*argument))));
+        calls.extend(SETS_MODE.iter().map(|(call, flags, mode)| (number(*call), mode_check(*flags, *mode))));
+        // It keeps its mode in memory; told that it does not exist, programs fall back to openat.
+        calls.push((number(libc::SYS_openat2), vec![refuse(libc::ENOSYS)]));
         calls.extend(ONLY_ON_ITS_OWN.iter().map(|(call, user)| (number(*call), own_kind_check(*user))));
     }
     // clone3 keeps its flags in memory where no filter sees them; told that it does not exist, libc falls back to clone.
@@ -224,6 +249,15 @@ fn own_kind_check(user: u32) -> Vec<Instruction> {
     kind.into_iter().chain(own_number_check(1)).collect()
 }
 
+fn mode_check(flags: Option<u32>, mode: u32) -> Vec<Instruction> {
+    let mut check = Vec::new();
+    if let Some(flags) = flags {
+        check.extend([load_argument(flags), instruction(JUMP_IF_ANY_BIT, MAKES_FILE, 1, 0), allow()]);
+    }
+    check.extend([load_argument(mode), instruction(JUMP_IF_ANY_BIT, SET_ID, 0, 1), refuse(libc::EPERM), allow()]);
+    check
+}
+
 /// A binary search over sorted calls; each ends in its own return, all others are allowed.
 fn search(calls: &[(u32, Vec<Instruction>)]) -> Vec<Instruction> {
     const JUMP: &str = "a subtree is shorter than a jump";
@@ -272,7 +306,7 @@ mod tests {
     use super::*;
 
     /// What the kernel would return for a call.
-    fn verdict(program: &[Instruction], architecture: u32, call: u32, arguments: [u32; 2]) -> u32 {
+    fn verdict(program: &[Instruction], architecture: u32, call: u32, arguments: [u32; 4]) -> u32 {
         let (mut at, mut loaded) = (0, 0);
         loop {
             let step = &program[at];
@@ -283,8 +317,7 @@ mod tests {
                     loaded = match step.k {
                         OFFSET_CALL => call,
                         OFFSET_ARCHITECTURE => architecture,
-                        OFFSET_ARGUMENTS => arguments[0],
-                        _ => arguments[1],
+                        argument => arguments[(argument - OFFSET_ARGUMENTS) as usize / 8],
                     }
                 }
                 JUMP_IF_EQUAL => at += jump(loaded == step.k),
@@ -299,11 +332,11 @@ mod tests {
         Walls { network, namespaces }
     }
 
-    fn of(network: bool, call: libc::c_long, arguments: [u32; 2]) -> u32 {
+    fn of(network: bool, call: libc::c_long, arguments: [u32; 4]) -> u32 {
         verdict(&program(walls(network, true)), ARCHITECTURE, number(call), arguments)
     }
 
-    fn without_namespaces(network: bool, call: libc::c_long, arguments: [u32; 2]) -> u32 {
+    fn without_namespaces(network: bool, call: libc::c_long, arguments: [u32; 4]) -> u32 {
         verdict(&program(walls(network, false)), ARCHITECTURE, number(call), arguments)
     }
 
@@ -320,11 +353,13 @@ mod tests {
                 named.extend(REFUSED_WITHOUT_NAMESPACES.map(number));
                 special.extend(ONLY_ON_ITSELF.map(|(call, _)| number(call)));
                 special.extend(ONLY_ON_ITS_OWN.map(|(call, _)| number(call)));
+                special.extend(SETS_MODE.iter().map(|(call, ..)| number(*call)));
+                special.push(number(libc::SYS_openat2));
             }
             let program = program(walls(false, namespaces));
             for call in (0..600).filter(|call| !special.contains(call)) {
                 let expected = if named.contains(&call) { EPERM } else { ALLOW };
-                assert_eq!(verdict(&program, ARCHITECTURE, call, [0, 0]), expected, "call {call}");
+                assert_eq!(verdict(&program, ARCHITECTURE, call, [0, 0, 0, 0]), expected, "call {call}");
             }
         }
     }
@@ -332,49 +367,77 @@ mod tests {
     #[test]
     fn without_namespaces_more_is_refused() {
         for network in [false, true] {
-            let sockets = |family: i32| without_namespaces(network, libc::SYS_socket, [family.cast_unsigned(), 0]);
+            let sockets =
+                |family: i32| without_namespaces(network, libc::SYS_socket, [family.cast_unsigned(), 0, 0, 0]);
             assert_eq!(sockets(libc::AF_UNIX), EPERM);
             assert_eq!(sockets(libc::AF_INET), if network { ALLOW } else { EPERM });
             assert_eq!(sockets(libc::AF_INET6), if network { ALLOW } else { EPERM });
             assert_eq!(sockets(libc::AF_NETLINK), EPERM);
         }
         for (call, argument) in ONLY_ON_ITSELF {
-            let mut arguments = [0, 0];
+            let mut arguments = [0; 4];
             assert_eq!(without_namespaces(true, call, arguments), ALLOW, "call {call} on itself");
             arguments[argument as usize] = 77;
             assert_eq!(without_namespaces(true, call, arguments), EPERM, "call {call} on another");
             assert_eq!(of(true, call, arguments), ALLOW, "call {call} where others have no number");
         }
         for (call, user) in ONLY_ON_ITS_OWN {
-            assert_eq!(without_namespaces(true, call, [1, 0]), ALLOW, "call {call} on itself");
-            assert_eq!(without_namespaces(true, call, [1, 77]), EPERM, "call {call} on another");
-            assert_eq!(without_namespaces(true, call, [user, 0]), EPERM, "call {call} on all of its user");
+            assert_eq!(without_namespaces(true, call, [1, 0, 0, 0]), ALLOW, "call {call} on itself");
+            assert_eq!(without_namespaces(true, call, [1, 77, 0, 0]), EPERM, "call {call} on another");
+            assert_eq!(without_namespaces(true, call, [user, 0, 0, 0]), EPERM, "call {call} on all of its user");
         }
-        assert_eq!(without_namespaces(true, libc::SYS_socketpair, [libc::AF_UNIX as u32, 0]), ALLOW);
+        assert_eq!(without_namespaces(true, libc::SYS_socketpair, [libc::AF_UNIX as u32, 0, 0, 0]), ALLOW);
+    }
+
+    #[test]
+    fn without_namespaces_no_file_takes_its_owners_rights_along() {
+        for (call, flags, mode) in SETS_MODE {
+            let asked = |makes: i32, bits: u32| {
+                let mut arguments = [0; 4];
+                if let Some(flags) = flags {
+                    arguments[*flags as usize] = makes.cast_unsigned();
+                }
+                arguments[*mode as usize] = bits;
+                without_namespaces(false, *call, arguments)
+            };
+            for makes in [libc::O_CREAT, libc::O_TMPFILE] {
+                assert_eq!(asked(makes, 0o755), ALLOW, "call {call}");
+                assert_eq!(asked(makes, 0o4755), EPERM, "call {call}");
+                assert_eq!(asked(makes, 0o2755), EPERM, "call {call}");
+            }
+            if flags.is_some() {
+                assert_eq!(
+                    asked(libc::O_DIRECTORY, 0o4755),
+                    ALLOW,
+                    "call {call} makes nothing: what looks like a mode is chance"
+                );
+            }
+        }
+        assert_eq!(without_namespaces(false, libc::SYS_openat2, [0; 4]), ENOSYS);
     }
 
     #[test]
     fn arguments_decide_where_they_should() {
         let inet = libc::AF_INET as u32;
-        assert_eq!(of(false, libc::SYS_socket, [libc::AF_UNIX as u32, 0]), ALLOW);
-        assert_eq!(of(false, libc::SYS_socket, [inet, 0]), EPERM);
-        assert_eq!(of(true, libc::SYS_socket, [inet, 0]), ALLOW);
-        assert_eq!(of(true, libc::SYS_socket, [libc::AF_INET6 as u32, 0]), ALLOW);
-        assert_eq!(of(true, libc::SYS_socket, [libc::AF_PACKET as u32, 0]), EPERM);
-        assert_eq!(of(true, libc::SYS_clone, [libc::CLONE_NEWUSER as u32, 0]), EPERM);
-        assert_eq!(of(true, libc::SYS_clone, [libc::CLONE_VM as u32, 0]), ALLOW);
-        assert_eq!(of(true, libc::SYS_clone3, [0, 0]), ENOSYS);
-        assert_eq!(of(true, libc::SYS_ioctl, [0, TIOCSTI]), EPERM);
-        assert_eq!(of(true, libc::SYS_ioctl, [0, TIOCLINUX]), EPERM);
-        assert_eq!(of(true, libc::SYS_ioctl, [0, 0x5401]), ALLOW);
+        assert_eq!(of(false, libc::SYS_socket, [libc::AF_UNIX as u32, 0, 0, 0]), ALLOW);
+        assert_eq!(of(false, libc::SYS_socket, [inet, 0, 0, 0]), EPERM);
+        assert_eq!(of(true, libc::SYS_socket, [inet, 0, 0, 0]), ALLOW);
+        assert_eq!(of(true, libc::SYS_socket, [libc::AF_INET6 as u32, 0, 0, 0]), ALLOW);
+        assert_eq!(of(true, libc::SYS_socket, [libc::AF_PACKET as u32, 0, 0, 0]), EPERM);
+        assert_eq!(of(true, libc::SYS_clone, [libc::CLONE_NEWUSER as u32, 0, 0, 0]), EPERM);
+        assert_eq!(of(true, libc::SYS_clone, [libc::CLONE_VM as u32, 0, 0, 0]), ALLOW);
+        assert_eq!(of(true, libc::SYS_clone3, [0, 0, 0, 0]), ENOSYS);
+        assert_eq!(of(true, libc::SYS_ioctl, [0, TIOCSTI, 0, 0]), EPERM);
+        assert_eq!(of(true, libc::SYS_ioctl, [0, TIOCLINUX, 0, 0]), EPERM);
+        assert_eq!(of(true, libc::SYS_ioctl, [0, 0x5401, 0, 0]), ALLOW);
     }
 
     #[test]
     fn foreign_calling_conventions_do_not_pass() {
         let program = program(walls(true, true));
-        assert_eq!(verdict(&program, 0x4000_0003, 0, [0, 0]), KILL_PROCESS);
+        assert_eq!(verdict(&program, 0x4000_0003, 0, [0, 0, 0, 0]), KILL_PROCESS);
         if cfg!(target_arch = "x86_64") {
-            assert_eq!(verdict(&program, ARCHITECTURE, X32_BIT, [0, 0]), ENOSYS);
+            assert_eq!(verdict(&program, ARCHITECTURE, X32_BIT, [0, 0, 0, 0]), ENOSYS);
         }
     }
 }
