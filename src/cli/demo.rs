@@ -8,12 +8,12 @@ use clap::{Args, ValueEnum};
 
 use super::exit::{Exit, Failure};
 use super::init::{commit, git, put};
-use super::{PlaceArgs, init, list, render, run, status};
+use super::{PlaceArgs, init, list, logs, render, run, status};
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  dispatch demo\n  dispatch demo --dir /tmp/my-demo\n  dispatch demo --level none    on a machine that cannot isolate"
+    after_help = "Examples:\n  dispatch demo\n  dispatch demo --dir /tmp/my-demo\n  dispatch demo --level confined    on a machine that has no namespaces to give"
 )]
 pub struct DemoArgs {
     /// Where to build it; must not exist [default: a new folder in the folder for temporary files]
@@ -29,12 +29,24 @@ pub struct DemoArgs {
 enum DemoLevel {
     /// Own namespaces, nothing of the host but its programs
     Isolated,
+    /// Landlock and seccomp, where there are no namespaces to be had
+    Confined,
     /// As a plain process
     None,
 }
 
+impl DemoLevel {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Isolated => "isolated",
+            Self::Confined => "confined",
+            Self::None => "none",
+        }
+    }
+}
+
 /// Handlers and requests of the demo, besides what `init` writes.
-const FILES: [(&str, &str, bool); 13] = [
+const FILES: [(&str, &str, bool); 14] = [
     ("handlers/total.py", include_str!("demo/total.py"), true),
     ("data/prices.json", include_str!("demo/prices.json"), false),
     (
@@ -48,6 +60,7 @@ const FILES: [(&str, &str, bool); 13] = [
         "#!/bin/sh\necho \"attempt $DISPATCH_ATTEMPT\"\n[ \"$DISPATCH_ATTEMPT\" -ge 2 ] || exit 75   # 75: try again\necho 'the mirror answers again'\n",
         true,
     ),
+    ("handlers/nosy.sh", include_str!("demo/nosy.sh"), true),
     ("schemas/total.schema.json", include_str!("demo/total.schema.json"), false),
     ("requests/1-hello.yml", "kind: hello\nspec: {name: Ada}\n", false),
     ("requests/2-total.yml", "kind: total\nspec: {basket: [tea, bread, tea]}\n", false),
@@ -64,6 +77,7 @@ total: handlers/total.py
 fails: handlers/fails.sh
 hangs: {run: handlers/hangs.sh, grace: 1s}
 flaky: {run: handlers/flaky.sh, delivery: at-least-once, retry: {attempts: 3, backoff: 200ms}}
+nosy: handlers/nosy.sh
 ";
 
 /// Answers `demo`.
@@ -77,8 +91,9 @@ pub fn answer(args: &DemoArgs) -> Result<Exit, Failure> {
     title("$ dispatch run");
     let exit = run::answer(&place, &run::RunArgs::default())?;
     if exit == Exit::Missing {
-        return Err(Failure::new(Exit::Missing, "this machine cannot isolate handlers, as said above")
-            .hint("`dispatch demo --level none` runs them as plain processes"));
+        return Err(Failure::new(Exit::Missing, "this machine cannot isolate handlers, as said above").hint(
+            "`dispatch demo --level confined` needs no namespaces, `--level none` runs them as plain processes",
+        ));
     }
     if exit != Exit::Done {
         return Ok(exit);
@@ -89,6 +104,8 @@ pub fn answer(args: &DemoArgs) -> Result<Exit, Failure> {
     status::answer(&place, &status::StatusArgs::of("5-typo"))?;
     title("$ git log origin/main");
     show_log(&inbox)?;
+    title(&format!("$ dispatch logs 8-nosy    (at level {})", args.level.word()));
+    logs::answer(&place, &logs::LogsArgs::of("8-nosy"))?;
     let shown = inbox.display();
     title("next, try:");
     let program = render::program();
@@ -116,7 +133,7 @@ fn build(root: &Path, inbox: &Path, level: DemoLevel) -> Result<(), Failure> {
         &root.join("host.yaml"),
         match level {
             DemoLevel::Isolated => "node: demo\n",
-            DemoLevel::None => "node: demo\nlevels: {minimum: confined, none: [\"*\"]}\n",
+            DemoLevel::Confined | DemoLevel::None => "node: demo\nlevels: {minimum: confined, none: [\"*\"]}\n",
         },
         false,
     )?;
@@ -131,13 +148,16 @@ fn build(root: &Path, inbox: &Path, level: DemoLevel) -> Result<(), Failure> {
     for (path, text, executable) in FILES {
         put(&inbox.join(path), text, executable)?;
     }
+    let keys = root.join("keys.txt");
+    put(&keys, "not for handlers\n", false)?;
+    put(&inbox.join("requests/8-nosy.yml"), &format!("kind: nosy\nspec:\n  keys: {}\n", keys.display()), false)?;
     put(&inbox.join("handlers/index.yml"), &index(level), false)?;
     // The demo is about outcomes; where a record lies is easier to see without dates.
     let config =
         fs::read_to_string(inbox.join("codex.repo.yaml")).unwrap_or_default().replace("layout: dated", "layout: flat");
     put(&inbox.join("codex.repo.yaml"), &config, false)?;
     git(inbox, &["add", "--all", "."])?;
-    commit(inbox, "demo: seven requests")?;
+    commit(inbox, "demo: eight requests")?;
     git(inbox, &["push", "-q", "-u", "origin", "main"])
 }
 
@@ -147,10 +167,10 @@ fn index(level: DemoLevel) -> String {
     }
     let rows = INDEX.lines().map(|line| {
         if let Some(row) = line.strip_suffix('}') {
-            return format!("{row}, sandbox: {{level: none}}}}");
+            return format!("{row}, sandbox: {{level: {}}}}}", level.word());
         }
         let (kind, run) = line.split_once(": ").unwrap_or((line, ""));
-        format!("{kind}: {{run: {run}, sandbox: {{level: none}}}}")
+        format!("{kind}: {{run: {run}, sandbox: {{level: {}}}}}", level.word())
     });
     rows.collect::<Vec<_>>().join("\n") + "\n"
 }

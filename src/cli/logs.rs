@@ -33,6 +33,13 @@ pub struct LogsArgs {
     json: bool,
 }
 
+impl LogsArgs {
+    /// The plain question about one request.
+    pub fn of(id: &str) -> Self {
+        Self { id: id.to_owned(), follow: false, json: false }
+    }
+}
+
 /// Answers `logs`.
 pub fn answer(place: &PlaceArgs, args: &LogsArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
