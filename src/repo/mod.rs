@@ -39,13 +39,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use changeset::{Built, Changeset, Content, Identity, Removal, Write, is_usable_path};
-pub use checkout::{Checkout, Origin};
+pub use checkout::{Checkout, Origin, is_kept_in_lfs};
 pub use git::{Git, GitError, Token};
 pub use history::{Introduced, Open};
 pub use objects::{BlobAt, TreeEntry};
 pub use porcelain::{FetchClass, PushClass};
 pub use remote::{FetchError, PushError, Tip};
-pub use snapshot::{Refused, RefusedWhy, Snapshot, SnapshotError, Snapshots};
+pub use snapshot::{LFS_POINTER, Refused, RefusedWhy, Snapshot, SnapshotError, Snapshots};
 pub use worktree::{Followed, Loose};
 
 /// Mode of a plain file in a tree.

@@ -22,8 +22,14 @@ use serde::{Deserialize, Serialize};
 use super::objects::{is_below, joined, plain, trimmed};
 use super::{MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo, RepoError, store};
 
+/// How many are named of what is not usable.
+const NAMED_MAX: usize = 3;
+
 /// How many unused snapshots are kept for the next runs.
 const KEPT_MAX: usize = 4;
+
+/// What a large-file pointer begins with.
+pub const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// No large-file pointer is longer, by its specification.
 const LFS_POINTER_BYTES_MAX: usize = 1024;
@@ -82,6 +88,17 @@ pub enum RefusedWhy {
     Duplicate,
 }
 
+impl RefusedWhy {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Submodule => "a submodule: an empty folder stands there",
+            Self::LfsPointer => "in Git LFS: its pointer stands there",
+            Self::BadName => "a name that is not taken: nothing stands there",
+            Self::Duplicate => "a second entry of that name",
+        }
+    }
+}
+
 /// A snapshot in use: it stays until the last of these is dropped.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -100,6 +117,17 @@ impl Snapshot {
         let path = trimmed(path.as_bytes());
         let hit = |refused: &&Refused| path == refused.path.as_bytes() || is_below(path, refused.path.as_bytes());
         self.refused.iter().find(hit).map(|refused| refused.why)
+    }
+
+    /// One sentence on what is not usable, for the record of a run that saw it.
+    pub fn note(&self) -> Option<String> {
+        let named = self.refused.iter().take(NAMED_MAX);
+        let mut parts: Vec<String> =
+            named.map(|refused| format!("`{}` ({})", refused.path, refused.why.as_str())).collect();
+        if self.refused.len() > NAMED_MAX {
+            parts.push(format!("{} more", self.refused.len() - NAMED_MAX));
+        }
+        (!parts.is_empty()).then(|| format!("the handler could not use {} of the repository", parts.join(", ")))
     }
 }
 
@@ -278,7 +306,7 @@ impl Build<'_> {
         file.write_all(bytes).map_err(failed())?;
         let mode = if mode & 0o111 == 0 { 0o444 } else { 0o555 };
         file.set_permissions(Permissions::from_mode(mode)).map_err(failed())?;
-        if bytes.len() <= LFS_POINTER_BYTES_MAX && bytes.starts_with(b"version https://git-lfs.github.com/spec/") {
+        if bytes.len() <= LFS_POINTER_BYTES_MAX && bytes.starts_with(LFS_POINTER) {
             self.refuse(path, RefusedWhy::LfsPointer);
         }
         Ok(())
@@ -390,6 +418,13 @@ mod tests {
         assert_eq!(made.refusal("big.bin"), Some(RefusedWhy::LfsPointer));
         assert_eq!(made.refusal("sub/module/run.sh"), Some(RefusedWhy::Submodule));
         assert_eq!(made.refusal("case"), None);
+        assert_eq!(
+            made.note().as_deref(),
+            Some(
+                "the handler could not use `big.bin` (in Git LFS: its pointer stands there), \
+                 `sub/module` (a submodule: an empty folder stands there) of the repository"
+            )
+        );
         assert_eq!(std::fs::read_link(made.path.join("link")).unwrap(), Path::new("/etc/passwd"));
         assert_eq!(std::fs::read(made.path.join("a\nb")).unwrap(), b"3");
         let blocked = Snapshots::open(&bench.path("state")).unwrap().materialise(&repo, commit, &["link/logs"]);

@@ -122,6 +122,7 @@ impl Executor for Local {
             scratch.left(&work, memory).map_err(|source| RunError::Collect { path: scratch.log(&work), source })?;
         let mut report = take(&work, &left, &spool, uid, &secrets, &ending, &captured)?;
         report.warnings.extend(settle_kept(&work, &scratch, &ending));
+        report.warnings.extend(work.snapshot.note());
         report.attempt.started_at = started_at;
         report.attempt.finished_at = Some(clock.now());
         write_events(&spool, &report, &argv, &captured, started_at, elapsed())
