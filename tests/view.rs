@@ -1,4 +1,5 @@
-//! What a handler finds at `isolated`: the whole of its view without a grant, and what `network: true` adds: names, roots of trust, proxies, ssh.
+//! What a handler finds at `isolated`: the whole of its view without a grant, and what `network: true` adds: names, roots of trust, proxies, ssh;
+//! names and roots at `confined` too.
 //!
 //! Goes through the real `dispatch run`; as root each test runs a second time with an ordinary user's dispatcher. Servers listen on loopback, and
 //! where the programs for them are missing and may not be installed, `DISPATCH_TEST_SERVERS=skip` leaves their tests out, aloud.
@@ -271,13 +272,14 @@ print("roots of python", len(roots) > 0, len(ssl.create_default_context().get_ca
 END
 openssl version -d
 cat /etc/resolv.conf
-ls -d /etc/ssl/private /etc/pki/tls/private 2>/dev/null | sed 's/.*/(not to be seen)/'
+for folder in /etc/ssl/private /etc/pki/tls/private; do ls $folder > /dev/null 2>&1 && echo "(not to be seen)"; done; :
 "#;
 
 #[test]
 fn with_network_names_and_roots_are_found_as_on_the_host() -> Tested {
     for_each_user(|user| {
-        let index = "ask: {run: handlers/ask.sh, sandbox: {network: true}}\nalone: handlers/alone.py\n";
+        let index = "ask: {run: handlers/ask.sh, sandbox: {network: true}}\nalone: handlers/alone.py\n\
+                     ask-confined: {run: handlers/ask.sh, sandbox: {level: confined, network: true}}\n";
         let alone = "import os, socket, sys\nprint(os.path.exists('/etc/resolv.conf'), os.listdir('/sys') if os.path.exists('/sys') else '')\n\
                      for address in ('127.0.0.1', '::1'):\n    try:\n        socket.create_connection((address, PORT), 5)\n        print('connected')\n\
                      \x20   except OSError:\n        print('no way')\n";
@@ -288,12 +290,19 @@ fn with_network_names_and_roots_are_found_as_on_the_host() -> Tested {
             ("handlers/ask.sh", EXPECTED_OF_A_NETWORK),
             ("handlers/alone.py", alone.as_str()),
         ];
-        let bench = Bench::new(user, "network: [ask]\n", &files, &["ask", "alone"])?;
+        let bench = Bench::new(
+            user,
+            "levels: {minimum: confined}\nnetwork: [ask, ask-confined]\n",
+            &files,
+            &["ask", "ask-confined", "alone"],
+        )?;
         bench.must("dispatch run")?;
         let outside = bench.must(&format!(
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n{EXPECTED_OF_A_NETWORK}"
         ))?;
-        assert_eq!(bench.output("ask")?, outside.replace("(not to be seen)\n", ""));
+        for kind in ["ask", "ask-confined"] {
+            assert_eq!(bench.output(kind)?, outside.replace("(not to be seen)\n", ""), "{kind}");
+        }
         assert_eq!(bench.output("alone")?, "False \nno way\nno way\n");
         Ok(bench.world.close()?)
     })
@@ -370,16 +379,17 @@ server.serve_forever()
 #[test]
 fn https_with_a_root_of_ones_own() -> Tested {
     for_each_user(|user| {
-        let index = "fetch: {run: handlers/fetch.sh, sandbox: {network: true, read: [\"[STORY]/ca.pem\"]}}\n";
+        let index = "fetch: {run: handlers/fetch.sh, sandbox: {network: true, read: [\"[STORY]/ca.pem\"]}}\n\
+                     fetch-confined: {run: handlers/fetch.sh, sandbox: {level: confined, network: true, read: [\"[STORY]/ca.pem\"]}}\n";
         let fetch = "#!/bin/sh\nport=$(cat port) ca=[STORY]/ca.pem\n\
                      # 60: the peer is not trusted; 77 would be: no roots to read.\n\
                      curl -sS -o /dev/null https://127.0.0.1:$port/hello 2>/dev/null; echo $?\n\
                      CURL_CA_BUNDLE=$ca curl -sS https://127.0.0.1:$port/hello\n\
                      SSL_CERT_FILE=$ca python3 -c \"import urllib.request as r; print(r.urlopen('https://127.0.0.1:$port/hello').read().decode(), end='')\"\n\
                      GIT_SSL_CAINFO=$ca git ls-remote https://127.0.0.1:$port/some.git | cut -f2\n";
-        let host = "network: [fetch]\nread: {fetch: [\"[STORY]/ca.pem\"]}\n";
+        let host = "levels: {minimum: confined}\nnetwork: [\"*\"]\nread: {fetch: [\"[STORY]/ca.pem\"], fetch-confined: [\"[STORY]/ca.pem\"]}\n";
         let files = [("handlers/index.yml", index), ("handlers/fetch.sh", fetch), ("port", "0")];
-        let bench = Bench::new(user, host, &files, &["fetch"])?;
+        let bench = Bench::new(user, host, &files, &["fetch", "fetch-confined"])?;
         bench.must(
             "cd ..; mkdir site; echo hello > site/hello; git clone -q --bare clone site/some.git; git -C site/some.git update-server-info
              openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out ca.pem -days 2 -subj /CN=test \
@@ -388,7 +398,9 @@ fn https_with_a_root_of_ones_own() -> Tested {
         let path = |name: &str| bench.world.path(name);
         let server = Helper::python(TLS_SERVER, &[&path("site"), &path("ca.pem"), &path("key.pem")])?;
         bench.must(&format!("echo {} > port; git commit -qam port; git push -q; dispatch run", server.said))?;
-        assert_eq!(bench.output("fetch")?, "60\nhello\nhello\nHEAD\nrefs/heads/main\n");
+        for kind in ["fetch", "fetch-confined"] {
+            assert_eq!(bench.output(kind)?, "60\nhello\nhello\nHEAD\nrefs/heads/main\n", "{kind}");
+        }
         drop(server);
         Ok(bench.world.close()?)
     })
