@@ -17,6 +17,7 @@
 //! compare-and-swap. It never executes from a work tree, never rewrites anybody's history, and
 //! never clears, repacks or locks anything of the user's.
 
+mod blobs;
 mod changeset;
 mod checkout;
 mod git;
