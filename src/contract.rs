@@ -11,7 +11,7 @@ use crate::config::{self, RepoConfig};
 use crate::diagnostic::Diagnostic;
 use crate::handler::{self, Found};
 use crate::job::Row;
-use crate::repo::{BlobAt, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo, RepoError};
+use crate::repo::{BlobAt, MODE_EXECUTABLE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo, RepoError};
 use crate::route::{self, Index};
 use crate::schema::Schema;
 use crate::yaml::Limits;
@@ -160,15 +160,11 @@ type Command = (Vec<String>, Option<String>);
 
 fn load_handler(source: &dyn Source, row: &Row) -> Result<Result<Command, Diagnostic>, ContractError> {
     let Some(path) = row.program_in_repository() else {
-        // An absolute interpreter: the handler is the first word that names a file of the repository.
-        let mut blob = None;
-        for word in row.run.iter().skip(1) {
-            if blob.is_none() && !word.is_empty() && !word.starts_with('/') {
-                blob = source.file(word.as_bytes(), 0)?.map(|found| found.oid.to_string());
-            }
-        }
-        return Ok(Ok((row.run.clone(), blob)));
+        return load_argument(source, row);
     };
+    if let Some(module) = submodule_above(source, path)? {
+        return Ok(handler::command(path, Found::InSubmodule(module)).map(|command| (command, None)));
+    }
     let entry = source.entry(path.as_bytes())?;
     let (there, head, oid);
     let found = match &entry {
@@ -179,9 +175,9 @@ fn load_handler(source: &dyn Source, row: &Row) -> Result<Result<Command, Diagno
         Some(entry) if entry.mode == MODE_LINK => Found::Link,
         Some(entry) if entry.mode == MODE_GITLINK => Found::Submodule,
         Some(entry) if entry.mode == MODE_FOLDER => Found::Folder,
-        Some(_) => {
+        Some(entry) => {
             head = source.head(path.as_bytes(), handler::HEAD_BYTES)?;
-            Found::File(&head)
+            Found::File { head: &head, executable: entry.mode == MODE_EXECUTABLE }
         }
     };
     oid = entry.as_ref().map(|entry| entry.oid.to_string());
@@ -189,6 +185,32 @@ fn load_handler(source: &dyn Source, row: &Row) -> Result<Result<Command, Diagno
         command.extend(row.run.iter().skip(1).cloned());
         (command, oid)
     }))
+}
+
+/// Behind an absolute interpreter the handler is the first word that names a file of the repository. What stands in it is the interpreter's
+/// business, unless nothing of the file is there.
+fn load_argument(source: &dyn Source, row: &Row) -> Result<Result<Command, Diagnostic>, ContractError> {
+    for word in row.run.iter().skip(1).filter(|word| !word.is_empty() && !word.starts_with('/')) {
+        if let Some(module) = submodule_above(source, word)? {
+            return Ok(handler::command(word, Found::InSubmodule(module)).map(|command| (command, None)));
+        }
+        if let Some(found) = source.file(word.as_bytes(), 0)? {
+            let head = source.head(word.as_bytes(), handler::HEAD_BYTES)?;
+            return Ok(handler::refuse_pointer(word, &head).map(|()| (row.run.clone(), Some(found.oid.to_string()))));
+        }
+    }
+    Ok(Ok((row.run.clone(), None)))
+}
+
+/// The submodule that a path leads into.
+fn submodule_above<'a>(source: &dyn Source, path: &'a str) -> Result<Option<&'a str>, RepoError> {
+    for (end, _) in path.match_indices('/') {
+        let folder = &path[..end];
+        if source.entry(folder.as_bytes())?.is_some_and(|entry| entry.mode == MODE_GITLINK) {
+            return Ok(Some(folder));
+        }
+    }
+    Ok(None)
 }
 
 fn neighbours(source: &dyn Source, path: &str) -> Result<Vec<String>, RepoError> {

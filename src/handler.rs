@@ -9,6 +9,7 @@
 //! | E0904 | the first line ends in CR, so its interpreter would not be found |
 //! | E0905 | nothing says how to run it |
 //! | E0906 | the first line names no usable interpreter |
+//! | E0907 | a program without the mode to be executed |
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
@@ -20,12 +21,19 @@ pub const HEAD_BYTES: usize = 512;
 pub enum Found<'a> {
     /// Nothing; with the files that are there, for a suggestion.
     Missing(&'a [String]),
-    /// A plain file and its first [`HEAD_BYTES`].
-    File(&'a [u8]),
+    /// A plain file.
+    File {
+        /// Its first [`HEAD_BYTES`].
+        head: &'a [u8],
+        /// Whether it is committed as executable; scripts need not be.
+        executable: bool,
+    },
     /// A symbolic link.
     Link,
     /// A submodule.
     Submodule,
+    /// Nothing that a commit of this repository holds: the path leads into the submodule of this name.
+    InSubmodule(&'a str),
     /// A folder.
     Folder,
 }
@@ -36,8 +44,8 @@ pub enum Found<'a> {
 /// The reason why the file cannot be run, with what to do.
 pub fn command(path: &str, found: Found<'_>) -> Result<Vec<String>, Diagnostic> {
     let fault = |code, message: &str| Diagnostic::new(code, path, format!("handler `{path}` {message}"));
-    let head = match found {
-        Found::File(head) => head,
+    let (head, executable) = match found {
+        Found::File { head, executable } => (head, executable),
         Found::Missing(there) => {
             return Err(fault("E0901", "does not exist in this commit")
                 .help_if(did_you_mean(path, there.iter().map(String::as_str)))
@@ -45,14 +53,26 @@ pub fn command(path: &str, found: Found<'_>) -> Result<Vec<String>, Diagnostic> 
         }
         Found::Link => return Err(fault("E0902", "is a symbolic link").expected("a plain file")),
         Found::Submodule => return Err(fault("E0902", "is a submodule").expected("a plain file")),
+        Found::InSubmodule(module) => {
+            return Err(fault(
+                "E0902",
+                &format!("lies in the submodule `{module}`, which handlers see as an empty folder"),
+            )
+            .help("commit the handler to this repository itself"));
+        }
         Found::Folder => return Err(fault("E0902", "is a folder").expected("a plain file")),
     };
-    if head.starts_with(b"version https://git-lfs.github.com/spec/") {
-        return Err(fault("E0903", "is a Git LFS pointer, not the file")
-            .help("commit the handler itself: `git lfs untrack` it"));
-    }
+    refuse_pointer(path, head)?;
     if head.starts_with(b"\x7fELF") {
+        if !executable {
+            return Err(fault("E0907", "is a program, and not committed as executable")
+                .help(format!("`git update-index --chmod=+x {path}`, and commit that")));
+        }
         return Ok(vec![path.to_owned()]);
+    }
+    if head.starts_with(b"\xef\xbb\xbf#!") {
+        return Err(fault("E0906", "has a byte order mark before its `#!` line, which then is none")
+            .help("save it as UTF-8 without BOM"));
     }
     if let Some(rest) = head.strip_prefix(b"#!") {
         return shebang(path, rest, &fault);
@@ -72,6 +92,18 @@ pub fn command(path: &str, found: Found<'_>) -> Result<Vec<String>, Diagnostic> 
     Ok(by_extension.iter().copied().chain([path]).map(str::to_owned).collect())
 }
 
+/// A file that a handler needs as it is: the handler itself, or what a command of the index names.
+///
+/// # Errors
+/// It is a Git LFS pointer.
+pub fn refuse_pointer(path: &str, head: &[u8]) -> Result<(), Diagnostic> {
+    if !head.starts_with(b"version https://git-lfs.github.com/spec/") {
+        return Ok(());
+    }
+    let fault = Diagnostic::new("E0903", path, format!("handler `{path}` is a Git LFS pointer, not the file"));
+    Err(fault.help(format!("commit the file itself: `git lfs untrack {path}`, then `git add --renormalize {path}`")))
+}
+
 fn shebang(
     path: &str,
     rest: &[u8],
@@ -84,9 +116,19 @@ fn shebang(
     let text = std::str::from_utf8(line).map(|text| text.trim_matches([' ', '\t'])).unwrap_or_default();
     // As the kernel reads it: the interpreter, and the rest of the line as one argument.
     let (interpreter, argument) = text.split_once([' ', '\t']).map_or((text, ""), |(a, b)| (a, b.trim_start()));
-    if !interpreter.starts_with('/') || line.len() + 2 >= HEAD_BYTES {
-        return Err(fault("E0906", "has a `#!` line without an absolute interpreter")
-            .expected("a first line such as `#!/bin/sh`"));
+    if line.len() + 2 >= HEAD_BYTES {
+        return Err(fault("E0906", &format!("has a `#!` line of {HEAD_BYTES} bytes or more"))
+            .help("write a short one, or name the interpreter in the index: `run: [/usr/bin/perl, handlers/x]`"));
+    }
+    if interpreter.is_empty() {
+        return Err(
+            fault("E0906", "has a `#!` line that names no interpreter").expected("a first line such as `#!/bin/sh`")
+        );
+    }
+    if !interpreter.starts_with('/') {
+        let name = interpreter.rsplit('/').next().unwrap_or_default();
+        return Err(fault("E0906", &format!("has a `#!` line whose interpreter `{interpreter}` is no absolute path"))
+            .help(format!("`#!/usr/bin/env {name}` finds it where programs are installed")));
     }
     let words = [interpreter, argument, path];
     Ok(words.into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect())
@@ -117,12 +159,33 @@ mod tests {
             ("handlers/a.sh", "#!\n", None),
             ("handlers/a.sh", "version https://git-lfs.github.com/spec/v1\noid", None),
         ] {
-            let command = command(path, Found::File(head.as_bytes())).ok();
+            let command = command(path, Found::File { head: head.as_bytes(), executable: true }).ok();
             let expected = expected.map(|text| {
                 let mark = if text.contains('|') { '|' } else { ' ' };
                 text.split(mark).map(str::to_owned).collect::<Vec<_>>()
             });
             assert_eq!(command, expected, "{path} {head}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_told_with_what_to_do() {
+        let long = format!("#!/bin/{}", "x".repeat(HEAD_BYTES));
+        let plain = |head| Found::File { head, executable: false };
+        for (found, code, part) in [
+            (plain(b"\x7fELF"), "E0907", "--chmod=+x handlers/a"),
+            (plain(b"\xef\xbb\xbf#!/bin/sh\n"), "E0906", "without BOM"),
+            (plain(b"#!python3 -u\n"), "E0906", "#!/usr/bin/env python3"),
+            (plain(b"#!../bin/tool\n"), "E0906", "`../bin/tool` is no absolute path"),
+            (plain(b"#! \t\n"), "E0906", "names no interpreter"),
+            (plain(&long.as_bytes()[..HEAD_BYTES]), "E0906", "of 512 bytes or more"),
+            (plain(b"version https://git-lfs.github.com/spec/v1\n"), "E0903", "git lfs untrack handlers/a"),
+            (plain(b"#!/bin/sh\r\n"), "E0904", "eol=lf"),
+            (Found::InSubmodule("handlers"), "E0902", "the submodule `handlers`"),
+        ] {
+            let fault = command("handlers/a", found).expect_err(part);
+            assert_eq!(fault.code, code, "{fault}");
+            assert!(fault.to_string().contains(part), "{fault}");
         }
     }
 

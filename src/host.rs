@@ -130,7 +130,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Reads the value of a granted secret, anew each time: one trailing line end is taken off.
+/// Reads the value of a granted secret, anew each time. The line end of a single line is taken off, as editors put it behind a token; of several
+/// lines every byte stays, because ssh takes no key without its last line end.
 ///
 /// # Errors
 /// Says which file, credential or variable is missing, empty, too large or open to others.
@@ -156,7 +157,7 @@ fn resolve_with(grant: &SecretGrant, variable: impl Fn(&str) -> Option<OsString>
             value.into_vec()
         }
     };
-    if value.last() == Some(&b'\n') {
+    if value.iter().position(|byte| *byte == b'\n') == value.len().checked_sub(1) {
         value.pop();
         if value.last() == Some(&b'\r') {
             value.pop();
@@ -315,7 +316,7 @@ mod tests {
         assert_eq!(resolve(SecretSource::Credential("token".into()), Some(folder.path())).unwrap(), b"from-file");
         assert_eq!(resolve(SecretSource::Env("GIVEN".into()), None).unwrap(), b"from-env");
         let lines = write(folder.path(), "lines", b"a\nb\n\n", 0o600);
-        assert_eq!(resolve(SecretSource::File(lines), None).unwrap(), b"a\nb\n");
+        assert_eq!(resolve(SecretSource::File(lines), None).unwrap(), b"a\nb\n\n");
     }
 
     #[test]

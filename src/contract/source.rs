@@ -2,8 +2,8 @@
 //! same eyes, so that `check` says of a file that is not committed yet what the dispatcher will say of it.
 //!
 //! Owns the reading of a folder as git would store it: symbolic links are entries and never followed, a folder with a `.git` of its
-//! own is a submodule, an empty folder and what is neither file, link nor folder is not there. Never writes anything. What
-//! `.gitignore` and filters do to files is not looked at.
+//! own is a submodule, a file whose attributes send it to Git LFS begins as its pointer, an empty folder and what is neither file, link nor
+//! folder is not there. Never writes anything. What `.gitignore` and other filters do to files is not looked at.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,7 +16,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat
 use rustix::io::Errno;
 
 use crate::repo::{
-    BlobAt, MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo, RepoError, TreeEntry,
+    BlobAt, LFS_POINTER, MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo, RepoError,
+    TreeEntry, is_kept_in_lfs,
 };
 
 /// A tree of files. Paths are relative to its root, and the empty path is the root.
@@ -229,6 +230,9 @@ impl Source for Folder {
 
     fn head(&self, path: &[u8], bytes_max: usize) -> Result<Vec<u8>, RepoError> {
         let Some((file, _)) = self.open_file(path)? else { return Ok(Vec::new()) };
+        if is_kept_in_lfs(&self.top, path) {
+            return Ok(LFS_POINTER[..LFS_POINTER.len().min(bytes_max)].to_vec());
+        }
         let mut bytes = Vec::new();
         let read = file.take(bytes_max as u64).read_to_end(&mut bytes);
         read.map_err(|error| failed("reading", &self.whole(path), error))?;
@@ -295,6 +299,20 @@ mod tests {
         assert!(folder.entry(b"way/secret").expect("looked at").is_none());
         assert_eq!(folder.entry(b"file").expect("looked at").map(|entry| entry.mode), Some(MODE_LINK));
         assert_eq!(modes(&folder, "way"), []);
+    }
+
+    #[test]
+    fn what_git_would_send_to_lfs_begins_as_its_pointer() {
+        let temp = tempfile::tempdir().expect("temp folder");
+        fs::create_dir(temp.path().join("in")).expect("folder");
+        fs::write(temp.path().join("in/a.py"), "#!/bin/sh\n").expect("file");
+        fs::write(temp.path().join(".gitattributes"), "*.py filter=lfs diff=lfs merge=lfs -text\n").expect("file");
+        let folder = Folder::open(temp.path()).expect("open");
+        assert_eq!(folder.head(b"in/a.py", 100).expect("read"), b"#!/bin/sh\n", "no repository, no attributes");
+        git2::Repository::init(temp.path()).expect("init");
+        assert_eq!(folder.head(b"in/a.py", 100).expect("read"), LFS_POINTER);
+        fs::write(temp.path().join("in/.gitattributes"), "a.py -filter\n").expect("file");
+        assert_eq!(folder.head(b"in/a.py", 100).expect("read"), b"#!/bin/sh\n");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! clone, a reftable or another format that libgit2 cannot open still serves where there is a
 //! remote. It changes nothing in the user's repository.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::git::{Git, Token};
@@ -18,6 +19,16 @@ pub struct Checkout {
     pub common_dir: PathBuf,
     /// Top of the work tree; `None` where the repository is bare.
     pub work_tree: Option<PathBuf>,
+}
+
+/// Whether git would commit a large-file pointer instead of this file of a work tree. No, where libgit2 cannot say.
+pub fn is_kept_in_lfs(top: &Path, path: &[u8]) -> bool {
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let asked = git2::Repository::open(top).and_then(|repository| {
+        let filter = repository.get_attr(path, "filter", git2::AttrCheckFlags::FILE_THEN_INDEX)?;
+        Ok(filter == Some("lfs"))
+    });
+    asked.unwrap_or(false)
 }
 
 /// Where the truth about the branch is.

@@ -17,6 +17,7 @@
 //! compare-and-swap. It never executes from a work tree, never rewrites anybody's history, and
 //! never clears, repacks or locks anything of the user's.
 
+mod blobs;
 mod changeset;
 mod checkout;
 mod git;
@@ -39,13 +40,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use changeset::{Built, Changeset, Content, Identity, Removal, Write, is_usable_path};
-pub use checkout::{Checkout, Origin};
+pub use checkout::{Checkout, Origin, is_kept_in_lfs};
 pub use git::{Git, GitError, Token};
 pub use history::{Introduced, Open};
 pub use objects::{BlobAt, TreeEntry};
 pub use porcelain::{FetchClass, PushClass};
 pub use remote::{FetchError, PushError, Tip};
-pub use snapshot::{Refused, RefusedWhy, Snapshot, SnapshotError, Snapshots};
+pub use snapshot::{LFS_POINTER, Refused, RefusedWhy, Snapshot, SnapshotError, Snapshots};
 pub use worktree::{Followed, Loose};
 
 /// Mode of a plain file in a tree.

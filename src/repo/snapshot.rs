@@ -3,6 +3,7 @@
 //! ```text
 //! <state>/snapshots/<boot id>/<key>/root/…        read-only files, folders 0755
 //! <state>/snapshots/<boot id>/<key>/refused.json  what is in the tree and cannot be there as files
+//! <state>/snapshots/<boot id>/blobs/…             files that several of them share (blobs.rs)
 //! <state>/snapshots/<boot id>/<key>.lock          held shared while in use, exclusive while made or removed
 //! ```
 //! The key is a digest of the tree without the excluded folders, so a snapshot appears whole and
@@ -10,7 +11,7 @@
 //! power cut may have emptied their files. It runs no filters and no hooks, and follows no link.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -19,14 +20,21 @@ use std::time::SystemTime;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use super::blobs::Blobs;
 use super::objects::{is_below, joined, plain, trimmed};
 use super::{MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo, RepoError, store};
+
+/// How many are named of what is not usable.
+const NAMED_MAX: usize = 3;
 
 /// How many unused snapshots are kept for the next runs.
 const KEPT_MAX: usize = 4;
 
+/// What a large-file pointer begins with.
+pub const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// No large-file pointer is longer, by its specification.
-const LFS_POINTER_BYTES_MAX: usize = 1024;
+const LFS_POINTER_BYTES_MAX: u64 = 1024;
 
 /// Why a snapshot could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +90,17 @@ pub enum RefusedWhy {
     Duplicate,
 }
 
+impl RefusedWhy {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Submodule => "a submodule: an empty folder stands there",
+            Self::LfsPointer => "in Git LFS: its pointer stands there",
+            Self::BadName => "a name that is not taken: nothing stands there",
+            Self::Duplicate => "a second entry of that name",
+        }
+    }
+}
+
 /// A snapshot in use: it stays until the last of these is dropped.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -100,6 +119,17 @@ impl Snapshot {
         let path = trimmed(path.as_bytes());
         let hit = |refused: &&Refused| path == refused.path.as_bytes() || is_below(path, refused.path.as_bytes());
         self.refused.iter().find(hit).map(|refused| refused.why)
+    }
+
+    /// One sentence on what is not usable, for the record of a run that saw it.
+    pub fn note(&self) -> Option<String> {
+        let named = self.refused.iter().take(NAMED_MAX);
+        let mut parts: Vec<String> =
+            named.map(|refused| format!("`{}` ({})", refused.path, refused.why.as_str())).collect();
+        if self.refused.len() > NAMED_MAX {
+            parts.push(format!("{} more", self.refused.len() - NAMED_MAX));
+        }
+        (!parts.is_empty()).then(|| format!("the handler could not use {} of the repository", parts.join(", ")))
     }
 }
 
@@ -159,10 +189,14 @@ impl Snapshots {
         }
         unused.sort_by_key(|(used, ..)| *used);
         let surplus = unused.len().saturating_sub(KEPT_MAX);
+        if surplus == 0 {
+            return Ok(0);
+        }
         for (_, path, _held) in unused.drain(..surplus) {
             remove_tree(&path.with_extension("")).map_err(SnapshotError::file("removing", &path))?;
             std::fs::remove_file(&path).map_err(SnapshotError::file("removing", &path))?;
         }
+        Blobs::open(&self.dir).prune();
         Ok(surplus)
     }
 
@@ -199,6 +233,7 @@ impl Snapshots {
         let mut build = Build {
             repo,
             excluded: excluded.iter().map(|path| trimmed(path.as_bytes())).collect(),
+            blobs: Blobs::open(&self.dir),
             refused: Vec::new(),
         };
         let tree = repo.root(commit)?;
@@ -219,6 +254,7 @@ impl Snapshots {
 struct Build<'a> {
     repo: &'a Repo,
     excluded: Vec<&'a [u8]>,
+    blobs: Blobs,
     refused: Vec<Refused>,
 }
 
@@ -271,14 +307,25 @@ impl Build<'_> {
     }
 
     fn make_file(&mut self, oid: Oid, mode: u32, path: &[u8], target: &Path) -> Result<(), SnapshotError> {
-        let blob = self.repo.store.find_blob(oid.0).map_err(RepoError::object(format!("reading blob {oid}")))?;
-        let bytes = blob.content();
         let failed = || SnapshotError::file("writing", target);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target).map_err(failed())?;
-        file.write_all(bytes).map_err(failed())?;
-        let mode = if mode & 0o111 == 0 { 0o444 } else { 0o555 };
-        file.set_permissions(Permissions::from_mode(mode)).map_err(failed())?;
-        if bytes.len() <= LFS_POINTER_BYTES_MAX && bytes.starts_with(b"version https://git-lfs.github.com/spec/") {
+        let executable = mode & 0o111 != 0;
+        let (bytes_len, head) = if self.blobs.link(oid, executable, target).map_err(failed())? {
+            let mut head = Vec::new();
+            let file = File::open(target).map_err(failed())?;
+            let length = file.metadata().map_err(failed())?.len();
+            file.take(LFS_POINTER.len() as u64).read_to_end(&mut head).map_err(failed())?;
+            (length, head)
+        } else {
+            let blob = self.repo.store.find_blob(oid.0).map_err(RepoError::object(format!("reading blob {oid}")))?;
+            let bytes = blob.content();
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target).map_err(failed())?;
+            file.write_all(bytes).map_err(failed())?;
+            let mode = if executable { 0o555 } else { 0o444 };
+            file.set_permissions(Permissions::from_mode(mode)).map_err(failed())?;
+            self.blobs.keep(oid, executable, target);
+            (bytes.len() as u64, bytes[..bytes.len().min(LFS_POINTER.len())].to_vec())
+        };
+        if bytes_len <= LFS_POINTER_BYTES_MAX && head == LFS_POINTER {
             self.refuse(path, RefusedWhy::LfsPointer);
         }
         Ok(())
@@ -390,6 +437,13 @@ mod tests {
         assert_eq!(made.refusal("big.bin"), Some(RefusedWhy::LfsPointer));
         assert_eq!(made.refusal("sub/module/run.sh"), Some(RefusedWhy::Submodule));
         assert_eq!(made.refusal("case"), None);
+        assert_eq!(
+            made.note().as_deref(),
+            Some(
+                "the handler could not use `big.bin` (in Git LFS: its pointer stands there), \
+                 `sub/module` (a submodule: an empty folder stands there) of the repository"
+            )
+        );
         assert_eq!(std::fs::read_link(made.path.join("link")).unwrap(), Path::new("/etc/passwd"));
         assert_eq!(std::fs::read(made.path.join("a\nb")).unwrap(), b"3");
         let blocked = Snapshots::open(&bench.path("state")).unwrap().materialise(&repo, commit, &["link/logs"]);
@@ -444,6 +498,43 @@ mod tests {
         assert!(!later[0].exists() && !later[1].exists() && later[2].exists() && later[5].exists());
         drop(in_use);
         assert_eq!(snapshots.prune().unwrap(), 1);
+    }
+
+    #[test]
+    fn what_has_not_changed_is_one_file_in_all_of_them() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        let snapshots = Snapshots::open(&bench.path("state")).unwrap();
+        let pointer = format!("{}v1\noid sha256:0\nsize 9\n", String::from_utf8_lossy(LFS_POINTER));
+        for (path, text) in [("same", "same"), ("changed", "one"), ("tool", "same"), ("big", pointer.as_str())] {
+            bench.write(path, text);
+        }
+        std::fs::set_permissions(bench.clone_dir().join("tool"), Permissions::from_mode(0o755)).unwrap();
+        let first = snapshots.materialise(&repo, bench.commit("one"), &[]).unwrap();
+        bench.write("changed", "two");
+        let second = snapshots.materialise(&repo, bench.commit("two"), &[]).unwrap();
+        let data = |snapshot: &Snapshot, path: &str| std::fs::metadata(snapshot.path.join(path)).unwrap();
+        let inode = |snapshot, path| data(snapshot, path).ino();
+        assert_ne!(first.path, second.path);
+        assert_eq!(inode(&first, "same"), inode(&second, "same"));
+        assert_eq!(inode(&first, "tool"), inode(&second, "tool"));
+        assert_ne!(inode(&first, "same"), inode(&first, "tool"), "modes differ");
+        assert_ne!(inode(&first, "changed"), inode(&second, "changed"));
+        assert_eq!(data(&second, "tool").permissions().mode() & 0o7777, 0o555);
+        assert_eq!(std::fs::read(second.path.join("changed")).unwrap(), b"two");
+        assert_eq!(second.refusal("big"), Some(RefusedWhy::LfsPointer), "a linked one is one too");
+
+        let old = inode(&first, "changed");
+        drop((first, second));
+        for n in 0..5 {
+            bench.write("changed", &n.to_string());
+            snapshots.materialise(&repo, bench.commit("n"), &[]).unwrap();
+        }
+        snapshots.prune().unwrap();
+        let kept = std::fs::read_dir(snapshots.dir.join("blobs")).unwrap().flatten();
+        let kept: Vec<_> = kept.map(|entry| entry.metadata().unwrap()).collect();
+        assert!(kept.iter().all(|data| data.nlink() > 1 && data.ino() != old), "{kept:?}");
+        assert!(!kept.is_empty());
     }
 
     #[test]

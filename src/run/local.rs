@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use super::output::{self, Captured};
+use super::proxy::Proxies;
 use super::sandbox::{self, Control, Ending, Launch, Mount, Slot, SlotSetup};
 use super::scratch::{Left, Scratch};
 use super::{Executor, RunError, Work, artifacts, judge, kept};
@@ -86,7 +87,12 @@ pub fn cgroup_prefix() -> &'static str {
 
 impl Executor for Local {
     fn execute(&mut self, mut work: Work) -> Result<Report, RunError> {
-        let secrets = Secrets::new(&work.secrets).map_err(|error| RunError::Secrets(error.to_string()))?;
+        let proxies = match work.job.grant.network {
+            Network::None => Proxies::default(),
+            _ => Proxies::of(std::env::vars_os()),
+        };
+        let hidden: Vec<(String, Vec<u8>)> = work.secrets.iter().cloned().chain(proxies.passwords()).collect();
+        let secrets = Secrets::new(&hidden).map_err(|error| RunError::Secrets(error.to_string()))?;
         let grant = &work.job.grant;
         let (level, network) = (grant.level, grant.network != Network::None);
         let uid = if rustix::process::geteuid().is_root() { work.uid.or(self.uid) } else { None };
@@ -98,7 +104,8 @@ impl Executor for Local {
         let mut output = output::Output::create(&spool, grant.limits.output, &secrets)
             .map_err(|error| RunError::Prepare { path: spool.join(output::FILE), source: io::Error::other(error) })?;
 
-        let launch = launch(&mut work, &scratch, uid);
+        let mut launch = launch(&mut work, &scratch, uid);
+        proxies.add_to(&mut launch.env);
         let argv = launch.argv.clone();
         let clock = Arc::clone(&self.clock);
         let control = self.control.clone();
@@ -115,6 +122,7 @@ impl Executor for Local {
             scratch.left(&work, memory).map_err(|source| RunError::Collect { path: scratch.log(&work), source })?;
         let mut report = take(&work, &left, &spool, uid, &secrets, &ending, &captured)?;
         report.warnings.extend(settle_kept(&work, &scratch, &ending));
+        report.warnings.extend(work.snapshot.note());
         report.attempt.started_at = started_at;
         report.attempt.finished_at = Some(clock.now());
         write_events(&spool, &report, &argv, &captured, started_at, elapsed())

@@ -7,6 +7,7 @@ pub mod artifacts;
 mod kept;
 mod local;
 pub mod output;
+mod proxy;
 pub mod sandbox;
 mod scratch;
 

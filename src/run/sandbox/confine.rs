@@ -14,6 +14,7 @@ use nix::unistd::{Pid, geteuid, setsid};
 use seccompiler::sock_filter;
 
 use super::ruleset::Rules;
+use super::unavailable::not_started;
 use super::wire::{Fault, Job, Plan, Report, Step};
 use super::{refresh, rights};
 use crate::job::Level;
@@ -85,7 +86,7 @@ fn become_handler(plan: &Plan, job: &Job, program: &[sock_filter], ends: [OwnedF
         .stdout(stdout)
         .stderr(stderr)
         .exec();
-    Report::NotStarted(format!("starting `{path}`: {error}"))
+    Report::NotStarted(not_started(path, &error))
 }
 
 /// Everything of `confined`. What the caller may still do afterwards is what a handler may do.

@@ -25,6 +25,7 @@ use seccompiler::sock_filter;
 use super::confine::{self, Started};
 use super::ruleset::Rules;
 use super::secrets::SecretFiles;
+use super::unavailable::not_started;
 use super::wire::{self, Fault, Job, Plan, Report, Step};
 use super::{refresh, rights, root, tree};
 
@@ -163,7 +164,7 @@ fn spawn(job: &Job, [stdin, stdout, stderr]: [OwnedFd; 3]) -> Result<Pid, String
         .stdout(stdout)
         .stderr(stderr)
         .process_group(0);
-    let child = command.spawn().map_err(|error| format!("starting `{path}`: {error}"))?;
+    let child = command.spawn().map_err(|error| not_started(path, &error))?;
     Ok(Pid::from_raw(child.id().cast_signed()))
 }
 

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 mod attend;
 mod cgroup;
 mod confine;
+mod etc;
 mod filter;
 mod init;
 mod keeper;

@@ -9,7 +9,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, chown, fchown, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown, fchown, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
@@ -17,6 +17,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::pivot_root;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, unlinkat};
 
+use super::etc;
 use super::mounts::MountTable;
 use super::wire::{Fault, Job, Step};
 use super::{Mount, Scratch};
@@ -29,8 +30,6 @@ const PAGE_BYTES: u64 = 4096;
 
 /// Top folders of the system, folders or symbolic links.
 pub(super) const SYSTEM: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
-/// What of `/etc` says nothing about this host but how programs are found and how they trust and tell time.
-pub(super) const ETC: [&str; 6] = ["alternatives", "hosts", "ld.so.cache", "localtime", "nsswitch.conf", "ssl"];
 pub(super) const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
 /// In the keeper: leaves the host's tree at `/host` and makes below `/view` what every job of the slot sees.
@@ -55,7 +54,7 @@ pub(super) fn prepare() -> Result<(), Fault> {
             bind(&host, &source_of(name), &view, Path::new(name), READ_ONLY)?;
         }
     }
-    for name in ETC {
+    for name in etc::SHOWN {
         if let Ok(source) = host.find(&Path::new("/etc").join(name)) {
             bind_found(&host, &source, &view, &Path::new("etc").join(name), READ_ONLY)?;
         }
@@ -93,8 +92,12 @@ pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Re
     let host = Host::open()?;
     let mut tree = Tree::open("/new")?;
     tree.ours = job.refresh.as_ref().map(|refresh| refresh.to.clone());
-    share_view(new)?;
-    write_etc(&new.join("etc"), &host, job, network, user)?;
+    let view = Path::new("/view");
+    share_view(view, new, device_of(view)?)?;
+    write_etc(&new.join("etc"), job, user)?;
+    if network {
+        show_network(&host, &tree)?;
+    }
 
     for folder in ["proc", "tmp", "work", "run", "run/secrets", ".host"] {
         make_folder(&new.join(folder))?;
@@ -189,38 +192,37 @@ fn move_in(new: &Path) -> Result<(), Fault> {
 }
 
 /// Shows what the keeper has prepared: mounts copy their flags, so that read-only stays so.
-fn share_view(new: &Path) -> Result<(), Fault> {
-    let share = |from: &Path, to: &Path| {
-        mount(Some(from), to, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)
-            .step(LAYER, || format!("showing {}", from.display()))
-    };
-    let entries = fs::read_dir("/view").step(LAYER, || "reading /view".into())?;
+///
+/// A folder of the keeper's own, on the device `own`, is made again: shown as it is, a job whose user is the keeper's could write there.
+fn share_view(view: &Path, new: &Path, own: u64) -> Result<(), Fault> {
+    let entries = fs::read_dir(view).step(LAYER, || format!("reading {}", view.display()))?;
     for entry in entries.flatten() {
         let (from, to) = (entry.path(), new.join(entry.file_name()));
         if let Ok(target) = fs::read_link(&from) {
             make_link(&target, &to)?;
             continue;
         }
-        make_folder(&to)?;
-        if entry.file_name() != "etc" {
-            share(&from, &to)?;
-            continue;
-        }
-        for part in fs::read_dir(&from).into_iter().flatten().flatten() {
-            let to = to.join(part.file_name());
-            if part.path().is_dir() {
-                make_folder(&to)?;
-            } else {
-                File::create(&to).step(LAYER, || format!("making {}", to.display()))?;
+        if from.is_dir() {
+            make_folder(&to)?;
+            if device_of(&from)? == own {
+                share_view(&from, &to, own)?;
+                continue;
             }
-            share(&part.path(), &to)?;
+        } else {
+            File::create(&to).step(LAYER, || format!("making {}", to.display()))?;
         }
+        mount(Some(&from), &to, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)
+            .step(LAYER, || format!("showing {}", from.display()))?;
     }
     Ok(())
 }
 
+fn device_of(path: &Path) -> Result<u64, Fault> {
+    fs::metadata(path).map(|data| data.dev()).step(LAYER, || format!("looking at {}", path.display()))
+}
+
 /// ssh and others fail where their own uid has no name.
-fn write_etc(etc: &Path, host: &Host, job: &Job, network: bool, user: u32) -> Result<(), Fault> {
+fn write_etc(etc: &Path, job: &Job, user: u32) -> Result<(), Fault> {
     let home = job.env.iter().find(|(name, _)| name == "HOME");
     // A colon or a line break would make other fields or entries of it.
     let home = home.map(|(_, home)| home.as_str()).filter(|home| !home.contains([':', '\n'])).unwrap_or("/work");
@@ -235,16 +237,21 @@ fn write_etc(etc: &Path, host: &Host, job: &Job, network: bool, user: u32) -> Re
         )
         .as_bytes(),
     )?;
-    write("group", format!("root:x:0:\njob:x:{user}:\nnogroup:x:65534:\n").as_bytes())?;
-    if network {
-        // A copy with links resolved: the file is replaced whenever the network changes.
-        let resolv = host
-            .find(Path::new("/etc/resolv.conf"))
-            .and_then(|found| fs::read(by_descriptor(&found)))
-            .unwrap_or_default();
-        write("resolv.conf", &resolv)?;
+    write("group", format!("root:x:0:\njob:x:{user}:\nnogroup:x:65534:\n").as_bytes())
+}
+
+/// How names are found, as it is now: the keeper may be weeks old.
+fn show_network(host: &Host, tree: &Tree) -> Result<(), Fault> {
+    for name in etc::WITH_NETWORK {
+        let path = Path::new("/etc").join(name);
+        if let Ok(source) = host.find(&path) {
+            bind_found(host, &source, tree, &path, READ_ONLY)?;
+        }
     }
-    Ok(())
+    // A copy with links resolved: the file is replaced whenever the network changes.
+    let resolv = host.find(Path::new("/etc/resolv.conf")).and_then(|found| fs::read(by_descriptor(&found)));
+    let place = inside(&tree.root, Path::new("/etc/resolv.conf"));
+    fs::write(&place, resolv.unwrap_or_default()).step(LAYER, || "writing /etc/resolv.conf".into())
 }
 
 fn write_secrets(tree: &Tree, job: &Job, owner: Option<u32>) -> Result<(), Fault> {

@@ -12,7 +12,8 @@ use landlock::{
 };
 use nix::unistd::geteuid;
 
-use super::root::{DEVICES, ETC, SYSTEM};
+use super::etc;
+use super::root::{DEVICES, SYSTEM};
 use super::wire::{Fault, Job, Plan, Step};
 
 const LAYER: &str = "landlock";
@@ -94,9 +95,9 @@ impl Rules {
         let device = read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
         let below = |folder: &'static str| move |name: &&str| Path::new(folder).join(name);
         rules.allow(SYSTEM.iter().map(below("/")), AccessFs::from_read(ABI_USED))?;
-        rules.allow(ETC.iter().chain(&ETC_USERS).map(below("/etc")), read)?;
+        rules.allow(etc::SHOWN.iter().chain(&ETC_USERS).map(below("/etc")), read)?;
         if plan.network {
-            rules.allow(["/etc/resolv.conf"], read)?;
+            rules.allow(etc::WITH_NETWORK.iter().chain(&["resolv.conf"]).map(below("/etc")), read)?;
         }
         rules.allow(DEVICES.iter().map(below("/dev")), device)?;
         rules.allow(PROC.iter().map(below("/proc")), read)?;

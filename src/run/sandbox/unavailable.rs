@@ -1,9 +1,12 @@
-//! What is said when a machine cannot give a layer.
+//! What is said when a machine cannot give a layer, or a program cannot be started.
 //!
 //! Owns the words and the advice. It reads a few settings of the kernel to advise well; it never decides what to do instead.
 
 use std::fs;
+use std::io;
 use std::path::Path;
+
+use nix::errno::Errno;
 
 use super::wire::Fault;
 
@@ -42,6 +45,22 @@ impl Unavailable {
             hint: hint.to_owned(),
         }
     }
+}
+
+/// Why a program could not be started, said where it was looked for.
+pub(super) fn not_started(program: &str, error: &io::Error) -> String {
+    let advice = match (error.kind(), fs::metadata(program).is_ok()) {
+        (io::ErrorKind::NotFound, true) => "it is there, and the loader or interpreter that it needs is not",
+        (io::ErrorKind::NotFound, false) => {
+            "handlers have no such program: install it below /usr, or have its folder granted by `sandbox.read`"
+        }
+        (io::ErrorKind::PermissionDenied, _) => {
+            "handlers may not execute it: look at its mode, install it below /usr, or have its folder granted by `sandbox.read`"
+        }
+        (_, true) if error.raw_os_error() == Some(Errno::ENOEXEC as i32) => "it is no program for this machine",
+        _ => return format!("starting `{program}`: {error}"),
+    };
+    format!("starting `{program}`: {error}; {advice}")
 }
 
 /// The settings that most often stand in the way.
