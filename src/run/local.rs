@@ -397,6 +397,15 @@ fn limits_met(work: &Work, ending: &Ending, captured: &Captured) -> Vec<String> 
     if ending.oom {
         met.push(format!("memory {}", format_size(limits.memory)));
     }
+    match ending.cause {
+        sandbox::Cause::Signaled(nix::libc::SIGXCPU) => {
+            met.push(format!("cpu_time {}", format_duration(limits.cpu_time)));
+        }
+        sandbox::Cause::Signaled(nix::libc::SIGXFSZ) => {
+            met.push(format!("file_size {}", format_size(limits.file_size)))
+        }
+        _ => {}
+    }
     if let Some(limit) = ending.over {
         let bytes = match limit {
             "work" => limits.work,

@@ -15,6 +15,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use nix::sys::statfs::TMPFS_MAGIC;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use tempfile::TempDir;
 
@@ -244,8 +245,7 @@ fn empty_folder(path: &Path) -> io::Result<OwnedFd> {
 
 /// A folder on a tmpfs that only the job's user can enter, gone when it is dropped.
 fn secrets_folder(uid: Option<u32>) -> io::Result<Option<TempDir>> {
-    const TMPFS_MAGIC: i64 = 0x0102_1994;
-    if rustix::fs::statfs(SHARED_MEMORY).map_or(0, |found| found.f_type as i64) != TMPFS_MAGIC {
+    if !nix::sys::statfs::statfs(SHARED_MEMORY).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC) {
         return Ok(None);
     }
     let prefix = format!("{SECRETS_PREFIX}{}-", std::process::id());

@@ -165,8 +165,7 @@ impl EmptyDirs<'_> {
     /// Makes the rest, and all read-only.
     fn finish(mut self) -> Result<(), Fault> {
         self.make(|_| true)?;
-        let made = self.made.iter();
-        made.map(|place| remount(&inside(&self.tree.root, place), READ_ONLY)).collect()
+        self.made.iter().try_for_each(|place| remount(&inside(&self.tree.root, place), READ_ONLY))
     }
 
     fn make(&mut self, which: impl Fn(&Path) -> bool) -> Result<(), Fault> {
