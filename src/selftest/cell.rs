@@ -57,8 +57,10 @@ pub(super) fn sandboxes(set: &Set<'_>, grants: &[Granted<'_>]) -> (Vec<Probe>, V
     let used: BTreeSet<(Level, bool)> = cells.keys().copied().collect();
     cells.entry((Level::Isolated, false)).or_default();
     let (mut probes, mut escapes) = (Vec::new(), Vec::new());
+    let mut cells: Vec<_> = cells.into_iter().collect();
     // The strongest first.
-    for ((level, network), tools) in cells.into_iter().rev() {
+    cells.sort_by_key(|((level, network), _)| (std::cmp::Reverse(*level), *network));
+    for ((level, network), tools) in cells {
         // What no kind uses is worth knowing and keeps nothing from running.
         let needed = used.is_empty() || used.contains(&(level, network));
         let cell = Cell { level, network, needed, set };
