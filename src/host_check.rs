@@ -103,6 +103,17 @@ fn levels(host: &Host, trials: &mut Trials<'_>) -> Vec<Probe> {
     if let Ok(trial) = trials.at(Level::Isolated) {
         probes.extend(levels.require.iter().map(|layer| required(layer, trial.layers())));
     }
+    if lowered && let Ok(trial) = trials.at(Level::Confined) {
+        let lacks: Vec<&str> =
+            levels.require.iter().filter(|layer| !trial.layers().contains(layer)).map(String::as_str).collect();
+        if !lacks.is_empty() {
+            let words =
+                format!("it has no {}, which `levels.require` names: kinds at confined are held", lacks.join(", "));
+            probes.push(
+                Probe::warning("level confined", words).help("let those kinds ask for `isolated`, or require less"),
+            );
+        }
+    }
     probes
 }
 

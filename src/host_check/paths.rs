@@ -94,12 +94,12 @@ fn row(name: String, asked: &Asked, user: &User, who: &str, trials: &mut Trials<
     match attempt(trial, asked, user.uid) {
         Ok(true) => Probe::ok(name, format!("{who} can {verb} it")),
         Ok(false) => {
-            let mut help = remedy(&asked.path, meta.is_dir(), asked.writable, &user.name);
-            if asked.level != Level::Isolated {
-                let level = asked.level.as_str();
-                help.push_str(&format!("; at level {level} it must be able to enter the folders above it, too"));
-            }
-            Probe::failed(name, format!("{who} cannot {verb} it")).help(help)
+            let help = remedy(&asked.path, meta.is_dir(), asked.writable, &user.name);
+            let above = match asked.level {
+                Level::Isolated => String::new(),
+                level => format!("; at level {} it has to be able to enter the folders above, too", level.as_str()),
+            };
+            Probe::failed(name, format!("{who} cannot {verb} it")).help(help + &above)
         }
         Err(words) => Probe::failed(name, words).help("name a plain file or folder, by a path without symbolic links"),
     }

@@ -31,7 +31,7 @@ ok isolated seccomp make system calls without a filter refused: a filter is in f
 ok isolated rlimits raise its limit of open files refused: 
  isolated cgroup.memory use 128 MiB where 32 are granted refused: 
  isolated cgroup.pids start 40 processes where 8 are granted refused: 
-ok isolated supervision find a variable of the dispatcher refused: only LANG PATH
+ok isolated supervision find a variable of the dispatcher refused: only LANG and PATH
 ok isolated supervision find an open file of the dispatcher refused: only 0, 1 and 2
 ok isolated supervision go on after its timeout, deaf to SIGTERM refused: it was killed when its grace had passed
 ok isolated supervision stay behind as a daemon (setsid, double fork) refused: it was ended with its handler

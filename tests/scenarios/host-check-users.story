@@ -4,7 +4,7 @@ jobs: 3
 uids: 1-3
 write: {publish: [/srv]}
 --- file handlers/index.yml
-publish: {run: handlers/publish.sh}
+publish: {run: handlers/publish.sh, sandbox: {write: [/srv]}}
 --- file handlers/publish.sh
 #!/bin/sh
 --- run

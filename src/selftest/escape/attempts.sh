@@ -10,7 +10,12 @@ try() {
     if said=$("$@" 2>&1); then echo "reached $name"; else said=$(echo "$said" | head -n 1); said=${said##*: }; echo "refused $name ${said%.}"; fi
 }
 can() { command -v "$1" >/dev/null 2>&1; }
-field() { while read -r key value rest; do [ "$key" = "$1:" ] && echo "$value"; done </proc/self/status; }
+# Not /proc/self: that would be a shell of its own, behind the command substitution.
+field() { while read -r key value rest; do [ "$key" = "$1:" ] && echo "$value"; done <"/proc/$$/status"; }
+# is NAME VALUE HELD WORDS: refused where the value is the one that holds.
+is() {
+    if [ -z "$2" ]; then echo "untried $1 /proc cannot be read"; elif [ "$2" = "$3" ]; then echo "refused $1 $4"; else echo "reached $1 $2"; fi
+}
 
 try canary cat "$outside/canary"
 if [ -n "$home" ]; then try home ls -A "$home"; else echo "untried home it is a folder of the system"; fi
@@ -32,14 +37,18 @@ fi
 try hostname sh -c 'name=$(cat /proc/sys/kernel/hostname) && echo "$name" > /proc/sys/kernel/hostname'
 try cgroupfs sh -c 'mkdir /sys/fs/cgroup/dispatch-selftest && rmdir /sys/fs/cgroup/dispatch-selftest'
 
-uid=$(field Uid)
+uid=$(id -u)
 if [ "$uid" = 0 ]; then echo "reached uid"; else echo "refused uid it is uid $uid"; fi
+none=0000000000000000
 held=
-for set in CapInh CapPrm CapEff CapAmb; do case $(field $set) in *[!0]*) held="$held $set" ;; esac; done
-if [ -n "$held" ]; then echo "reached capabilities $held"; else echo "refused capabilities all sets are empty"; fi
-case $(field CapBnd) in *[!0]*) echo "reached bounding" ;; *) echo "refused bounding the bounding set is empty" ;; esac
-if [ "$(field NoNewPrivs)" = 1 ]; then echo "refused setuid-program no_new_privs is set"; else echo "reached setuid-program"; fi
-if [ "$(field Seccomp)" = 2 ]; then echo "refused unfiltered a filter is in force"; else echo "reached unfiltered"; fi
+for set in CapInh CapPrm CapEff CapAmb; do
+    value=$(field $set)
+    if [ "$value" != $none ]; then held="$set $value"; fi
+done
+is capabilities "${held:-$(field CapEff)}" $none "all sets are empty"
+is bounding "$(field CapBnd)" $none "the bounding set is empty"
+is setuid-program "$(field NoNewPrivs)" 1 "no_new_privs is set"
+is unfiltered "$(field Seccomp)" 2 "a filter is in force"
 if can unshare; then try unshare unshare -U true; else echo "untried unshare there is no unshare"; fi
 if can mount; then try mount mount -t tmpfs none /tmp; else echo "untried mount there is no mount"; fi
 try device sh -c ': >> /dev/urandom'
@@ -58,11 +67,13 @@ rm -f "$one" "$two"
 if [ "$size" -gt 1048576 ]; then echo "reached tmp"; else echo "refused tmp it ended at $size bytes"; fi
 
 names=$(tr '\0' '\n' < "/proc/$$/environ" | cut -d= -f1 | sort | tr '\n' ' ')
-if [ "$names" = "LANG PATH " ]; then echo "refused environment only $names"; else echo "reached environment $names"; fi
+is environment "${names% }" "LANG PATH" "only LANG and PATH"
 # Looking opens the folder itself for a moment.
 open=
 for one in "/proc/$$/fd"/*; do case ${one##*/} in 0 | 1 | 2) ;; *) [ -L "$one" ] && open="$open ${one##*/}:$(readlink "$one")" ;; esac; done
-if [ -z "$open" ]; then echo "refused descriptors only 0, 1 and 2"; else echo "reached descriptors$open"; fi
+if [ ! -r "/proc/$$/fd" ]; then
+    echo "untried descriptors /proc cannot be read"
+elif [ -z "$open" ]; then echo "refused descriptors only 0, 1 and 2"; else echo "reached descriptors$open"; fi
 
 if [ -n "$python" ] && can python3; then
     python3 -I -c "$python" "$outside" "$port" "$mark" || echo "untried python it ended with $?"
