@@ -16,6 +16,7 @@ pub use paths::Asked;
 pub use users::Known;
 
 use crate::contract::Contract;
+use crate::diagnostic::did_you_mean;
 use crate::host::Host;
 use crate::job::{Level, SecretGrant};
 use crate::probe::Probe;
@@ -101,7 +102,7 @@ fn levels(host: &Host, trials: &mut Trials<'_>) -> Vec<Probe> {
         probes.push(level(trials, Level::Confined, true));
     }
     if let Ok(trial) = trials.at(Level::Isolated) {
-        probes.extend(levels.require.iter().map(|layer| required(layer, trial.layers())));
+        probes.extend(levels.require.iter().map(|layer| required(layer, trial.require(std::slice::from_ref(layer)))));
     }
     if lowered && let Ok(trial) = trials.at(Level::Confined) {
         let lacks: Vec<&str> =
@@ -128,42 +129,24 @@ fn level(trials: &mut Trials<'_>, level: Level, needed: bool) -> Probe {
     }
 }
 
-fn required(layer: &str, active: &[String]) -> Probe {
+fn required(layer: &str, verdict: Result<(), Unavailable>) -> Probe {
     let name = format!("layer {layer}");
-    if active.iter().any(|active| active == layer) {
-        return Probe::ok(name, "required, and active");
+    match verdict {
+        Ok(()) => Probe::ok(name, "required, and active"),
+        Err(fault) if LAYERS.contains(&layer) => Probe::failed(name, fault.kernel).help(fault.hint),
+        Err(_) => Probe::failed(name, "`levels.require` names it, and there is no such layer")
+            .help(did_you_mean(layer, LAYERS).unwrap_or_else(|| format!("layers are {}", LAYERS.join(", ")))),
     }
-    let known = LAYERS.into_iter().chain(active.iter().map(String::as_str));
-    let near = crate::diagnostic::did_you_mean(layer, known.clone());
-    if !known.clone().any(|name| name == layer) {
-        let all = LAYERS.join(", ");
-        return Probe::failed(name, "`levels.require` names it, and there is no such layer")
-            .help(near.unwrap_or_else(|| format!("layers are {all}")));
-    }
-    let stand_in = match layer {
-        "cgroup.memory" => "memory: rlimit",
-        "cgroup.pids" => "pids: rlimit",
-        _ => "",
-    };
-    let instead = active.iter().any(|active| active == stand_in).then(|| format!(" (it has `{stand_in}`)"));
-    let words = format!("`levels.require` names it, and this machine does not give it{}", instead.unwrap_or_default());
-    Probe::failed(name, words).help(match layer {
-        "cgroup.memory" | "cgroup.pids" => {
-            "run as root, or let systemd delegate the controllers (`Delegate=memory pids`); else take it out of `levels.require`"
-        }
-        "landlock" => "it needs Linux 5.13 or younger with `landlock` among `lsm=`; else take it out of `levels.require`",
-        "namespace.user" => "it is a layer of ordinary users alone: take it out of `levels.require`",
-        "user" => "it is a layer of root alone: take it out of `levels.require`",
-        _ => "take it out of `levels.require`, or run where the kernel gives it",
-    })
 }
 
-/// Layers that `isolated` may have.
-const LAYERS: [&str; 15] = [
+/// Layers that a level may have.
+const LAYERS: [&str; 17] = [
     "capabilities",
     "cgroup.memory",
     "cgroup.pids",
     "landlock",
+    "landlock.net",
+    "landlock.scope",
     "namespace.cgroup",
     "namespace.ipc",
     "namespace.mount",
@@ -219,12 +202,11 @@ mod tests {
 
     #[test]
     fn a_required_layer_is_there_unknown_or_lacking() {
-        let active = ["seccomp".to_owned(), "memory: rlimit".to_owned()];
-        assert_eq!(required("seccomp", &active).state, State::Ok);
-        let lacking = required("cgroup.memory", &active);
-        assert_eq!(lacking.state, State::Failed);
-        assert!(lacking.detail.contains("`memory: rlimit`"), "{lacking:?}");
-        let unknown = required("secomp", &active);
+        let fault = || Unavailable { layer: "x".into(), kernel: "no controller".into(), hint: "delegate it".into() };
+        assert_eq!(required("seccomp", Ok(())).state, State::Ok);
+        let lacking = required("cgroup.memory", Err(fault()));
+        assert_eq!((lacking.state, lacking.help.as_deref()), (State::Failed, Some("delegate it")));
+        let unknown = required("secomp", Err(fault()));
         assert_eq!(unknown.help.as_deref(), Some("did you mean `seccomp`?"));
     }
 }

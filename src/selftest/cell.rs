@@ -48,7 +48,7 @@ pub(super) fn sandboxes(set: &Set<'_>, grants: &[Granted<'_>]) -> (Vec<Probe>, V
     // Interpreters by level and network, each with the kinds that need it.
     let mut cells: BTreeMap<(Level, bool), BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for granted in grants {
-        let key = (granted.grant.level, granted.grant.network == Network::Host);
+        let key = (granted.grant.level, granted.grant.network != Network::None);
         let tools = cells.entry(key).or_default();
         if let Some(tool) = interpreter(&granted.kind.command) {
             tools.entry(tool.to_owned()).or_default().insert(granted.kind.row.kind.clone());

@@ -97,7 +97,7 @@ const ATTEMPTS: &[Attempt] = &[
     attempt("uid", "be root", Held("user"), Held("user"), Nothing),
     attempt("setuid", "become root by setuid(0)", CAPABILITIES, CAPABILITIES, Nothing),
     attempt("capabilities", "hold a capability", CAPABILITIES, CAPABILITIES, Nothing),
-    attempt("bounding", "have capabilities to gain", CAPABILITIES, Maybe("capabilities"), Nothing),
+    attempt("bounding", "have capabilities to gain", CAPABILITIES, Nothing, Nothing),
     attempt("setuid-program", "gain rights from a setuid program", Held("no_new_privs"), Held("no_new_privs"), Nothing),
     attempt("unfiltered", "make system calls without a filter", SECCOMP, SECCOMP, Nothing),
     attempt("unshare", "make namespaces of its own", SECCOMP, SECCOMP, Nothing),
