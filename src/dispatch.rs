@@ -21,7 +21,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use intake::{META_ADOPTED, META_BRANCH, META_MERGED_ONLY};
-pub use setup::{DispatchError, META_STATE_ID, Settings};
+pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};
 pub use standing::{Held, HeldBy, Standing};
 
 use crate::admit::Admitted;

@@ -3,6 +3,8 @@
 //! Owns the reading of files that the machine's owner wrote, and the check that nobody else could have written them.
 //! What the host file means is `host_file.rs` and `policy.rs`. Secret values are handed on and kept nowhere.
 
+pub mod users;
+
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
@@ -17,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
 use crate::diagnostic::Diagnostic;
-use crate::host_file::{self, HostFile};
+use crate::host_file::{self, HostFile, NoUid, Uids};
 use crate::job::{SecretGrant, SecretSource};
 use crate::yaml::Limits;
 
@@ -36,7 +38,7 @@ pub struct Host {
     pub sha256: Option<String>,
     /// The machine's name: the host file's `node`, or the host name.
     pub node: String,
-    /// How many requests run at once: the host file's `jobs`, or the cores.
+    /// How many requests run at once: the host file's `jobs`, or the cores, as root at most half of `uids`.
     pub jobs: u32,
 }
 
@@ -74,6 +76,17 @@ pub enum HostError {
         /// What is missing, and where.
         why: String,
     },
+    /// The range `uids` is too small.
+    #[error(transparent)]
+    NoUid(#[from] NoUid),
+    /// A uid of the range `uids` is somebody's.
+    #[error("`uids: {uids}`: {whose}, and a handler must be nobody's: name a free range")]
+    TakenUid {
+        /// The range.
+        uids: Uids,
+        /// Which of it, and whose.
+        whose: String,
+    },
 }
 
 /// Reads the host file: the one that is named, which must exist, or the usual one, which may be missing.
@@ -94,7 +107,7 @@ pub fn load(named: Option<&Path>) -> Result<Host, HostError> {
     Ok(Host {
         sha256: bytes.map(|bytes| hex(&Sha256::digest(bytes))),
         node: file.node.clone().unwrap_or_else(host_name),
-        jobs: file.jobs.unwrap_or_else(cores),
+        jobs: file.jobs.unwrap_or_else(|| usual_jobs(file.uids)),
         file,
     })
 }
@@ -229,6 +242,11 @@ fn distrust(owner: u32, mode: u32, us: u32) -> Option<String> {
 fn host_name() -> String {
     let name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if name.is_empty() { "localhost".to_owned() } else { name }
+}
+
+/// The cores. A default that nobody asked for leaves half of the uids to kinds that need one of their own.
+fn usual_jobs(uids: Uids) -> u32 {
+    if rustix::process::geteuid().is_root() { cores().min((uids.count() / 2).max(1)) } else { cores() }
 }
 
 fn cores() -> u32 {

@@ -10,11 +10,15 @@
 //! | E0803 | a value breaks a rule of its key |
 //! | E0890 | well formed, and not yet supported |
 
+mod uids;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
+
+pub use uids::{NoUid, Uids};
 
 use crate::config::branch;
 use crate::diagnostic::Diagnostic;
@@ -126,15 +130,6 @@ pub struct Levels {
     pub none: Vec<String>,
     /// Layers that must be there, such as `cgroup.memory`.
     pub require: Vec<String>,
-}
-
-/// A range of uids, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Uids {
-    /// The first one.
-    pub first: u32,
-    /// The last one.
-    pub last: u32,
 }
 
 /// Something that the dispatcher does itself after a success.
@@ -270,7 +265,7 @@ fn read(file: &str, document: &Document) -> Result<HostFile, Vec<Diagnostic>> {
         claims: fields.read("claims", "local or remote", fields::word(&CLAIMS)).unwrap_or(default.claims),
         repository: fields.nested("repository", read_repository).unwrap_or_default(),
         levels: fields.nested("levels", read_levels).unwrap_or_default(),
-        uids: fields.read("uids", "a range such as 60720-60783", uids).unwrap_or(default.uids),
+        uids: fields.read("uids", "a range such as 60720-60783", range).unwrap_or(default.uids),
         run_as: by_key(&mut fields, "run_as", kind_key, |map, kind| map.read(kind, "a user's name or number", user)),
         network: fields.list("network", LIST_MAX, "a kind, or \"*\" for all", kind_or_all).unwrap_or_default(),
         actions: by_key(&mut fields, "actions", kind_key, |map, name| map.nested(name, read_action)),
@@ -450,7 +445,7 @@ fn layer(value: &Value) -> Result<String, Fault> {
     if is_layer { Ok(text.to_owned()) } else { Err(Fault::rule("is no layer such as cgroup.memory")) }
 }
 
-fn uids(value: &Value) -> Result<Uids, Fault> {
+fn range(value: &Value) -> Result<Uids, Fault> {
     let (first, last) = fields::text(value)?.split_once('-').ok_or_else(|| Fault::rule("is no range"))?;
     let number = |text: &str| text.parse::<u32>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     let (Some(first), Some(last)) = (number(first), number(last)) else {

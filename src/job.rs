@@ -138,6 +138,12 @@ impl Row {
         }
     }
 
+    /// Whether it asks for something on the host that its runs keep; see [`Grant::keeps_files`].
+    pub fn keeps_files(&self) -> bool {
+        let Sandbox { write, cache, .. } = &self.sandbox;
+        !write.is_empty() || *cache > 0 || self.workspace == Workspace::Persistent
+    }
+
     /// The program's path in the repository, or nothing where the first word is absolute.
     pub fn program_in_repository(&self) -> Option<&str> {
         self.run.first().map(String::as_str).filter(|word| !word.starts_with('/'))
@@ -287,6 +293,13 @@ pub struct Grant {
     pub limits: Limits,
     /// The user to run as, a name or a number; none means the slot's own uid.
     pub run_as: Option<String>,
+}
+
+impl Grant {
+    /// Whether its runs leave something on the host that the next ones find, so that they have to be one and the same user.
+    pub fn keeps_files(&self) -> bool {
+        !self.write.is_empty() || self.limits.cache > 0 || self.limits.checkout > 0
+    }
 }
 
 /// A secret that a job may have.

@@ -1,14 +1,16 @@
 //! Codex Dispatch: merge a YAML file to main; a machine carries it out once, inside limits, and the record comes back.
 //!
 //! The rooms, highest floor first (ARCHITECTURE.md draws them; `tests/tidy.rs` holds imports to going down only):
-//! faces [`cli`] · orchestration [`dispatch`], [`view`], [`selftest`] · shell [`repo`], [`inbox`], [`journal`], [`run`],
-//! [`spool`], [`publish`], [`contract`] … · core [`admit`], [`route`], [`policy`], [`schema`], [`record`] … · nouns
-//! [`id`], [`request`], [`job`], [`outcome`], [`event`] · ground [`yaml`], [`diagnostic`], [`units`] …
+//! faces [`cli`] · orchestration [`dispatch`], [`view`], [`selftest`], [`host_check`] · shell [`repo`], [`inbox`], [`journal`],
+//! [`run`], [`spool`], [`publish`], [`contract`] … · core [`admit`], [`route`], [`policy`], [`schema`], [`record`] … · nouns
+//! [`id`], [`request`], [`job`], [`outcome`], [`event`] … · ground [`yaml`], [`diagnostic`], [`units`] …
 
 pub mod cli;
 
 pub mod dispatch;
+pub mod host_check;
 pub mod selftest;
+pub mod trial;
 pub mod view;
 
 pub mod contract;
@@ -41,6 +43,7 @@ pub mod event;
 pub mod id;
 pub mod job;
 pub mod outcome;
+pub mod probe;
 pub mod request;
 
 pub mod backoff;

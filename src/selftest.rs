@@ -2,80 +2,34 @@
 //! to the journal, nothing is pushed; the sandbox is tried on a temporary folder that is removed.
 
 mod cell;
+mod escape;
 mod machine;
 mod origin;
 mod rules;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use escape::Escape;
+
 use crate::clock::Clock;
 use crate::contract::Contract;
 use crate::host::Host;
+use crate::journal::Journal;
+use crate::probe::Probe;
 use crate::repo::{Git, Identity, Oid, Repo};
 use crate::statedir::StateDir;
+use crate::{dispatch, host_check};
 
-/// How one probe ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// As it should be.
-    Ok,
-    /// A run works, and a person should know this.
-    Warning,
-    /// A run would not work.
-    Failed,
-    /// It could not be tried, for the reason given.
-    Skipped,
-}
-
-/// One row of the self-test.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Probe {
-    /// What was tried.
-    pub name: String,
-    /// How it ended.
-    pub state: State,
-    /// What was found, in one line.
-    pub detail: String,
-    /// What to do about it.
-    pub help: Option<String>,
-}
-
-impl Probe {
-    fn new(name: impl Into<String>, state: State, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        let detail = detail.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" · ");
-        Self { name: name.into(), state, detail, help: None }
-    }
-
-    /// A row for what works.
-    pub fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(name, State::Ok, detail)
-    }
-
-    /// A row for what a person should know.
-    pub fn warning(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(name, State::Warning, detail)
-    }
-
-    /// A row for what keeps a run from working.
-    pub fn failed(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(name, State::Failed, detail)
-    }
-
-    /// A row for what could not be tried.
-    pub fn skipped(name: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::new(name, State::Skipped, why)
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
+/// What the self-test found.
+#[derive(Debug, Default, Serialize)]
+pub struct Findings {
+    /// A row for everything that a run needs.
+    pub probes: Vec<Probe>,
+    /// What handlers tried against the layers, and what came of it.
+    pub escapes: Vec<Escape>,
 }
 
 /// What is tried.
@@ -98,15 +52,12 @@ pub struct Subject<'a> {
     pub clock: &'a dyn Clock,
 }
 
-/// Whether everything that a run needs is there.
-pub fn is_ok(probes: &[Probe]) -> bool {
-    probes.iter().all(|probe| probe.state != State::Failed)
-}
-
 /// Tries everything.
-pub fn run(subject: &Subject<'_>) -> Vec<Probe> {
-    let mut probes = vec![git(), origin::repository(subject), machine::host_file(subject)];
-    probes.extend(machine::slot_users(subject.host));
+pub fn run(subject: &Subject<'_>) -> Findings {
+    let (host, keeper) = (subject.host, subject.keeper.as_path());
+    let mut probes = vec![git(), origin::repository(subject)];
+    probes.extend(host_check::file(host, subject.host_path));
+    probes.push(host_check::slot_users(host));
     let (reachable, tip) = origin::reachable(subject);
     let known = known_commit(subject.repo, tip.ok().flatten());
     probes.push(reachable);
@@ -117,15 +68,32 @@ pub fn run(subject: &Subject<'_>) -> Vec<Probe> {
     probes.push(machine::clock(subject, known));
     let (rows, contract) = rules::contract(subject, known);
     probes.extend(rows);
-    let grants = contract.as_ref().map(|contract| rules::grants(contract, subject.host)).unwrap_or_default();
+    let grants = contract.as_ref().map(|contract| rules::grants(contract, host)).unwrap_or_default();
     probes.push(machine::disk(subject.state, &grants));
     probes.extend(rules::secrets(&grants));
-    probes.extend(rules::host_paths(&grants));
-    probes.extend(cell::sandboxes(subject.host, &subject.keeper, &grants));
+    let users = host_check::Known { host, kind_uids: kind_uids(subject.state) };
+    probes.extend(host_check::paths(&users, keeper, &rules::host_paths(&grants)));
+    let set = cell::Set { keeper, required: &host.file.levels.require, uid: free_uid(&users) };
+    let (rows, escapes) = cell::sandboxes(&set, &grants);
+    probes.extend(rows);
     probes.push(origin::identity(subject));
     probes.push(machine::paused(subject));
     probes.extend(inbox(subject.repo, known, contract.as_ref()));
-    probes
+    Findings { probes, escapes }
+}
+
+/// The uids that kinds have, where something has run.
+fn kind_uids(state: &StateDir) -> Option<BTreeMap<String, u32>> {
+    let journal = Journal::open_to_read(state.root()).ok()??;
+    dispatch::kind_uids(&journal).ok()
+}
+
+/// As root a uid of the slots' range that neither slots nor kinds have; its last where there is none.
+fn free_uid(known: &host_check::Known<'_>) -> Option<u32> {
+    let (uids, none) = (known.host.file.uids, BTreeMap::new());
+    // No kind has such a name, so that nobody has its uid.
+    let free = uids.of_kind("", known.host.jobs, known.kind_uids.as_ref().unwrap_or(&none));
+    rustix::process::geteuid().is_root().then(|| free.unwrap_or(uids.last))
 }
 
 /// The tip, or where the clone does not have that yet, the last one that it saw. A bare clone has branches of its own alone.
@@ -135,11 +103,13 @@ fn known_commit(repo: &Repo, tip: Option<Oid>) -> Option<Oid> {
 }
 
 /// What can be tried where there is no usable repository, state folder or host file.
-pub fn run_without_repository(keeper: &Path) -> Vec<Probe> {
+pub fn run_without_repository(keeper: &Path) -> Findings {
     let host = Host { file: crate::policy::HostFile::default(), sha256: None, node: String::new(), jobs: 1 };
     let mut probes = vec![git()];
-    probes.extend(cell::sandboxes(&host, keeper, &[]));
-    probes
+    let known = host_check::Known { host: &host, kind_uids: None };
+    let (rows, escapes) = cell::sandboxes(&cell::Set { keeper, required: &[], uid: free_uid(&known) }, &[]);
+    probes.extend(rows);
+    Findings { probes, escapes }
 }
 
 /// The oldest git that has all that is asked of it.
@@ -170,24 +140,4 @@ fn inbox(repo: &Repo, known: Option<Oid>, contract: Option<&Contract>) -> Option
                 .help("requests end in .yml or .yaml and lie at most one folder down")
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_failure_makes_it_not_ok() {
-        let rows =
-            |last: Probe| [Probe::ok("a", "fine"), Probe::warning("b", "look"), Probe::skipped("c", "nothing"), last];
-        assert!(is_ok(&rows(Probe::ok("d", "fine"))));
-        assert!(!is_ok(&rows(Probe::failed("d", "broken"))));
-    }
-
-    #[test]
-    fn a_detail_is_one_line() {
-        let probe = Probe::failed("a", "a.yml:1:1: error\n  |\n1 | x\n\n").help("mend it");
-        assert_eq!(probe.detail, "a.yml:1:1: error · | · 1 | x");
-        assert_eq!(serde_json::to_value(&probe).expect("plain data")["state"], "failed");
-    }
 }

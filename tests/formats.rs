@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use codex_dispatch::host_file;
 use codex_dispatch::schema::Schema;
 use codex_dispatch::yaml::{self, Limits};
 use support::World;
@@ -90,10 +91,66 @@ fn this_repository_is_as_its_schemas_say() -> Tested {
         ("handlers/index.yml", "index.schema.json"),
         ("examples/hello-name.yml", "request.schema.json"),
         ("examples/deploy-once.yml", "request.schema.json"),
+        ("deploy/host.yaml", "host.schema.json"),
     ] {
         let schema = Schema::compile(schema, &fs::read(root().join("schemas/dispatch").join(schema))?)?;
         let document = yaml::read(file, &fs::read(root().join(file))?, Limits::REPOSITORY)?;
         assert_none(file, &schema.validate(&document, ""));
+    }
+    Ok(())
+}
+
+/// The example of a host file says what holds without it, in the value or in the comment behind it.
+#[test]
+fn the_example_host_file_shows_the_defaults() -> Tested {
+    let text = fs::read_to_string(root().join("deploy/host.yaml"))?;
+    let example = host_file::parse("deploy/host.yaml", text.as_bytes())
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<String>())?;
+    let default = host_file::parse("host.yaml", b"").expect("an empty file is sound");
+    assert_eq!(example.interval, default.interval);
+    assert_eq!(example.claims, default.claims);
+    assert_eq!(example.drain, default.drain);
+    assert_eq!(example.levels.minimum, default.levels.minimum);
+    assert_eq!(example.levels.none, default.levels.none);
+    assert_eq!(example.uids, default.uids);
+    assert_eq!(example.run_as, default.run_as);
+    assert_eq!(example.network, default.network);
+    assert_eq!(example.limits, default.limits);
+    assert_eq!(example.protocols, default.protocols);
+    // What the design gives as defaults, word by word; the schema and the page say the same.
+    let schema: serde_json::Value =
+        serde_json::from_slice(&fs::read(root().join("schemas/dispatch/host.schema.json"))?)?;
+    let page = fs::read_to_string(root().join("docs/host-file.md"))?;
+    for (key, pointer, written) in [
+        ("interval", "/interval", "15s"),
+        ("drain", "/drain", "10m"),
+        ("uids", "/uids", "60720-60783"),
+        ("claims", "/claims", "local"),
+        ("minimum", "/levels/properties/minimum", "isolated"),
+        ("memory", "/limits/properties/memory", "2GiB"),
+        ("timeout", "/limits/properties/timeout", "2h"),
+        ("output", "/limits/properties/output", "8MiB"),
+        ("artifacts", "/limits/properties/artifacts", "32MiB"),
+        ("cache", "/limits/properties/cache", "10GiB"),
+    ] {
+        let said = schema.pointer(&format!("/properties{pointer}/default"));
+        assert_eq!(said.and_then(serde_json::Value::as_str), Some(written), "{key} in the schema");
+        assert!(text.contains(&format!("{key}: {written}")), "{key} in deploy/host.yaml");
+        assert!(page.contains(written), "{key} in docs/host-file.md");
+    }
+    assert_eq!(schema["properties"]["limits"]["properties"]["pids"]["default"], default.limits.pids);
+    let known: Vec<&String> = schema["properties"].as_object().into_iter().flat_map(|keys| keys.keys()).collect();
+    for key in known {
+        assert!(
+            text.contains(&format!("\n{key}:")) || ["actions", "rate"].contains(&key.as_str()),
+            "no `{key}:` in it"
+        );
+        assert!(page.contains(&format!("`{key}`")), "no `{key}` in docs/host-file.md");
+    }
+    // Every key beside which a comment stands gives its default first, where the value is not that itself.
+    for (line, default) in [("labels:", "# {}"), ("read:", "# {}"), ("write:", "# {}"), ("secrets:", "# {}")] {
+        let found = text.lines().find(|text| text.starts_with(line)).unwrap_or_default();
+        assert!(found.contains(default), "`{line}` does not say its default: {found}");
     }
     Ok(())
 }

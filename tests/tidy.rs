@@ -11,7 +11,7 @@ use std::process::Command;
 /// A new module gets a place here; ARCHITECTURE.md says what each floor is for.
 const FLOORS: [(&str, &[&str]); 6] = [
     ("faces", &["main", "cli"]),
-    ("orchestration", &["dispatch", "watch", "recover", "submit", "selftest", "view"]),
+    ("orchestration", &["dispatch", "watch", "recover", "submit", "selftest", "host_check", "trial", "view"]),
     (
         "shell",
         &[
@@ -36,7 +36,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "state",
         ],
     ),
-    ("nouns", &["event", "id", "job", "outcome", "request"]),
+    ("nouns", &["event", "id", "job", "outcome", "probe", "request"]),
     ("ground", &["backoff", "clock", "diagnostic", "durable", "fields", "paths", "resource", "units", "yaml"]),
 ];
 

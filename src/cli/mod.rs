@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod exit;
 mod home;
+mod host;
 mod init;
 mod kinds;
 mod list;
@@ -109,6 +110,8 @@ enum Verb {
     Why(why::WhyArgs),
     /// List the kinds that this repository handles
     Kinds(kinds::KindsArgs),
+    /// The host file: `host check` tries what it says
+    Host(host::HostArgs),
     /// Make a repository with an inbox, a handler and an example request
     Init(init::InitArgs),
     /// Run requests of every outcome in a folder of its own and show what comes of them
@@ -154,6 +157,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Logs(args)) => logs::answer(place, &args),
         Some(Verb::Why(args)) => why::answer(place, &args),
         Some(Verb::Kinds(args)) => kinds::answer(place, &args),
+        Some(Verb::Host(args)) => host::answer(place, &args),
         Some(Verb::Init(args)) => init::answer(&args),
         Some(Verb::Demo(args)) => demo::answer(&args),
         Some(Verb::Adopt(args)) => adopt::answer(place, &args),

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::uptime;
 
 use super::exit::{Exit, Failure};
+use crate::probe::{Probe, State};
 
 /// Sends the program's story to standard error. `DISPATCH_LOG` overrides the level, as in `DISPATCH_LOG=debug`.
 pub fn start_story(verbose: u8, quiet: bool) {
@@ -77,6 +78,27 @@ pub fn print_table(header: &[&str], rows: &[Vec<String>]) {
         let text = line(&cells);
         let code = row.iter().find_map(|cell| colour_of(cell));
         print(code.map_or_else(|| text.clone(), |code| paint(&text, code)));
+    }
+}
+
+/// Prints what was tried and found, with what to do where something is to be done.
+pub fn print_probes(what: &str, probes: &[Probe]) {
+    let row = |probe: &Probe| {
+        let help = probe.help.as_ref().filter(|_| probe.state != State::Ok);
+        let detail = help.map_or_else(|| probe.detail.clone(), |help| format!("{} → {help}", probe.detail));
+        vec![word(probe.state).to_owned(), probe.name.clone(), detail]
+    };
+    let rows: Vec<Vec<String>> = probes.iter().map(row).collect();
+    print_table(&["STATE", what, "WHAT WAS FOUND"], &rows);
+}
+
+/// The state of a row; what keeps a run from working stands out.
+pub const fn word(state: State) -> &'static str {
+    match state {
+        State::Ok => "ok",
+        State::Warning => "warning",
+        State::Failed => "FAILED",
+        State::Skipped => "skipped",
     }
 }
 

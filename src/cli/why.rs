@@ -78,7 +78,7 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
     if let Some(held) = view.held(line.id) {
         let next = match &held.by {
             HeldBy::Repository => "mend what is named and commit it; the next pass tries again",
-            HeldBy::Layer => "set the machine up as named; `dispatch --selftest` probes it",
+            HeldBy::Layer => "set the machine up as named; `dispatch --selftest` and `dispatch host check` probe it",
             HeldBy::Time(_) => "wait",
             HeldBy::Key => "wait for the earlier request",
             HeldBy::Lock => "find out which process holds it; the next pass tries again",

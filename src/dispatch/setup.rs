@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Dispatcher, Summary};
 use crate::clock::Clock;
 use crate::contract::Compiled;
-use crate::host::{Host, HostError};
+use crate::host::{self, Host, HostError};
 use crate::journal::{Journal, JournalError};
 use crate::lock::{Instance, LockError};
 use crate::publish::{META_PUSHED_AT, PublishError, Publisher, locked};
@@ -89,6 +89,9 @@ impl Dispatcher {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Result<Self, DispatchError> {
+        if rustix::process::geteuid().is_root() {
+            host::users::of_slots(host.file.uids, settings.jobs)?;
+        }
         // Nobody else works here now, so what looks like a leftover is one.
         sandbox::sweep(local_cgroup_prefix());
         crate::run::sweep_secrets();
@@ -164,28 +167,41 @@ impl Dispatcher {
     }
 
     pub(super) fn executor(&self, index: u32) -> Local {
-        let uids = self.host.file.uids;
-        let uid = rustix::process::geteuid().is_root().then(|| uids.first.saturating_add(index).min(uids.last));
+        // There are as many as workers, or it would not have started.
+        let uid = self.host.file.uids.of_slot(index).filter(|_| rustix::process::geteuid().is_root());
         let (state, keeper) = (self.state.clone(), self.settings.keeper.clone());
         Local::new(index, state, keeper, uid, Arc::clone(&self.clock), self.control.clone())
     }
 
     /// The user that a kind with something of its own on the host always runs as, chosen once and kept: its files
-    /// must not change hands from run to run.
-    pub(super) fn uid_of_kind(&self, kind: &str) -> Result<u32, DispatchError> {
+    /// must not change hands from run to run. The inner error says why there is none and what to write.
+    pub(super) fn uid_of_kind(&self, kind: &str) -> Result<Result<u32, String>, DispatchError> {
         let mut journal = locked(&self.journal);
-        let mut known: BTreeMap<String, u32> =
-            journal.meta(META_KIND_UIDS)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        if let Some(uid) = known.get(kind) {
-            return Ok(*uid);
+        let mut known = kind_uids(&journal)?;
+        let uid = match self.host.file.uids.of_kind(kind, self.settings.jobs, &known) {
+            Ok(uid) => uid,
+            Err(error) => return Ok(Err(format!("sandbox_unavailable: user: {error}"))),
+        };
+        if known.contains_key(kind) {
+            return Ok(Ok(uid));
         }
-        // From the top of the range down; slots count from its bottom up.
-        let lowest = known.values().min().copied().unwrap_or(self.host.file.uids.last + 1);
-        let uid = lowest - 1;
+        if let Some(whose) = host::users::whose(uid) {
+            let (uids, file) = (self.host.file.uids, &self.host.file.file);
+            let words = format!("sandbox_unavailable: user: `uids: {uids}`: {whose}; name a free range in {file}");
+            return Ok(Err(words));
+        }
         known.insert(kind.to_owned(), uid);
         journal.set_meta(META_KIND_UIDS, &serde_json::to_string(&known).expect("plain data"))?;
-        Ok(uid)
+        Ok(Ok(uid))
     }
+}
+
+/// The uids that kinds which keep something on this host have been given so far.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn kind_uids(journal: &Journal) -> Result<BTreeMap<String, u32>, JournalError> {
+    Ok(journal.meta(META_KIND_UIDS)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 const META_KIND_UIDS: &str = "kind_uids";

@@ -353,11 +353,10 @@ impl Dispatcher {
             });
         }
         if let Some(name) = &grant.run_as {
-            return Ok(user_id(name).map(Some));
+            return Ok(host::users::id_of(name).map(Some));
         }
         // What it keeps must not change hands from run to run.
-        let keeps = !grant.write.is_empty() || grant.limits.cache > 0 || grant.limits.checkout > 0;
-        Ok(Ok(if keeps { Some(self.uid_of_kind(kind)?) } else { None }))
+        if grant.keeps_files() { Ok(self.uid_of_kind(kind)?.map(Some)) } else { Ok(Ok(None)) }
     }
 
     /// The layer that a request needs and this machine lacks, probed once for each level and network.
@@ -440,18 +439,6 @@ pub(super) fn job_of(
         },
         introduced: introduced.clone(),
     }
-}
-
-fn user_id(name: &str) -> Result<u32, String> {
-    let uid = match name.parse::<u32>() {
-        Ok(uid) => uid,
-        Err(_) => match nix::unistd::User::from_name(name) {
-            Ok(Some(user)) => user.uid.as_raw(),
-            Ok(None) => return Err(format!("`run_as: {name}`: this machine has no such user")),
-            Err(error) => return Err(format!("`run_as: {name}`: looking the user up: {error}")),
-        },
-    };
-    if uid == 0 { Err(format!("`run_as: {name}` is root, which no handler runs as")) } else { Ok(uid) }
 }
 
 fn boot_id() -> String {

@@ -1,49 +1,50 @@
-//! The probe of the sandbox: a real handler that tries to get out of it, one for each level and network that kinds use.
+//! The probe of the sandbox: real handlers that try to get out of it, for each level and network that kinds use.
+//!
+//! Owns what stands outside to be reached (a file, a folder, sockets, a process) and the order of the runs; what is tried is `escape.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use uuid::Uuid;
 
-use super::Probe;
+use super::escape::{self, Escape, Finding, Heard};
 use super::rules::Granted;
-use crate::host::Host;
 use crate::job::{Level, Network};
-use crate::run::Local;
-use crate::run::sandbox::{Cause, Control, Ending, Launch, Limits, Mount, Slot, Unavailable};
+use crate::probe::{Probe, State};
+use crate::run::sandbox::{Cause, Ending, Limits, Mount, Unavailable};
+use crate::trial::{self, Attempt, Outcome, Trial};
 
 /// Slot number of this probe; workers count from 0.
 const SLOT: u32 = 9998;
-const TIMEOUT: Duration = Duration::from_secs(30);
-const OUTPUT_MAX: usize = 64 << 10;
+/// What the bombs are granted.
+const BOMB_MEMORY: u64 = 32 << 20;
+const BOMB_PIDS: u64 = 8;
+/// A bomb that has not ended by itself by then was held.
+const BOMB_TIMEOUT: Duration = Duration::from_secs(1);
+const DEAF_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What the handler tries, a line for each thing that it reaches. Everything that it is told comes as an argument.
-const SCRIPT: &str = r#"
-outside=$1 port=$2 home=$3; shift 3
-reached() { echo "reached $1"; }
-cat "$outside/canary" >/dev/null 2>&1 && reached "a file of the host"
-(: > "$outside/written") 2>/dev/null && reached "a folder of the host, writing"
-[ -r /etc/shadow ] && reached "/etc/shadow"
-[ -n "$home" ] && [ -n "$(ls -A "$home" 2>/dev/null)" ] && reached "the home folder"
-for place in / /etc /usr /bin .; do [ -w "$place" ] && reached "$place, writing"; done
-for space in pid net mnt; do echo "space $space $(readlink /proc/self/ns/$space 2>/dev/null)"; done
-if command -v bash >/dev/null 2>&1; then
-    bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"' "$port" 2>/dev/null && reached "the host's loopback"
-else
-    echo "untried loopback"
-fi
-[ "$(id -u)" = 0 ] && reached "root's uid"
-for tool in "$@"; do command -v "$tool" >/dev/null 2>&1 || echo "missing $tool"; done
-echo done
-"#;
+/// What is tried with.
+pub(super) struct Set<'a> {
+    /// The program that is executed as keeper.
+    pub keeper: &'a Path,
+    /// Layers that the host file requires.
+    pub required: &'a [String],
+    /// As root: a uid that is nobody's.
+    pub uid: Option<u32>,
+}
 
-/// Tries `isolated` and whatever else kinds use.
-pub(super) fn sandboxes(host: &Host, keeper: &Path, grants: &[Granted<'_>]) -> Vec<Probe> {
+/// Tries `isolated` and whatever else kinds use: a row for each of them, and the table of what was tried.
+pub(super) fn sandboxes(set: &Set<'_>, grants: &[Granted<'_>]) -> (Vec<Probe>, Vec<Escape>) {
     // Interpreters by level and network, each with the kinds that need it.
     let mut cells: BTreeMap<(Level, bool), BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for granted in grants {
@@ -55,19 +56,19 @@ pub(super) fn sandboxes(host: &Host, keeper: &Path, grants: &[Granted<'_>]) -> V
     }
     let used: BTreeSet<(Level, bool)> = cells.keys().copied().collect();
     cells.entry((Level::Isolated, false)).or_default();
-    let mut probes = Vec::new();
+    let (mut probes, mut escapes) = (Vec::new(), Vec::new());
+    let mut cells: Vec<_> = cells.into_iter().collect();
+    // The strongest first.
+    cells.sort_by_key(|((level, network), _)| (std::cmp::Reverse(*level), *network));
     for ((level, network), tools) in cells {
-        let name = if network {
-            format!("sandbox {} + network", level.as_str())
-        } else {
-            format!("sandbox {}", level.as_str())
-        };
-        let cell = Cell { level, network, host, keeper };
         // What no kind uses is worth knowing and keeps nothing from running.
         let needed = used.is_empty() || used.contains(&(level, network));
-        probes.extend(cell.probe(&name, needed, &tools));
+        let cell = Cell { level, network, needed, set };
+        let (rows, tried) = cell.probe(&tools);
+        probes.extend(rows);
+        escapes.extend(tried);
     }
-    probes
+    (probes, escapes)
 }
 
 /// The program that has to be found for a handler: what its command begins with, behind `env` the next word.
@@ -86,70 +87,71 @@ fn interpreter(command: &[String]) -> Option<&str> {
 struct Cell<'a> {
     level: Level,
     network: bool,
-    host: &'a Host,
-    keeper: &'a Path,
-}
-
-/// What the handler printed.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Heard {
-    reached: Vec<String>,
-    spaces: Vec<(String, String)>,
-    missing: Vec<String>,
-    loopback_untried: bool,
-    done: bool,
-}
-
-impl Heard {
-    fn read(output: &[u8]) -> Self {
-        let mut heard = Self::default();
-        for line in String::from_utf8_lossy(output).lines() {
-            match line.split_once(' ').unwrap_or((line, "")) {
-                ("reached", what) => heard.reached.push(what.to_owned()),
-                ("missing", tool) => heard.missing.push(tool.to_owned()),
-                ("untried", _) => heard.loopback_untried = true,
-                ("done", "") => heard.done = true,
-                ("space", rest) => {
-                    let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
-                    heard.spaces.push((name.to_owned(), value.to_owned()));
-                }
-                _ => {}
-            }
-        }
-        heard
-    }
+    needed: bool,
+    set: &'a Set<'a>,
 }
 
 impl Cell<'_> {
-    fn probe(&self, name: &str, needed: bool, tools: &BTreeMap<String, BTreeSet<String>>) -> Vec<Probe> {
-        let short_of = |words: String| if needed { Probe::failed(name, words) } else { Probe::warning(name, words) };
-        let mut slot = match Slot::start(&Local::setup(SLOT, self.level, self.network, self.keeper)) {
-            Ok(slot) => slot,
-            Err(Unavailable { layer, kernel, hint }) => return vec![short_of(format!("{layer}: {kernel}")).help(hint)],
+    fn probe(&self, tools: &BTreeMap<String, BTreeSet<String>>) -> (Vec<Probe>, Vec<Escape>) {
+        let name = self.name();
+        // Held open on purpose, and not close-on-exec: the keeper inherits it and must not hand it on.
+        let leak = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
+        let mut trial = match Trial::start(SLOT, self.level, self.network, self.set.keeper) {
+            Ok(trial) => trial,
+            Err(fault) => return (vec![self.unavailable(&fault)], vec![self.unavailable_row(&fault)]),
         };
-        if let Err(Unavailable { layer, kernel, hint }) = slot.require(&self.host.file.levels.require) {
-            return vec![short_of(format!("{layer}: {kernel}")).help(hint)];
+        drop(leak);
+        let layers = trial.layers().to_vec();
+        if let Err(fault) = trial.require(self.set.required) {
+            return (vec![self.unavailable(&fault)], vec![self.unavailable_row(&fault)]);
         }
         let names: Vec<String> = tools.keys().cloned().collect();
-        let (ending, output) = match self.try_to_get_out(&mut slot, &names) {
+        let (ending, heard) = match self.try_to_get_out(&mut trial, &names) {
             Ok(ended) => ended,
-            Err(words) => return vec![short_of(words).help("`dispatch -v run` shows more; the machine's log may too")],
+            Err(words) => {
+                let help = "`dispatch -v run` shows more; the machine's log may too";
+                return (vec![self.short_of(words).help(help)], Vec::new());
+            }
         };
-        let heard = Heard::read(&output);
         tracing::debug!(?heard, "{name}");
-        let mut probes = vec![self.verdict(name, &ending, &heard, &short_of)];
+        let rows = escape::rows(self.level, self.network, &layers, &heard);
+        let mut probes = vec![self.verdict(&ending, &heard, &rows)];
         for tool in &heard.missing {
             let kinds: Vec<&str> = tools.get(tool).into_iter().flatten().map(String::as_str).collect();
             let words = format!("`{tool}` is not there for handlers; kinds: {}", kinds.join(", "));
             probes.push(
-                Probe::warning(name, words)
+                Probe::warning(&name, words)
                     .help("install it below /usr: a handler sees the system's folders and no more"),
             );
         }
-        probes
+        (probes, rows)
     }
 
-    fn verdict(&self, name: &str, ending: &Ending, heard: &Heard, short_of: &dyn Fn(String) -> Probe) -> Probe {
+    fn name(&self) -> String {
+        let network = if self.network { " + network" } else { "" };
+        format!("sandbox {}{network}", self.level.as_str())
+    }
+
+    fn short_of(&self, words: String) -> Probe {
+        if self.needed { Probe::failed(self.name(), words) } else { Probe::warning(self.name(), words) }
+    }
+
+    fn unavailable(&self, fault: &Unavailable) -> Probe {
+        self.short_of(format!("{}: {}", fault.layer, fault.kernel)).help(fault.hint.clone())
+    }
+
+    fn unavailable_row(&self, fault: &Unavailable) -> Escape {
+        Escape {
+            level: self.name().trim_start_matches("sandbox ").to_owned(),
+            layer: fault.layer.clone(),
+            tried: "start a handler".to_owned(),
+            found: format!("unavailable: {} → {}", fault.kernel, fault.hint),
+            state: if self.needed { State::Failed } else { State::Warning },
+        }
+    }
+
+    fn verdict(&self, ending: &Ending, heard: &Heard, rows: &[Escape]) -> Probe {
+        let name = self.name();
         let layers = &ending.layers;
         if ending.cause != Cause::Exited(0) || !heard.done {
             let words = if ending.timed_out {
@@ -157,28 +159,25 @@ impl Cell<'_> {
             } else {
                 format!("ended otherwise: {:?}", ending.cause)
             };
-            return short_of(format!("a handler that should end well {words}")).help("the machine's log may say why");
+            return self
+                .short_of(format!("a handler that should end well {words}"))
+                .help("the machine's log may say why");
+        }
+        let out: Vec<&str> =
+            rows.iter().filter(|row| row.state == State::Failed).map(|row| row.tried.as_str()).collect();
+        if !out.is_empty() {
+            let help = "do not run handlers that you do not trust here, and report this";
+            return Probe::failed(name, format!("a handler could: {}", out.join("; "))).help(help);
         }
         let active = if layers.is_empty() { "no layers".to_owned() } else { layers.join(", ") };
-        if self.level != Level::Isolated {
+        if self.level == Level::None {
             let words = format!("a handler runs with this user's rights, as the host file allows ({active})");
             return Probe::ok(name, words);
         }
-        let mut out: Vec<String> = heard.reached.clone();
-        let own =
-            |space: &str| fs::read_link(format!("/proc/self/ns/{space}")).unwrap_or_default().display().to_string();
-        for (space, seen) in &heard.spaces {
-            if *seen == own(space) && !(self.network && space == "net") {
-                out.push(format!("the host's {space} namespace"));
-            }
-        }
-        out.retain(|what| !(self.network && what == "the host's loopback"));
-        if !out.is_empty() {
-            let help = "do not run handlers that you do not trust here, and report this";
-            return Probe::failed(name, format!("a handler got out: it reached {}", out.join(", "))).help(help);
-        }
-        let untried = if heard.loopback_untried { "; loopback was not tried, as there is no bash" } else { "" };
-        let words = format!("a handler could not get out{untried} ({active})");
+        let untried = rows.iter().filter(|row| row.state == State::Skipped).count();
+        let tried = rows.len() - untried;
+        let untried = if untried > 0 { format!(", {untried} not tried") } else { String::new() };
+        let words = format!("a handler could not get out, {tried} attempts{untried} ({active})");
         if layers.iter().any(|layer| layer.ends_with(": rlimit")) {
             return Probe::warning(name, words)
                 .help("no control group was to be had: memory and processes are limited for each process alone");
@@ -186,62 +185,184 @@ impl Cell<'_> {
         Probe::ok(name, words)
     }
 
-    /// Runs the handler in a folder of its own, which is removed.
-    fn try_to_get_out(&self, slot: &mut Slot, tools: &[String]) -> Result<(Ending, Vec<u8>), String> {
+    /// Runs the handlers in a folder of their own, which is removed.
+    fn try_to_get_out(&self, trial: &mut Trial, tools: &[String]) -> Result<(Ending, Heard), String> {
         let failed = |doing: &'static str| move |error: io::Error| format!("{doing}: {error}");
-        let uid = self.uid();
+        let uid = self.set.uid;
+        let mark = Mark::new();
         let scratch = Scratch::make(uid).map_err(failed("making a folder to try it in"))?;
         // Somebody has to answer, or a closed door and a wall would look the same.
-        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed("listening on loopback"))?;
-        let port = listener.local_addr().map_err(failed("listening on loopback"))?.port();
-        let launch = self.launch(&scratch, uid, port, tools);
-        let control = Control::new().map_err(failed("making a control"))?;
-        let mut output = Vec::new();
-        let mut sink = |_, bytes: &[u8]| output.extend(bytes.iter().take(OUTPUT_MAX - output.len().min(OUTPUT_MAX)));
-        let ending = slot.run(launch, &mut sink, &control).map_err(|error| error.to_string())?;
-        Ok((ending, output))
-    }
-
-    /// A uid of the slots' range that neither slots (from its bottom up) nor kinds (from its top down) have.
-    fn uid(&self) -> Option<u32> {
-        let uids = self.host.file.uids;
-        let middle = uids.first + (uids.last - uids.first) / 2;
-        (self.level == Level::Isolated && rustix::process::geteuid().is_root()).then_some(middle)
-    }
-
-    fn launch(&self, scratch: &Scratch, uid: Option<u32>, port: u16, tools: &[String]) -> Launch {
-        let isolated = self.level == Level::Isolated;
-        let inside = |name: &str| if isolated { PathBuf::from("/").join(name) } else { scratch.path(name) };
-        let mount = |name: &str, writable| Mount { source: scratch.path(name), target: inside(name), writable };
-        let own = [scratch.path("outside").display().to_string(), port.to_string(), private_home()];
-        let words = ["/bin/sh", "-c", SCRIPT, "selftest"].map(str::to_owned);
-        let env = [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8")];
-        Launch {
-            argv: words.into_iter().chain(own).chain(tools.iter().cloned()).collect(),
-            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-            cwd: inside("repo"),
-            stdin: Vec::new(),
-            mounts: if isolated { vec![mount("repo", false), mount("work", true)] } else { Vec::new() },
-            empty_dirs: Vec::new(),
-            scratch: Vec::new(),
-            refresh: None,
-            watched: Vec::new(),
-            uid,
-            tcp_ports: None,
-            secrets: Vec::new(),
-            secrets_dir: if isolated { PathBuf::from("/run/secrets") } else { scratch.path("secrets") },
-            limits: Limits {
-                timeout: TIMEOUT,
-                grace: Duration::from_secs(1),
-                memory: 256 << 20,
-                pids: 64,
-                cpu_time: Some(Duration::from_secs(20)),
-                tmp: 1 << 20,
-                file_size: 1 << 20,
-                nofile: 256,
-            },
-            locks: Vec::new(),
+        let doors = Doors::open(&scratch, &mark).map_err(failed("opening sockets to be reached"))?;
+        let mut witness = Witness::start(&mark, uid).map_err(failed("starting a process to be seen"))?;
+        let words = [
+            scratch.path("outside").display().to_string(),
+            doors.port().to_string(),
+            private_home(),
+            witness.0.id().to_string(),
+            mark.pattern(),
+            escape::PYTHON.to_owned(),
+            self.inside(&scratch, "work").display().to_string(),
+            mark.daemon(),
+        ];
+        let script = words.into_iter().chain(tools.iter().cloned());
+        let ended = trial.run(self.attempt(&scratch, uid, escape::SHELL, script, trial::limits()))?;
+        let mut heard = Heard::read(&ended.stdout);
+        for (name, reached) in [
+            ("outside", scratch.path("outside").join("written").exists()),
+            ("loopback", doors.loopback.accept().is_ok()),
+            ("abstract", doors.hidden.accept().is_ok()),
+            ("socket", doors.file.accept().is_ok()),
+            ("signal", witness.has_ended()),
+        ] {
+            if reached {
+                heard.note(name, Finding::Reached(String::new()));
+            }
         }
+        heard.note("daemon", mark.left_behind());
+        for (name, script, limits) in [
+            ("memory", escape::MEMORY, Limits { memory: BOMB_MEMORY, timeout: BOMB_TIMEOUT * 5, ..trial::limits() }),
+            ("pids", escape::PIDS, Limits { pids: BOMB_PIDS, timeout: BOMB_TIMEOUT, ..trial::limits() }),
+            ("timeout", escape::DEAF, Limits { timeout: DEAF_TIMEOUT, ..trial::limits() }),
+        ] {
+            let limits = Limits { grace: DEAF_TIMEOUT, ..limits };
+            let ended = trial.run(self.attempt(&scratch, uid, script, [], limits))?;
+            heard.note(name, held(name, &ended));
+        }
+        Ok((ended.ending, heard))
+    }
+
+    fn inside(&self, scratch: &Scratch, name: &str) -> PathBuf {
+        if self.level == Level::Isolated { PathBuf::from("/").join(name) } else { scratch.path(name) }
+    }
+
+    fn attempt(
+        &self,
+        scratch: &Scratch,
+        uid: Option<u32>,
+        script: &str,
+        words: impl IntoIterator<Item = String>,
+        limits: Limits,
+    ) -> Attempt {
+        let mount =
+            |name: &str, writable| Mount { source: scratch.path(name), target: self.inside(scratch, name), writable };
+        let mounts =
+            if self.level == Level::None { Vec::new() } else { vec![mount("repo", false), mount("work", true)] };
+        let argv = ["/bin/sh", "-c", script, "selftest"].map(str::to_owned);
+        Attempt {
+            argv: argv.into_iter().chain(words).collect(),
+            mounts,
+            cwd: self.inside(scratch, "repo"),
+            uid,
+            limits,
+        }
+    }
+}
+
+/// How a bomb or a deaf handler ended, seen from outside.
+fn held(name: &str, ended: &Outcome) -> Finding {
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let words = said.lines().last().and_then(|line| line.rsplit(": ").next()).unwrap_or_default().trim().to_owned();
+    if String::from_utf8_lossy(&ended.stdout).contains("reached") {
+        return Finding::Reached(String::new());
+    }
+    match (name, &ended.ending) {
+        ("timeout", Ending { timed_out: true, cause: Cause::Signaled(9), .. }) => {
+            Finding::Refused("it was killed when its grace had passed".into())
+        }
+        ("timeout", ending) => Finding::Untried(format!("it ended otherwise: {:?}", ending.cause)),
+        (_, Ending { oom: true, .. }) => Finding::Refused("it ended by `oom`".into()),
+        // A shell that tries and tries again, and came no further.
+        (_, ending) if ending.timed_out && words.is_empty() => Finding::Refused("it came no further".into()),
+        (_, ending) if words.is_empty() => Finding::Refused(format!("it ended with {:?}", ending.cause)),
+        _ => Finding::Refused(words),
+    }
+}
+
+/// A word by which our own processes and sockets are known from outside.
+struct Mark(String);
+
+impl Mark {
+    fn new() -> Self {
+        Self(Uuid::new_v4().simple().to_string())
+    }
+
+    fn witness(&self) -> String {
+        format!("dispatch-selftest-{}", self.0)
+    }
+
+    /// Finds the witness, and not whoever looks for it.
+    fn pattern(&self) -> String {
+        format!("dispatch-selftest[-]{}", self.0)
+    }
+
+    fn daemon(&self) -> String {
+        format!("dispatch-selftest-daemon-{}", self.0)
+    }
+
+    /// Whether the daemon is still there.
+    fn left_behind(&self) -> Finding {
+        let daemon = self.daemon();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            if command.windows(daemon.len()).any(|part| part == daemon.as_bytes()) {
+                return Finding::Reached(format!("process {}", entry.file_name().to_string_lossy()));
+            }
+        }
+        Finding::Refused("it was ended with its handler".into())
+    }
+}
+
+/// What answers outside.
+struct Doors {
+    loopback: TcpListener,
+    hidden: UnixListener,
+    file: UnixListener,
+}
+
+impl Doors {
+    fn open(scratch: &Scratch, mark: &Mark) -> io::Result<Self> {
+        let socket = scratch.path("outside").join("socket");
+        let doors = Self {
+            loopback: TcpListener::bind(("127.0.0.1", 0))?,
+            hidden: UnixListener::bind_addr(&SocketAddr::from_abstract_name(mark.witness())?)?,
+            file: UnixListener::bind(&socket)?,
+        };
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o777))?;
+        doors.loopback.set_nonblocking(true)?;
+        doors.hidden.set_nonblocking(true)?;
+        doors.file.set_nonblocking(true)?;
+        Ok(doors)
+    }
+
+    fn port(&self) -> u16 {
+        self.loopback.local_addr().map(|address| address.port()).unwrap_or_default()
+    }
+}
+
+/// A process outside, of the handler's own user, so that no difference of users keeps the handler from it.
+struct Witness(Child);
+
+impl Witness {
+    fn start(mark: &Mark, uid: Option<u32>) -> io::Result<Self> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "read -r word", &mark.witness()]).env_clear().current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some(uid) = uid {
+            command.uid(uid).gid(uid);
+        }
+        command.spawn().map(Self)
+    }
+
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        // It may have been ended already, which is told elsewhere.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -280,7 +401,6 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::selftest::State;
 
     #[test]
     fn the_interpreter_is_what_has_to_be_found() {
@@ -298,37 +418,105 @@ mod tests {
     }
 
     #[test]
-    fn what_the_handler_says_is_read_line_by_line() {
-        let heard =
-            Heard::read(b"reached /etc, writing\nspace pid pid:[1]\nspace net \nmissing python3\nnoise\ndone\n");
-        assert_eq!(heard.reached, ["/etc, writing"]);
-        assert_eq!(heard.spaces, [("pid".to_owned(), "pid:[1]".to_owned()), ("net".to_owned(), String::new())]);
-        assert_eq!(heard.missing, ["python3"]);
-        assert!(heard.done && !heard.loopback_untried);
-        assert!(!Heard::read(b"reached x\n").done);
+    fn ends_of_bombs_are_judged_from_outside() {
+        let outcome = |cause, timed_out, oom, stdout: &[u8], stderr: &[u8]| Outcome {
+            ending: Ending { cause, timed_out, stopped: false, oom, over: None, layers: Vec::new() },
+            stdout: stdout.to_vec(),
+            stderr: stderr.to_vec(),
+        };
+        let refused = |words: &str| Finding::Refused(words.into());
+        let killed = || Cause::Signaled(9);
+        for (name, ended, finding) in [
+            ("memory", outcome(Cause::Exited(0), false, true, b"", b"Killed\n"), refused("it ended by `oom`")),
+            (
+                "memory",
+                outcome(Cause::Exited(1), false, false, b"", b"dd: memory exhausted\n"),
+                refused("memory exhausted"),
+            ),
+            ("memory", outcome(Cause::Exited(0), false, false, b"reached\n", b""), Finding::Reached(String::new())),
+            ("pids", outcome(Cause::Exited(2), false, false, b"", b"sh: 1: Cannot fork\n"), refused("Cannot fork")),
+            ("pids", outcome(killed(), true, false, b"", b""), refused("it came no further")),
+            ("timeout", outcome(killed(), true, false, b"", b""), refused("it was killed when its grace had passed")),
+        ] {
+            assert_eq!(held(name, &ended), finding);
+        }
+        let ended = outcome(Cause::Exited(0), false, false, b"", b"");
+        assert!(matches!(held("timeout", &ended), Finding::Untried(_)));
+    }
+
+    /// The attempts are worth something only if they succeed where nothing is in their way.
+    #[test]
+    fn without_a_sandbox_the_attempts_succeed() {
+        let uid = rustix::process::geteuid().is_root().then_some(60_799);
+        let mark = Mark::new();
+        let scratch = Scratch::make(uid).expect("scratch");
+        let doors = Doors::open(&scratch, &mark).expect("doors");
+        let mut witness = Witness::start(&mark, uid).expect("witness");
+        let _leak = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).expect("null");
+        let path = |name: &str| scratch.path(name).display().to_string();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", escape::SHELL, "selftest", &path("outside"), &doors.port().to_string(), "/"]);
+        command.args([&witness.0.id().to_string(), &mark.pattern(), escape::PYTHON, &path("work"), &mark.daemon()]);
+        command.current_dir(scratch.path("work")).env_clear().envs(trial::ENVIRONMENT).env("SECRET", "seen");
+        if let Some(uid) = uid {
+            command.uid(uid).gid(uid);
+        }
+        let output = command.output().expect("sh");
+        let heard = Heard::read(&output.stdout);
+        let stayed = mark.left_behind();
+        if let Finding::Reached(words) = &stayed {
+            let process: i32 = words.rsplit(' ').next().and_then(|id| id.parse().ok()).expect("a process");
+            let process = rustix::process::Pid::from_raw(process).expect("above 0");
+            rustix::process::kill_process(process, rustix::process::Signal::KILL).expect("killed");
+        }
+        let reached = |name: &str| matches!(heard.findings.get(name), Some(Finding::Reached(_)));
+        let mut held: Vec<&str> = Vec::new();
+        for name in [
+            "canary",
+            "home",
+            "outside",
+            "snapshot",
+            "tmp",
+            "see",
+            "signal",
+            "setuid-program",
+            "unfiltered",
+            "device",
+            "file-size",
+            "environment",
+            "descriptors",
+            "space.mnt",
+            "space.pid",
+            "space.net",
+            "space.ipc",
+            "space.uts",
+            "space.cgroup",
+            "space.user",
+        ] {
+            held.extend((!reached(name)).then_some(name));
+        }
+        for name in ["loopback", "abstract", "socket"] {
+            let untried = matches!(heard.findings.get(name), Some(Finding::Untried(_)));
+            held.extend((!reached(name) && !untried).then_some(name));
+        }
+        assert!(heard.done && held.is_empty(), "{held:?} of {heard:?}");
+        assert!(witness.has_ended() && scratch.path("outside").join("written").exists());
+        assert!(matches!(stayed, Finding::Reached(_)), "{stayed:?}");
     }
 
     #[test]
-    fn getting_out_is_a_failure_and_network_is_no_way_out_where_it_is_granted() {
-        let host = Host { file: crate::policy::HostFile::default(), sha256: None, node: "n".into(), jobs: 1 };
-        let ending = Ending {
-            cause: Cause::Exited(0),
-            timed_out: false,
-            stopped: false,
-            oom: false,
-            over: None,
-            layers: vec!["x".into()],
-        };
-        let state = |network, output: &[u8]| {
-            let cell = Cell { level: Level::Isolated, network, host: &host, keeper: Path::new("/x") };
-            cell.verdict("sandbox", &ending, &Heard::read(output), &|words| Probe::failed("sandbox", words)).state
-        };
-        assert_eq!(state(false, b"done\n"), State::Ok);
-        assert_eq!(state(false, b""), State::Failed);
-        assert_eq!(state(false, b"reached the host's loopback\ndone\n"), State::Failed);
-        assert_eq!(state(true, b"reached the host's loopback\ndone\n"), State::Ok);
-        assert_eq!(state(true, b"reached /etc/shadow\ndone\n"), State::Failed);
-        let own = fs::read_link("/proc/self/ns/pid").expect("proc").display().to_string();
-        assert_eq!(state(false, format!("space pid {own}\ndone\n").as_bytes()), State::Failed);
+    fn a_process_that_stayed_is_found_and_one_that_looks_is_not() {
+        let mark = Mark::new();
+        assert!(matches!(mark.left_behind(), Finding::Refused(_)));
+        let mut stayed = Command::new("/bin/sh")
+            .args(["-c", "read -r word", &mark.daemon()])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("sh");
+        let found = mark.left_behind();
+        stayed.kill().expect("killed");
+        stayed.wait().expect("waited");
+        assert!(matches!(found, Finding::Reached(_)), "{found:?}");
+        assert!(!mark.witness().contains(&mark.pattern()));
     }
 }

@@ -1,4 +1,4 @@
-//! Probes of this machine: host file, users of slots, state folder, lock, journal, disk, clock, pause.
+//! Probes of this machine: state folder, lock, journal, disk, clock, pause.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::fs::{Access, access, statvfs};
 
+use super::Subject;
 use super::rules::Granted;
-use super::{Probe, Subject};
 use crate::dispatch::Standing;
 use crate::durable;
-use crate::host::Host;
 use crate::job::Limits;
 use crate::journal::Journal;
 use crate::lock::Instance;
+use crate::probe::Probe;
 use crate::repo::{Git, Oid};
 use crate::statedir::StateDir;
 use crate::units::{format_duration, format_size};
@@ -27,31 +27,6 @@ const YEAR_MIN: i16 = 2025;
 const YEAR_MAX: i16 = 2200;
 /// A commit may be this far ahead of our clock.
 const AHEAD_SECONDS: i64 = 24 * 3600;
-
-pub(super) fn host_file(subject: &Subject<'_>) -> Probe {
-    let path = subject.host_path.display();
-    match &subject.host.sha256 {
-        Some(digest) => Probe::ok("host file", format!("`{path}`, sha256 {}…", digest.get(..12).unwrap_or(digest))),
-        None => Probe::ok("host file", format!("`{path}` does not exist: the safe defaults hold")),
-    }
-}
-
-/// As root every slot has a uid of its own, which must be nobody's.
-pub(super) fn slot_users(host: &Host) -> Option<Probe> {
-    if !rustix::process::geteuid().is_root() {
-        return None;
-    }
-    let uids = host.file.uids;
-    let last = uids.last.min(uids.first.saturating_add(host.jobs.saturating_sub(1)));
-    let taken = (uids.first..=last).find_map(|uid| {
-        let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten()?;
-        Some(format!("uid {uid} is the user `{}`", user.name))
-    });
-    Some(match taken {
-        Some(words) => Probe::failed("uids", words).help("name a free range under `uids` in the host file"),
-        None => Probe::ok("uids", format!("slots run as {}-{}, which are nobody's", uids.first, last)),
-    })
-}
 
 pub(super) fn state_folder(state: &StateDir) -> Probe {
     const NAME: &str = "state folder";
@@ -186,7 +161,7 @@ pub(super) fn paused(subject: &Subject<'_>) -> Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::selftest::State;
+    use crate::probe::State;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{Probe, Subject};
+use super::Subject;
 use crate::journal::Journal;
+use crate::probe::Probe;
 use crate::publish::META_PUSHED_AT;
 use crate::repo::{FetchClass, Oid, Origin, PushClass};
 use crate::units::format_duration;

@@ -1,15 +1,14 @@
 //! Probes of what the repository says and the host grants: everything compiles, secrets have values, host paths are there.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
-use super::{Probe, Subject};
+use super::Subject;
 use crate::admit::Kind;
 use crate::contract::source::{Commit, Folder};
 use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::diagnostic::Diagnostic;
-use crate::host::{self, Host, MASKED_BYTES_MIN};
-use crate::job::{Grant, SecretGrant};
+use crate::host::Host;
+use crate::host_check::{self, Asked};
+use crate::job::Grant;
+use crate::probe::Probe;
 use crate::repo::Oid;
 use crate::{policy, request};
 
@@ -107,82 +106,29 @@ fn permit(kind: &Kind, host: &Host) -> Option<Result<Grant, Vec<policy::Refusal>
 
 /// Reads every granted secret and forgets it; no value is ever shown.
 pub(super) fn secrets(grants: &[Granted<'_>]) -> Vec<Probe> {
-    let wanted = |granted: &Granted<'_>| granted.grant.secrets.clone();
-    let mut seen = BTreeSet::new();
-    let secrets: Vec<SecretGrant> =
-        grants.iter().flat_map(wanted).filter(|secret| seen.insert(secret.name.clone())).collect();
-    if secrets.is_empty() {
+    let probes = host_check::secrets(grants.iter().flat_map(|granted| granted.grant.secrets.clone()));
+    if probes.is_empty() {
         return vec![Probe::skipped("secrets", "no kind that is granted here asks for one")];
     }
-    secrets.iter().map(secret).collect()
+    probes
 }
 
-fn secret(grant: &SecretGrant) -> Probe {
-    let name = format!("secret {}", grant.name);
-    match host::resolve_secret(grant) {
-        Err(error) => {
-            let mut words = error.to_string();
-            if let Some(cause) = std::error::Error::source(&error) {
-                words = format!("{words}: {cause}");
-            }
-            Probe::failed(name, words)
-                .help(format!("`secrets: {}` in the host file says where its value is read", grant.name))
-        }
-        Ok(secret) if !secret.is_maskable() => {
-            Probe::warning(name, format!("is shorter than {MASKED_BYTES_MIN} bytes: it is not masked in output"))
-                .help("use a longer secret")
-        }
-        Ok(_) => Probe::ok(name, "has a value"),
-    }
-}
-
-/// Host paths that kinds are granted have to be there, or the sandbox cannot show them.
-pub(super) fn host_paths(grants: &[Granted<'_>]) -> Option<Probe> {
-    let paths: BTreeSet<(&str, &Path)> = grants
-        .iter()
-        .flat_map(|granted| {
-            let paths = granted.grant.read.iter().chain(&granted.grant.write);
-            paths.map(|path| (granted.kind.row.kind.as_str(), path.as_path()))
-        })
-        .collect();
-    if paths.is_empty() {
-        return None;
-    }
-    let missing: Vec<String> = paths
-        .iter()
-        .filter(|(_, path)| !path.exists())
-        .map(|(kind, path)| format!("`{}` of kind `{kind}`", path.display()))
-        .collect();
-    Some(if missing.is_empty() {
-        Probe::ok("host paths", format!("{} granted, all there", paths.len()))
-    } else {
-        Probe::failed("host paths", format!("not there: {}", missing.join(", ")))
-            .help("make them, or take them out of the host file")
-    })
+/// Host paths that kinds ask for and are granted.
+pub(super) fn host_paths(grants: &[Granted<'_>]) -> Vec<Asked> {
+    let asked = |granted: &Granted<'_>| {
+        let (kind, grant) = (granted.kind.row.kind.clone(), granted.grant.clone());
+        let (level, keeps) = (grant.level, grant.keeps_files());
+        let ask = move |path, writable| Asked { kind: kind.clone(), path, writable, level, keeps };
+        let all =
+            grant.read.into_iter().map(|path| (path, false)).chain(grant.write.into_iter().map(|path| (path, true)));
+        all.map(|(path, writable)| ask(path, writable)).collect::<Vec<_>>()
+    };
+    grants.iter().flat_map(asked).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::SecretSource;
-    use crate::selftest::State;
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    #[test]
-    fn a_secret_is_tried_and_not_shown() {
-        let temp = tempfile::tempdir().expect("temp folder");
-        let file = temp.path().join("secret");
-        let grant = SecretGrant { name: "TOKEN".into(), source: SecretSource::File(file.clone()) };
-        assert_eq!(secret(&grant).state, State::Failed);
-        for (value, state) in [("correct horse", State::Ok), ("horse", State::Warning), ("", State::Failed)] {
-            fs::write(&file, value).expect("file");
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("mode");
-            let probe = secret(&grant);
-            assert_eq!(probe.state, state, "{probe:?}");
-            assert!(value.is_empty() || !format!("{probe:?}").contains(value));
-        }
-    }
 
     #[test]
     fn many_faults_are_counted() {
