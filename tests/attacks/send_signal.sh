@@ -1,0 +1,4 @@
+#!/bin/sh
+# Ends a process of the same user.
+kill -KILL "$VICTIM" 2>/dev/null
+echo TRIED
