@@ -287,6 +287,20 @@ pub struct Grant {
     pub limits: Limits,
     /// The user to run as, a name or a number; none means the slot's own uid.
     pub run_as: Option<String>,
+    /// What the dispatcher does itself after a success, in order.
+    pub actions: Vec<ActionGrant>,
+}
+
+/// An action of the host file that follows a success: the owner's command, never the repository's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ActionGrant {
+    /// Its name in the host file.
+    pub name: String,
+    /// The command; a first word without a slash is looked up in a fixed PATH.
+    pub run: Vec<String>,
+    /// How long it may take.
+    #[serde(serialize_with = "units::serialize_duration")]
+    pub timeout: Duration,
 }
 
 /// A secret that a job may have.

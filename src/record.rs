@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::Diagnostic;
 use crate::id::RequestId;
-use crate::outcome::{Attempt, Outcome, Status};
+use crate::outcome::{ActionRun, Attempt, Outcome, Status};
 use crate::yaml;
 
 pub mod commit;
@@ -54,6 +54,9 @@ pub struct Record {
     /// Every start, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
+    /// The actions of the host file that follow a success, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<ActionRun>,
     /// When the introducing commit was made.
     #[serde(default, with = "crate::clock::millis::option", skip_serializing_if = "Option::is_none")]
     pub queued_at: Option<Timestamp>,
@@ -198,6 +201,7 @@ impl Record {
             signal: None,
             reason: None,
             attempts: Vec::new(),
+            then: Vec::new(),
             queued_at: None,
             started_at: None,
             finished_at: None,
@@ -240,6 +244,15 @@ impl Record {
         self.duration_ms =
             self.started_at.zip(self.finished_at).map(|(start, end)| crate::clock::millis_between(start, end));
         self.attempts = attempts;
+        self
+    }
+
+    /// Takes over what the actions after a success came to, the last of which was over at `end`.
+    #[must_use]
+    pub fn with_actions(mut self, then: Vec<ActionRun>, end: Timestamp) -> Self {
+        self.finished_at = Some(end);
+        self.duration_ms = self.started_at.map(|start| crate::clock::millis_between(start, end));
+        self.then = then;
         self
     }
 

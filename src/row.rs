@@ -150,10 +150,7 @@ fn not_yet(fields: &mut Fields<'_>, row: &Row) {
     if !fields.is_sound() {
         return;
     }
-    let asked = [
-        (!row.then.is_empty(), fields.pointer_to("then"), "`then`"),
-        (row.publish != Publish::Full, fields.pointer_to("publish"), "`publish` other than full"),
-    ];
+    let asked = [(row.publish != Publish::Full, fields.pointer_to("publish"), "`publish` other than full")];
     for (_, pointer, what) in asked.iter().filter(|(asked, ..)| *asked) {
         fields.push_at("E0590", pointer, format!("not yet: {what} is not supported by this version"));
     }

@@ -310,11 +310,14 @@ impl View {
             return ("held".to_owned(), Some(held.words.clone()));
         }
         match row.map(|row| &row.state) {
-            Some(State::Running { .. }) if !Instance::is_held(self.state.root()) => {
+            Some(State::Running { .. } | State::Acting { .. }) if !Instance::is_held(self.state.root()) => {
                 let words = "it was started and its dispatcher is gone: the next pass settles it";
                 ("interrupted".to_owned(), Some(words.to_owned()))
             }
             Some(State::Running { attempt, .. }) => ("running".to_owned(), Some(format!("attempt {attempt}"))),
+            Some(State::Acting { actions, ended, .. }) => {
+                ("running".to_owned(), actions.get(*ended).map(|name| format!("then {name}")))
+            }
             Some(State::Retrying { attempt, due, .. }) => {
                 ("retrying".to_owned(), Some(format!("attempt {} is due at {due}", attempt + 1)))
             }

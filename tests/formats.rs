@@ -15,13 +15,16 @@ type Tested = Result<(), Box<dyn std::error::Error>>;
 #[test]
 fn records_and_logs_are_as_their_schemas_say() -> Tested {
     let world = World::new()?;
-    world.write_host("levels: {none: [hard]}\n")?;
+    world.write_host(
+        "levels: {none: [hard]}\nactions: {fine: {run: [\"true\"], kinds: [\"*\"]}, ends: {run: [sh, -c, echo no; kill -9 $$], kinds: [acts]}}\n",
+    )?;
     for (path, text) in [
         (
             "handlers/index.yml",
             "good: handlers/good.sh\nbad: handlers/bad.sh\nslow: {run: handlers/slow.sh, timeout: 300ms, grace: 100ms}\n\
              again: {run: handlers/again.sh, delivery: at-least-once, retry: {attempts: 2, backoff: 10ms}}\n\
-             wide: {run: handlers/good.sh, sandbox: {network: true}}\nhard: {run: handlers/kill.sh, sandbox: {level: none}}\n",
+             wide: {run: handlers/good.sh, sandbox: {network: true}}\nhard: {run: handlers/kill.sh, sandbox: {level: none}}\n\
+             acts: {run: handlers/good.sh, then: [fine, ends, fine]}\n",
         ),
         (
             "handlers/good.sh",
@@ -39,6 +42,7 @@ fn records_and_logs_are_as_their_schemas_say() -> Tested {
         ("requests/again.yml", "kind: again\n"),
         ("requests/wide.yml", "kind: wide\n"),
         ("requests/hard.yml", "kind: hard\n"),
+        ("requests/acts.yml", "kind: acts\n"),
         ("requests/late.yml", "kind: good\nexpires: 2000-01-01T00:00:00Z\n"),
         ("requests/unknown.yml", "kind: godo\n"),
         ("requests/team/broken.yml", "kind: [\n"),
@@ -69,6 +73,7 @@ fn records_and_logs_are_as_their_schemas_say() -> Tested {
     outcomes.sort();
     let expected = [
         "expired",
+        "failed",
         "failed",
         "failed",
         "killed",

@@ -1,12 +1,14 @@
-//! What one attempt came to, until the record is made of it. Never published as it is.
+//! What one attempt came to, until the record is made of it. Never published as it is, and kept in
+//! the spool while actions follow a success.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::OutputCount;
 use crate::outcome::{Attempt, Outcome};
 
 /// What came of an attempt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Number, times, exit code, signal and reason.
     pub attempt: Attempt,

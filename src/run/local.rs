@@ -31,7 +31,7 @@ const SECRETS: &str = "/run/secrets";
 const CACHE: &str = "/cache";
 /// The snapshot, for bringing a kept checkout up.
 const SNAPSHOT: &str = "/run/snapshot";
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const RESULT: &str = "result.json";
 const DESCRIPTORS_MAX: u64 = 1024;
 
@@ -452,7 +452,7 @@ fn write_events(
     log.into_inner().into_inner()?.sync_data()
 }
 
-fn stream_of(stream: sandbox::Stream) -> Stream {
+pub(super) fn stream_of(stream: sandbox::Stream) -> Stream {
     match stream {
         sandbox::Stream::Stdout => Stream::Stdout,
         sandbox::Stream::Stderr => Stream::Stderr,

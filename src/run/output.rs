@@ -131,7 +131,7 @@ impl Captured {
                 latest = line.t_ms;
                 (latest, LogEvent::output(line.stream, &line.bytes, line.eol))
             }
-            Part::Dropped(bytes) => (latest, LogEvent::Dropped { bytes: *bytes }),
+            Part::Dropped(bytes) => (latest, LogEvent::Dropped { bytes: *bytes, action: None }),
         })
     }
 
