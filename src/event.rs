@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::job::Publish;
 use crate::outcome::{ActionRun, Outcome};
 
 /// One durable step of a request.
@@ -32,6 +33,9 @@ pub enum Event {
         place: String,
         /// Boot of the machine: a different one after a crash means that nothing of the attempt lives.
         boot: String,
+        /// How much of the outcome may be committed, should nothing else be known of the kind any more.
+        #[serde(default, skip_serializing_if = "Publish::is_full")]
+        publish: Publish,
     },
     /// The handler has succeeded: its report lies in the spool, masked and synced, and actions of the host file follow. The
     /// handler is never started again.

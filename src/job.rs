@@ -176,15 +176,23 @@ impl Default for Retry {
 }
 
 /// How much of an outcome is committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Publish {
     /// Output, result and artifacts.
+    #[default]
     Full,
     /// The end of the output.
     Tail,
     /// Digests and sizes only.
     Digest,
+}
+
+impl Publish {
+    /// Whether all of it is.
+    pub fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
 }
 
 /// What a handler's working directory is made of.

@@ -7,7 +7,11 @@
 //! spool/<id>/record/    what will stand in the record's folder, complete
 //! spool/<id>/parcel.json   where it goes; exists only when record/ is whole and durable
 //! ```
+//! Where a kind does not publish all of it, the whole record lies in `<state>/kept/<id>/` (`kept`).
 //! Everything in it is masked before it comes here. Nothing in it is ever run again.
+
+pub mod kept;
+mod told;
 
 use std::fs;
 use std::io::{self, Write};
@@ -20,11 +24,12 @@ use sha2::{Digest, Sha256};
 
 use crate::durable;
 use crate::id::RequestId;
+use crate::job::Publish;
 use crate::outcome::ActionRun;
-use crate::record::log::{self, LogEvent, LogLine, LogWriter};
+use crate::record::log::LogEvent;
 use crate::record::report::Report;
 use crate::record::summary::{self, Extras};
-use crate::record::{self, Record};
+use crate::record::{self, Artifact, Record};
 use crate::statedir::StateDir;
 
 /// A finished record and where it goes.
@@ -70,6 +75,10 @@ pub struct Story {
     pub limits: Vec<String>,
     /// Last lines of the output.
     pub tail: Vec<String>,
+    /// How much of it is committed.
+    pub publish: Publish,
+    /// The files that the handler left.
+    pub artifacts: Vec<Artifact>,
 }
 
 /// Why something could not be spooled or read back.
@@ -170,10 +179,23 @@ pub fn seal(state: &StateDir, mut parcel: Parcel, story: Story) -> Result<Parcel
     remove(&spool.join("parcel.json"))?;
     remove(&folder)?;
     fs::create_dir_all(&folder).map_err(wrap(&folder))?;
-    let Story { before, attempts, after, error_log, limits, tail } = story;
-    take_files(&spool, &folder, attempts, &parcel.record.then)?;
+    let Story { before, attempts, after, error_log, limits, mut tail, publish, artifacts } = story;
+    take_output(&spool, &folder, attempts, &parcel.record.then)?;
+    take_artifacts(&spool, &folder, attempts)?;
 
-    let text = log_text(&spool, before, attempts, &parcel.record.then, after).map_err(wrap(&folder))?;
+    let whole = told::whole(&spool, before, attempts, &parcel.record.then, after);
+    let text = if publish == Publish::Full {
+        told::numbered(&whole.events).map_err(wrap(&folder))?
+    } else {
+        let kept = state.kept(parcel.record.id);
+        kept::withhold(&mut parcel.record, publish, artifacts, &folder, &kept, &whole)?
+    };
+    match publish {
+        Publish::Full => {}
+        // The record's folder was made anew.
+        Publish::Tail => take_artifacts(&spool, &folder, attempts)?,
+        Publish::Digest => tail.clear(),
+    }
     parcel.record.log_sha256 = Some(HEXLOWER.encode(&Sha256::digest(&text)));
     put(&folder.join("log.jsonl"), &text)?;
     put(&folder.join("status.yml"), parcel.record.to_status_yaml()?.as_bytes())?;
@@ -262,20 +284,24 @@ pub fn bytes_below(folder: &Path) -> u64 {
         .sum()
 }
 
-/// Handler logs of all attempts (the last one under its plain name, with what the actions printed behind it) and the files
-/// of the last one.
-fn take_files(spool: &Path, folder: &Path, attempts: u32, then: &[ActionRun]) -> Result<(), SpoolError> {
+/// Handler logs of all attempts, the last one under its plain name with what the actions printed behind it.
+fn take_output(spool: &Path, folder: &Path, attempts: u32, then: &[ActionRun]) -> Result<(), SpoolError> {
     for attempt in 1..=attempts {
         let from = spool.join(attempt.to_string());
         let name = if attempt == attempts { "handler.log".to_owned() } else { format!("handler-{attempt}.log") };
         copy(&from.join("handler.log"), &folder.join(name))?;
     }
     for (number, run) in (1..).zip(then) {
-        let path = action_folder_in(spool, attempts, number).join("handler.log");
+        let path = told::printed_in(&action_folder_in(spool, attempts, number));
         if let Ok(printed) = fs::read(&path) {
             append(&folder.join("handler.log"), format!("[… then {} …]\n", run.name).as_bytes(), &printed)?;
         }
     }
+    Ok(())
+}
+
+/// The files that the handler left in its last attempt.
+fn take_artifacts(spool: &Path, folder: &Path, attempts: u32) -> Result<(), SpoolError> {
     let files = spool.join(attempts.to_string()).join("files");
     let mut found = Vec::new();
     if attempts > 0 && files.is_dir() {
@@ -290,37 +316,6 @@ fn take_files(spool: &Path, folder: &Path, attempts: u32, then: &[ActionRun]) ->
         }
     }
     Ok(())
-}
-
-type Timed = Vec<(Timestamp, LogEvent)>;
-
-fn log_text(spool: &Path, before: Timed, attempts: u32, then: &[ActionRun], after: Timed) -> io::Result<Vec<u8>> {
-    let mut writer = LogWriter::new(Vec::new());
-    for (at, event) in before {
-        writer.push(at, 0, event)?;
-    }
-    for attempt in 1..=attempts {
-        let text = fs::read(spool.join(attempt.to_string()).join("events.jsonl")).unwrap_or_default();
-        for line in log::read(&text) {
-            writer.push(line.ts, line.t, line.event)?;
-        }
-    }
-    for (number, run) in (1..).zip(then) {
-        let path = action_folder_in(spool, attempts, number).join("events.jsonl");
-        let told: Vec<LogLine> = log::read(&fs::read(path).unwrap_or_default()).collect();
-        if let (true, Some(started)) = (told.is_empty(), run.started_at) {
-            // Nobody saw its end, or it could not be started: this is all that is known.
-            writer.push(started, 0, LogEvent::ActionStarted { action: run.name.clone() })?;
-            writer.push(started, 0, LogEvent::action_ended(run))?;
-        }
-        for line in told {
-            writer.push(line.ts, line.t, line.event)?;
-        }
-    }
-    for (at, event) in after {
-        writer.push(at, 0, event)?;
-    }
-    Ok(writer.into_inner())
 }
 
 fn list(folder: &Path, below: &str, found: &mut Vec<(String, PathBuf)>) -> Result<(), SpoolError> {

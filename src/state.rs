@@ -232,13 +232,21 @@ fn refusal(state: &State, event: &Event) -> IllegalStep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Publish;
     use crate::outcome::ActionRun;
 
     fn seen() -> Event {
         Event::Seen { path: "requests/a.yml".into(), blob: "b".into(), introduced: "c".into(), base: "c".into() }
     }
     fn start(attempt: u32) -> Event {
-        Event::Start { attempt, nonce: "n".into(), commit: "c".into(), place: "a".into(), boot: "x".into() }
+        Event::Start {
+            attempt,
+            nonce: "n".into(),
+            commit: "c".into(),
+            place: "a".into(),
+            boot: "x".into(),
+            publish: Publish::Full,
+        }
     }
     fn exit(attempt: u32, terminal: bool) -> Event {
         Event::Exit {
@@ -350,8 +358,14 @@ mod tests {
 
     #[test]
     fn a_retry_cannot_move_to_another_commit() {
-        let moved =
-            Event::Start { attempt: 2, nonce: "n".into(), commit: "other".into(), place: "a".into(), boot: "x".into() };
+        let moved = Event::Start {
+            attempt: 2,
+            nonce: "n".into(),
+            commit: "other".into(),
+            place: "a".into(),
+            boot: "x".into(),
+            publish: Publish::Full,
+        };
         assert!(fold(&[seen(), start(1), exit(1, false), moved]).is_err());
     }
 

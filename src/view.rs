@@ -54,6 +54,9 @@ pub struct Line {
     pub record: Option<String>,
     /// Path of the request in the inbox, while it is there.
     pub path: Option<String>,
+    /// The node on which its output lies, where not all of it was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_on: Option<String>,
 }
 
 /// Everything that is read to answer.
@@ -152,6 +155,7 @@ impl View {
                     duration_ms: None,
                     record: None,
                     path: Some(entry.shown.clone()),
+                    kept_on: None,
                 },
             ));
         }
@@ -240,6 +244,12 @@ impl View {
             .into_iter()
             .flatten()
             .find_map(|path| std::fs::read(path).ok()))
+    }
+
+    /// A file of what this host kept whole because the kind does not publish all of it.
+    pub fn kept_file(&self, line: &Line, name: &str) -> Option<Vec<u8>> {
+        let folder = self.state.kept(line.id).join(spool::kept::RECORD);
+        std::fs::read(folder.join(name)).ok()
     }
 
     /// The file that grows while the last attempt runs.
@@ -355,6 +365,7 @@ impl View {
             duration_ms: None,
             record: folder,
             path: None,
+            kept_on: None,
         }))
     }
 
@@ -437,6 +448,7 @@ fn line_of_record(record: &Record, folder: Option<String>) -> Line {
         duration_ms: record.duration_ms,
         record: folder,
         path: None,
+        kept_on: record.publish.map(|_| record.host.clone()),
     }
 }
 

@@ -166,6 +166,8 @@ impl Dispatcher {
             error_log: None,
             limits: report.limits.clone(),
             tail: report.tail.clone(),
+            publish: job.row.publish,
+            artifacts: report.artifacts.clone(),
         };
         let (place, loose) = (started.place.clone(), ticket.loose);
         let parcel = Self::parcel(record, &ticket.entry, &started.contract.config, place, loose);

@@ -14,7 +14,7 @@ use crate::admit::{self, Verdict};
 use crate::contract::{self, ContractError};
 use crate::event::Event;
 use crate::inbox::{self, Entry};
-use crate::job::{Delivery, Introduced};
+use crate::job::{Delivery, Introduced, Publish};
 use crate::journal::Row;
 use crate::outcome::{ActionRun, Attempt, Outcome};
 use crate::publish::locked;
@@ -213,6 +213,18 @@ impl Dispatcher {
         Ok(attempts)
     }
 
+    /// How much of a request's outcome may be committed, as its start said.
+    fn publish_of(&self, row: &Row) -> Result<Publish, DispatchError> {
+        let events = locked(&self.journal).events(row.id)?;
+        Ok(events
+            .into_iter()
+            .find_map(|(_, event)| match event {
+                Event::Start { publish, .. } => Some(publish),
+                _ => None,
+            })
+            .unwrap_or_default())
+    }
+
     /// Ends a started request whose handler, grant or objects are not what they were.
     pub(super) fn end_without_ticket(
         &mut self,
@@ -232,7 +244,11 @@ impl Dispatcher {
         parcel.record.reason.get_or_insert_with(|| "what it was started with is not there any more".to_owned());
         let now = self.clock.now();
         let after = vec![(now, LogEvent::Recorded { outcome })];
-        let parcel = spool::seal(&self.state, parcel, Story { attempts: number, after, ..Story::default() })?;
+        let publish = self.publish_of(row)?;
+        let report = spool::load_report(&self.state, row.id, number);
+        let artifacts = report.map(|report| report.artifacts).unwrap_or_default();
+        let story = Story { attempts: number, after, publish, artifacts, ..Story::default() };
+        let parcel = spool::seal(&self.state, parcel, story)?;
         spool::sync(&self.state)?;
         let event = Event::Exit {
             attempt: number,

@@ -122,6 +122,7 @@ impl Dispatcher {
             commit: started.contract.commit.to_string(),
             place: started.place.clone(),
             boot: boot_id(),
+            publish: started.job.row.publish,
         };
         let config = &started.contract.config;
         let work = Work {

@@ -92,6 +92,11 @@ pub enum LogEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         action: Option<String>,
     },
+    /// Here output stays on the host, because the kind does not publish all of it.
+    Withheld {
+        /// How much, after masking.
+        bytes: u64,
+    },
     /// An attempt is over.
     Exited {
         /// Which.
@@ -316,6 +321,7 @@ mod tests {
             LogEvent::Dropped { bytes: 3, action: None },
             LogEvent::output(Stream::Stdout, b"line", true).by_action("reload"),
             LogEvent::Dropped { bytes: 3, action: None }.by_action("reload"),
+            LogEvent::Withheld { bytes: 3 },
             LogEvent::ActionStarted { action: text() },
             LogEvent::action_ended(&ActionRun::not_run("reload")),
             LogEvent::Exited { attempt: 1, exit_code: Some(75), signal: None, reason: None },

@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use super::{Record, visible};
 use crate::clock::utc_millis;
 use crate::diagnostic::Diagnostic;
+use crate::job::Publish;
 use crate::outcome::{ActionRun, Attempt, Outcome};
 
 /// So many lines of output stand in the summary at most.
@@ -124,6 +125,10 @@ fn write_facts(text: &mut String, record: &Record) -> fmt::Result {
         };
         row(text, "output", &format!("{} bytes{dropped}", output.bytes))?;
     }
+    if let Some(publish) = record.publish {
+        let what = if publish == Publish::Tail { "the end of the output" } else { "sizes and digests" };
+        row(text, "published", &format!("{what}; `dispatch logs {}` on {} shows the rest", record.id, record.host))?;
+    }
     if let Some(id) = record.replay_of {
         row(text, "replay of", &id.to_string())?;
     }
@@ -175,21 +180,24 @@ fn cut(line: &str) -> String {
 /// What a person can do now.
 fn next_step(record: &Record) -> String {
     let id = record.id;
+    let log = match record.publish {
+        Some(Publish::Digest) => format!("the output on {}", visible::line(&record.host)),
+        _ => "handler.log beside this file".to_owned(),
+    };
     match record.outcome {
         Outcome::Failed if !record.then.is_empty() => format!(
-            "the handler had succeeded, and an action after it did not: read handler.log beside this file. Do by hand on the machine what `then` above did not do, or merge the request again under a new name, which runs the handler again too (this was {id})"
+            "the handler had succeeded, and an action after it did not: read {log}. Do by hand on the machine what `then` above did not do, or merge the request again under a new name, which runs the handler again too (this was {id})"
         ),
         Outcome::Indeterminate if !record.then.is_empty() => format!(
             "the handler had succeeded; an action after it was started and nobody saw its end. Look on the machine whether it took effect, and do by hand what is missing (this was {id})"
         ),
+        Outcome::Succeeded if record.publish == Some(Publish::Digest) => "nothing.".to_owned(),
         Outcome::Succeeded => "nothing; what the handler left is in this folder.".to_owned(),
         Outcome::Failed => {
-            format!(
-                "read handler.log beside this file; when the cause is gone, merge the request again under a new name (this was {id})"
-            )
+            format!("read {log}; when the cause is gone, merge the request again under a new name (this was {id})")
         }
         Outcome::TimedOut => format!(
-            "see in handler.log how far it came; give the kind more `timeout` in the handler index, or merge the request again under a new name (this was {id})"
+            "see in {log} how far it came; give the kind more `timeout` in the handler index, or merge the request again under a new name (this was {id})"
         ),
         Outcome::Killed => {
             format!("it was ended from outside; to repeat it, merge the request again under a new name (this was {id})")

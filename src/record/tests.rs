@@ -56,6 +56,11 @@ fn full() -> Record {
     });
     record.log_sha256 = Some("ff".to_owned());
     record.output = Some(OutputCount { bytes: 10, kept: 7, dropped: 3 });
+    record.publish = Some(Publish::Digest);
+    let digest = |bytes| Digest { bytes, sha256: "ee".to_owned() };
+    let artifact = Artifact { path: "a/b".to_owned(), bytes: 3, sha256: "dd".to_owned() };
+    record.kept =
+        Some(Kept { log: digest(1), handler_log: digest(2), result: Some(digest(3)), artifacts: vec![artifact] });
     record.idempotency_key = Some("release-42".to_owned());
     record.replay_of = Some(id());
     record.result = Some(json!({"url": "https://example.invalid", "n": [1, 2.5, null, true]}));
@@ -85,7 +90,7 @@ fn fields_stand_in_the_documented_order() {
         .collect();
     let documented = "v status outcome id kind name resource exit_code signal reason attempts then queued_at \
         started_at finished_at duration_ms host dispatcher commit requested_by request_blob handler_blob schema_blob \
-        index_blob host_file_sha256 run_as sandbox log_sha256 output idempotency_key replay_of result handler skipped \
+        index_blob host_file_sha256 run_as sandbox log_sha256 output publish kept idempotency_key replay_of result handler skipped \
         warnings withheld";
     assert_eq!(keys, documented.split_whitespace().collect::<Vec<_>>(), "{text}");
     assert!(text.contains("\nresource: host/web-01\n"), "{text}");

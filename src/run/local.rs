@@ -314,6 +314,7 @@ fn take(
             collected.skipped.push(format!("{}: git takes no such name", artifact.path));
         }
     }
+    collected.artifacts.retain(|artifact| is_usable_path(artifact.path.as_bytes()));
     let mut warnings: Vec<String> = captured.cut.iter().map(|words| format!("the output was cut: {words}")).collect();
     let mut said = collected.handler_status.as_deref().map(from_handler::read_handler_status).unwrap_or_default();
     warnings.append(&mut said.warnings);
@@ -350,6 +351,7 @@ fn take(
         limits: limits_met(work, ending, captured),
         tail: captured.tail(crate::record::summary::TAIL_LINES_MAX),
         skipped: collected.skipped,
+        artifacts: collected.artifacts,
         warnings: warnings.iter().map(|warning| secrets.mask_text(warning)).collect(),
         handler: masked(said, secrets),
         result,
