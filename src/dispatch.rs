@@ -4,6 +4,7 @@
 //! One thread conducts. Workers make attempts, one thread publishes; they talk in messages. Only the conductor
 //! writes SEEN, START and EXIT, only the publisher BUILT and PUSHED, and each is durable before what it announces.
 
+mod act;
 mod finish;
 mod intake;
 mod recover;
@@ -35,14 +36,14 @@ use crate::id::RequestId;
 use crate::inbox::Entry;
 use crate::job::{Introduced, Job, Level, Network};
 use crate::journal::{Entry as Step, Journal};
-use crate::lock::Instance;
-use crate::outcome::{Attempt, Outcome};
+use crate::lock::{Instance, ResourceLock};
+use crate::outcome::{ActionRun, Attempt, Outcome};
 use crate::publish::{Batch, Obstacle, PublishError, Round, locked};
 use crate::queue::Queue;
 use crate::record::report::Report;
 use crate::repo::{Oid, Repo, Snapshot, Snapshots};
 use crate::run::sandbox::Control;
-use crate::run::{Executor, Local, RunError, Work};
+use crate::run::{ActionWork, Actions, Executor, Local, RunError, Work};
 use crate::spool::Parcel;
 use crate::statedir::StateDir;
 
@@ -117,10 +118,33 @@ impl Stop {
 }
 
 enum Message {
-    Done(usize, RequestId, Box<Result<Report, RunError>>),
+    Done(usize, RequestId, Done),
     Published(Box<Result<Round, PublishError>>),
     Look,
     Stop,
+}
+
+/// What a worker is sent to do.
+enum Errand {
+    Attempt(Box<Work>),
+    Action(Box<ActionWork>),
+}
+
+/// What it came back with.
+enum Done {
+    Attempt(Box<Report>),
+    /// The sandbox did not carry the attempt out.
+    Misfire(RunError),
+    Action(Result<ActionRun, RunError>),
+}
+
+impl Errand {
+    fn id(&self) -> RequestId {
+        match self {
+            Self::Attempt(work) => work.id,
+            Self::Action(work) => work.id,
+        }
+    }
 }
 
 /// A request between admission and publication.
@@ -136,6 +160,29 @@ struct Ticket {
     attempts: Vec<Attempt>,
     /// Starts that the sandbox did not carry out.
     misfires: u32,
+    /// What is held from the handler's start to the end of the last action, where actions follow.
+    hold: Hold,
+    /// Since the handler has succeeded, where actions follow.
+    acting: Option<Acting>,
+}
+
+/// What outlasts a handler for the actions after it.
+#[derive(Default)]
+struct Hold {
+    /// Copies of the resource locks; `None` where they have to be taken again.
+    locks: Option<Vec<ResourceLock>>,
+    /// The handler's secrets, which are masked in what an action prints; `None` where they have to be read again.
+    secrets: Option<Vec<(String, Vec<u8>)>>,
+}
+
+/// How far the actions of a request have come.
+struct Acting {
+    /// What the handler came to.
+    report: Report,
+    /// Actions that are over.
+    done: Vec<ActionRun>,
+    /// Starts of the next one.
+    starts: u32,
 }
 
 struct Started {
@@ -202,7 +249,11 @@ pub struct Dispatcher {
     /// Since when everything that could start waits for a lock of another process.
     locked_out: Option<Duration>,
     running: usize,
+    /// Requests whose next action may start as soon as a worker is free.
+    actions_due: Vec<RequestId>,
     stopping: Option<Duration>,
+    /// What runs was told to end: nothing is started any more.
+    cut_off: bool,
     control: Control,
     messages: (Sender<Message>, Receiver<Message>),
     last_fetch: i64,
@@ -235,7 +286,7 @@ impl Dispatcher {
     fn conduct(mut self, interval: Option<Duration>) -> Result<Summary, DispatchError> {
         self.watching = interval.is_some();
         let mut publisher = self.publisher()?;
-        let executors: Vec<Local> = (0..self.settings.jobs).map(|index| self.executor(index)).collect();
+        let executors: Vec<(Local, Actions)> = (0..self.settings.jobs).map(|index| self.executor(index)).collect();
         let answers = self.messages.0.clone();
         thread::scope(|scope| {
             let (batches, to_publish) = channel::<Batch>();
@@ -246,13 +297,20 @@ impl Dispatcher {
                 }
             });
             let mut crew = Crew::default();
-            for (index, mut executor) in executors.into_iter().enumerate() {
-                let (work, to_do) = channel::<Work>();
+            for (index, (mut executor, mut actions)) in executors.into_iter().enumerate() {
+                let (work, to_do) = channel::<Errand>();
                 let answers = answers.clone();
                 scope.spawn(move || {
-                    for work in to_do {
-                        let id = work.id;
-                        let _ = answers.send(Message::Done(index, id, Box::new(executor.execute(work))));
+                    for errand in to_do {
+                        let id = errand.id();
+                        let done = match errand {
+                            Errand::Attempt(work) => match executor.execute(*work) {
+                                Ok(report) => Done::Attempt(Box::new(report)),
+                                Err(error) => Done::Misfire(error),
+                            },
+                            Errand::Action(work) => Done::Action(actions.execute(*work)),
+                        };
+                        let _ = answers.send(Message::Done(index, id, done));
                     }
                 });
                 crew.add(work);
@@ -285,6 +343,7 @@ impl Dispatcher {
                 look_at = interval.map(|pause| now + pause);
                 quiet = false;
             }
+            self.start_actions(crew)?;
             self.start_ready(crew)?;
             self.publish_due(batches);
             if self.look_again {
@@ -353,7 +412,7 @@ impl Dispatcher {
                 Message::Done(worker, id, result) => {
                     crew.release(worker);
                     self.running -= 1;
-                    done.push((id, *result));
+                    done.push((id, result));
                 }
                 Message::Published(round) => rounds.push(*round),
                 Message::Look => *look_at = Some(self.clock.monotonic()),
@@ -368,6 +427,7 @@ impl Dispatcher {
     fn stop(&mut self) {
         if self.stopping.is_some() {
             tracing::info!("told to stop a second time: ending what runs");
+            self.cut_off = true;
             self.control.stop();
             return;
         }
@@ -382,6 +442,7 @@ impl Dispatcher {
 
     fn stop_what_outlasts_the_drain(&mut self) {
         if self.stopping.is_some_and(|end| end <= self.clock.monotonic()) && self.running > 0 {
+            self.cut_off = true;
             self.control.stop();
         }
     }
@@ -414,7 +475,10 @@ impl Dispatcher {
         let blocked = self.push_again.is_some() && self.push_failures >= self.settings.push_tries;
         let nothing_to_publish =
             self.publishing == 0 && (self.ended.is_empty() || blocked || self.halt == Some(Halt::Rewritten));
-        self.running == 0 && nothing_to_publish && (self.stopping.is_some() || !self.may_start_something())
+        self.running == 0
+            && !self.may_act()
+            && nothing_to_publish
+            && (self.stopping.is_some() || !self.may_start_something())
     }
 
     fn append(&self, steps: &[Step], counts: &[crate::journal::Count]) -> Result<(), DispatchError> {
@@ -430,12 +494,12 @@ impl Dispatcher {
 /// The workers, and which of them are free.
 #[derive(Default)]
 struct Crew {
-    work: Vec<Sender<Work>>,
+    work: Vec<Sender<Errand>>,
     free: Vec<usize>,
 }
 
 impl Crew {
-    fn add(&mut self, work: Sender<Work>) {
+    fn add(&mut self, work: Sender<Errand>) {
         self.free.push(self.work.len());
         self.work.push(work);
     }
@@ -448,7 +512,7 @@ impl Crew {
         self.free.push(worker);
     }
 
-    fn give(&mut self, work: Work) {
+    fn give(&mut self, work: Errand) {
         let worker = self.free.pop().expect("only as much is started as workers are free");
         self.work[worker].send(work).expect("a worker lives as long as its sender");
     }

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Outcome;
+use crate::job::Publish;
+use crate::outcome::{ActionRun, Outcome};
 
 /// One durable step of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,37 @@ pub enum Event {
         place: String,
         /// Boot of the machine: a different one after a crash means that nothing of the attempt lives.
         boot: String,
+        /// How much of the outcome may be committed, should nothing else be known of the kind any more.
+        #[serde(default, skip_serializing_if = "Publish::is_full")]
+        publish: Publish,
+    },
+    /// The handler has succeeded: its report lies in the spool, masked and synced, and actions of the host file follow. The
+    /// handler is never started again.
+    Passed {
+        /// Attempt number, from 1.
+        attempt: u32,
+        /// Its exit code.
+        exit_code: Option<i32>,
+        /// The actions that follow, in order; never empty.
+        actions: Vec<String>,
+    },
+    /// An action is about to be spawned. At-most-once kinds never start the same one twice.
+    ActionStart {
+        /// Its place among the actions, from 1.
+        number: u32,
+        /// Its name.
+        name: String,
+        /// Boot of the machine, as in a start.
+        boot: String,
+    },
+    /// An action is over, or nobody saw its end; what it printed is masked and synced.
+    ActionExit {
+        /// Its place among the actions, from 1.
+        number: u32,
+        /// What came of it.
+        run: ActionRun,
+        /// It is started again.
+        again: bool,
     },
     /// The attempt is over and its spool is masked and synced, or there was none to run.
     Exit {

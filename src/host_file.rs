@@ -137,10 +137,15 @@ pub struct Levels {
 pub struct Action {
     /// The command.
     pub run: Vec<String>,
-    /// Kinds that may ask for it.
+    /// Kinds that may ask for it; `*` is all.
     pub kinds: Vec<String>,
-    /// How long it may take; none means 30 s.
-    pub timeout: Option<Duration>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+impl Action {
+    /// The default for `timeout`.
+    pub const TIMEOUT: Duration = Duration::from_secs(30);
 }
 
 /// So many in a while.
@@ -268,7 +273,7 @@ fn read(file: &str, document: &Document) -> Result<HostFile, Vec<Diagnostic>> {
         uids: fields.read("uids", "a range such as 60720-60783", range).unwrap_or(default.uids),
         run_as: by_key(&mut fields, "run_as", kind_key, |map, kind| map.read(kind, "a user's name or number", user)),
         network: fields.list("network", LIST_MAX, "a kind, or \"*\" for all", kind_or_all).unwrap_or_default(),
-        actions: by_key(&mut fields, "actions", kind_key, |map, name| map.nested(name, read_action)),
+        actions: by_key(&mut fields, "actions", action_key, |map, name| map.nested(name, read_action)),
         rate: by_key(&mut fields, "rate", kind_or_all_key, |map, kind| map.read(kind, "a rate such as 10/h", rate)),
         drain: fields.read("drain", "a duration such as 10m", fields::duration).unwrap_or(default.drain),
         read: by_key(&mut fields, "read", kind_key, read_paths),
@@ -288,11 +293,8 @@ fn not_yet(fields: &mut Fields<'_>, host: &HostFile) {
     if !fields.is_sound() {
         return;
     }
-    let asked = [
-        (host.claims == Claims::Remote, "claims", "`claims: remote`"),
-        (!host.actions.is_empty(), "actions", "`actions`"),
-        (!host.rate.is_empty(), "rate", "`rate`"),
-    ];
+    let asked =
+        [(host.claims == Claims::Remote, "claims", "`claims: remote`"), (!host.rate.is_empty(), "rate", "`rate`")];
     for (_, key, what) in asked.iter().filter(|(asked, ..)| *asked) {
         let pointer = fields.pointer_to(key);
         fields.push_at("E0890", &pointer, format!("not yet: {what} is not supported by this version"));
@@ -335,6 +337,10 @@ fn kind_or_all_key(key: &str) -> Option<&'static str> {
     if key == "*" { None } else { kind_key(key) }
 }
 
+fn action_key(key: &str) -> Option<&'static str> {
+    (!is_kind(key)).then_some("is no name of an action: letters, digits, `.`, `_` and `-`")
+}
+
 fn secret_key(key: &str) -> Option<&'static str> {
     (!is_variable(key)).then_some("is no name of a secret: letters, digits and `_`, the first no digit")
 }
@@ -360,13 +366,35 @@ fn read_action(fields: &mut Fields<'_>) -> Action {
     fields.refuse_unknown(&["run", "kinds", "timeout"]);
     let action = Action {
         run: fields.list("run", LIST_MAX, "text (quote a number)", fields::line(4096)).unwrap_or_default(),
-        kinds: fields.list("kinds", LIST_MAX, "a kind", kind).unwrap_or_default(),
-        timeout: fields.read("timeout", "a duration such as 30s", fields::positive_duration),
+        kinds: fields.list("kinds", LIST_MAX, "a kind, or \"*\" for all", kind_or_all).unwrap_or_default(),
+        timeout: fields.read("timeout", "a duration such as 30s", fields::positive_duration).unwrap_or(Action::TIMEOUT),
     };
-    if fields.is_sound() && action.run.is_empty() {
-        fields.fault_here("`run` is missing: it is the command as a list");
+    if !fields.is_sound() {
+        return action;
+    }
+    if !fields.has("kinds") {
+        fields.fault_here("`kinds` is missing: it names who may ask for the action");
+    }
+    match action.run.first() {
+        None => fields.fault_here("`run` is missing: it is the command as a list"),
+        Some(program) => {
+            if let Some(rule) = broken_program(program) {
+                fields.fault("run", format!("`run`: its first word {rule}"));
+            }
+        }
     }
     action
+}
+
+/// A program is found by its path from the root or by its name alone: a dispatcher has no working folder to count on.
+fn broken_program(program: &str) -> Option<String> {
+    if program.starts_with('/') {
+        return on_host(program).err().map(|rule| rule.to_string());
+    }
+    let is_name = !program.is_empty() && !program.contains(['/', ' ']) && !program.starts_with('-');
+    (!is_name).then(|| {
+        format!("`{}` is neither an absolute path nor a program's name; each word stands alone", program.escape_debug())
+    })
 }
 
 fn read_paths(fields: &mut Fields<'_>, kind: &str) -> Option<Vec<PathBuf>> {

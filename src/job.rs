@@ -182,15 +182,23 @@ impl Default for Retry {
 }
 
 /// How much of an outcome is committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Publish {
     /// Output, result and artifacts.
+    #[default]
     Full,
     /// The end of the output.
     Tail,
     /// Digests and sizes only.
     Digest,
+}
+
+impl Publish {
+    /// Whether all of it is.
+    pub fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
 }
 
 /// What a handler's working directory is made of.
@@ -293,6 +301,20 @@ pub struct Grant {
     pub limits: Limits,
     /// The user to run as, a name or a number; none means the slot's own uid.
     pub run_as: Option<String>,
+    /// What the dispatcher does itself after a success, in order.
+    pub actions: Vec<ActionGrant>,
+}
+
+/// An action of the host file that follows a success: the owner's command, never the repository's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ActionGrant {
+    /// Its name in the host file.
+    pub name: String,
+    /// The command; a first word without a slash is looked up in a fixed PATH.
+    pub run: Vec<String>,
+    /// How long it may take.
+    #[serde(serialize_with = "units::serialize_duration")]
+    pub timeout: Duration,
 }
 
 impl Grant {

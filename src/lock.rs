@@ -41,6 +41,17 @@ pub enum LockError {
     },
 }
 
+impl ResourceLock {
+    /// A second hold on the same lock: it is given back when both are gone.
+    ///
+    /// # Errors
+    /// [`LockError::Io`] where no descriptor is left.
+    pub fn share(&self) -> Result<Self, LockError> {
+        let file = self.file.try_clone().map_err(|source| LockError::Io { path: PathBuf::from(&self.key), source })?;
+        Ok(Self { key: self.key.clone(), file })
+    }
+}
+
 impl Instance {
     /// Takes the state folder.
     ///
@@ -114,6 +125,11 @@ mod tests {
         let held = take_all(folder.path(), [&b]).expect("open").expect("free");
         assert_eq!(held[0].key, "host/b");
         assert!(take_all(folder.path(), [&a, &b]).expect("open").is_none());
+        let shared = held[0].share().expect("a descriptor");
+        drop(held);
+        assert!(take_all(folder.path(), [&b]).expect("open").is_none(), "it is held twice");
+        drop(shared);
+        assert!(take_all(folder.path(), [&b]).expect("open").is_some());
         // What was taken on the way was given back.
         assert!(take_all(folder.path(), [&a]).expect("open").is_some());
     }

@@ -169,6 +169,46 @@ pub struct Attempt {
     pub reason: Option<String>,
 }
 
+/// What came of one action of the host file, after the handler had succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionRun {
+    /// Its name in the host file.
+    pub name: String,
+    /// When its last start became durable; missing where it was not run.
+    #[serde(default, with = "crate::clock::millis::option", skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// How long it took; missing where nobody saw its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// How often it was started, where that was more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<u32>,
+    /// Its exit code, where it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Number of the signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// What was wrong: `exit 1`, `timeout`, `signal SIGKILL`, `not_started: ...`, `not_run`; missing where it exited 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl ActionRun {
+    /// Why one has no end: it was started, and whoever watched it is gone.
+    pub const UNSEEN: &'static str = "started and not seen to end";
+
+    /// One that was not reached, because of another before it.
+    pub fn not_run(name: &str) -> Self {
+        Self { name: name.to_owned(), reason: Some("not_run".to_owned()), ..Self::default() }
+    }
+
+    /// Whether it was seen to exit 0.
+    pub fn succeeded(&self) -> bool {
+        self.exit_code == Some(0) && self.reason.is_none()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@
 //! | E0855 | a secret |
 //! | E0856 | more than a ceiling |
 //! | E0857 | a request that asks for a longer timeout than its kind has |
+//! | E0858 | an action after success |
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostic;
 pub use crate::host_file::{HostFile, parse};
-use crate::job::{Grant, Level, Limits, Network, Row, SecretGrant, SecretSource, Workspace};
+use crate::job::{ActionGrant, Grant, Level, Limits, Network, Row, SecretGrant, SecretSource, Workspace};
 use crate::request::Envelope;
 use crate::units::{format_duration, format_size};
 
@@ -38,7 +39,7 @@ pub struct Fix {
     /// The file to change.
     pub file: String,
     /// The key below which the line goes, where the file has it already.
-    pub under: Option<&'static str>,
+    pub under: Option<String>,
     /// The line, which replaces one of the same key.
     pub line: String,
 }
@@ -46,7 +47,7 @@ pub struct Fix {
 impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "to allow it, write `{}` ", self.line)?;
-        match self.under {
+        match &self.under {
             Some(key) => write!(f, "below `{key}:` in {}", self.file),
             None => write!(f, "in {}", self.file),
         }
@@ -65,6 +66,7 @@ pub fn permit(row: &Row, envelope: &Envelope, host: &HostFile) -> Result<Grant, 
     verdict.paths("write", &row.sandbox.write, &host.write);
     let secrets = verdict.secrets(&row.secrets);
     let limits = verdict.limits(row, envelope);
+    let actions = verdict.actions(&row.then);
     if !verdict.refusals.is_empty() {
         return Err(verdict.refusals);
     }
@@ -76,6 +78,7 @@ pub fn permit(row: &Row, envelope: &Envelope, host: &HostFile) -> Result<Grant, 
         secrets,
         limits,
         run_as: host.run_as.get(&row.kind).cloned(),
+        actions,
     })
 }
 
@@ -157,6 +160,31 @@ impl Verdict<'_> {
         self.refuse("E0855", format!("the kind `{}` may not have the secret {name}", self.kind), "secrets", line);
     }
 
+    fn actions(&mut self, asked: &[String]) -> Vec<ActionGrant> {
+        let mut grants = Vec::new();
+        for name in asked {
+            match self.host.actions.get(name) {
+                Some(action) if names(&action.kinds, self.kind) => {
+                    grants.push(ActionGrant { name: name.clone(), run: action.run.clone(), timeout: action.timeout });
+                }
+                row => {
+                    let message = format!("the kind `{}` may not have the action {name} run after it", self.kind);
+                    let kinds = list(row.into_iter().flat_map(|row| &row.kinds).map(String::as_str), self.kind);
+                    if row.is_some() {
+                        // The command is the owner's: it must not come into a record with the line.
+                        let (file, under) = (self.host.file.clone(), Some(format!("actions.{name}")));
+                        let fix = Fix { file, under, line: format!("kinds: {kinds}") };
+                        self.refuse_with("E0858", message, fix);
+                    } else {
+                        let line = format!("{}: {{run: [/path/to/program], kinds: {kinds}}}", scalar(name));
+                        self.refuse("E0858", message, "actions", line);
+                    }
+                }
+            }
+        }
+        grants
+    }
+
     fn limits(&mut self, row: &Row, envelope: &Envelope) -> Limits {
         let (asked, ceilings, default) = (&row.sandbox, &self.host.limits, Limits::default());
         let size = |bytes: &u64| format_size(*bytes);
@@ -232,7 +260,7 @@ impl Verdict<'_> {
     fn refuse(&mut self, code: &'static str, message: String, key: &'static str, line: String) {
         let file = self.host.file.clone();
         let fix = if self.host.given.contains(key) {
-            Fix { file, under: Some(key), line }
+            Fix { file, under: Some(key.to_owned()), line }
         } else {
             Fix { file, under: None, line: format!("{key}: {{{line}}}") }
         };
@@ -352,6 +380,38 @@ mod tests {
             };
             assert!(try_permit("k", row, "", &host).is_ok(), "{row}: {host}");
         }
+    }
+
+    #[test]
+    fn actions_are_granted_by_kind_and_refused_with_the_line() {
+        let row = "{run: h, then: [reload, notify]}";
+        let host = "actions: {reload: {run: [systemctl, reload, x], kinds: [k]}, notify: {run: [/bin/n], kinds: [\"*\"], timeout: 1m}}";
+        let actions = try_permit("k", row, "", host).unwrap().actions;
+        let reload = ["systemctl", "reload", "x"].map(str::to_owned).to_vec();
+        assert_eq!(
+            actions,
+            [
+                ActionGrant { name: "reload".into(), run: reload, timeout: Duration::from_secs(30) },
+                ActionGrant { name: "notify".into(), run: vec!["/bin/n".into()], timeout: Duration::from_mins(1) },
+            ]
+        );
+        let refused = |host| try_permit("k", "{run: h, then: [reload]}", "", host).unwrap_err().remove(0);
+        let missing = refused("");
+        assert_eq!(missing.diagnostic.code, "E0858");
+        let line = missing.fix.unwrap().line;
+        assert_eq!(line, "actions: {reload: {run: [/path/to/program], kinds: [k]}}");
+        assert!(try_permit("k", "{run: h, then: [reload]}", "", &line).is_ok());
+        let beside = refused("actions: {other: {run: [a], kinds: [k]}}").fix.unwrap();
+        assert_eq!(
+            beside.to_string(),
+            "to allow it, write `reload: {run: [/path/to/program], kinds: [k]}` below `actions:` in /etc/dispatch/host.yaml"
+        );
+        // The owner's command stays out of what is published.
+        let others = refused("actions: {reload: {run: [curl, token-in-the-command], kinds: [other]}}");
+        assert_eq!(
+            others.diagnostic.help.as_deref(),
+            Some("to allow it, write `kinds: [other, k]` below `actions.reload:` in /etc/dispatch/host.yaml")
+        );
     }
 
     #[test]

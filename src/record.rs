@@ -9,11 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::Diagnostic;
 use crate::id::RequestId;
-use crate::outcome::{Attempt, Outcome, Status};
+use crate::job::Publish;
+use crate::outcome::{ActionRun, Attempt, Outcome, Status};
 use crate::yaml;
 
 pub mod commit;
 mod emit;
+pub mod end;
 pub mod from_handler;
 pub mod log;
 pub mod report;
@@ -54,6 +56,9 @@ pub struct Record {
     /// Every start, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
+    /// The actions of the host file that follow a success, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<ActionRun>,
     /// When the introducing commit was made.
     #[serde(default, with = "crate::clock::millis::option", skip_serializing_if = "Option::is_none")]
     pub queued_at: Option<Timestamp>,
@@ -101,6 +106,12 @@ pub struct Record {
     /// How much it printed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputCount>,
+    /// How much of it was committed, where that is not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Publish>,
+    /// What lies whole on `host` then: sizes and digests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
     /// The request's idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
@@ -156,6 +167,41 @@ pub struct OutputCount {
     pub dropped: u64,
 }
 
+/// What was not committed, or not whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The whole `log.jsonl`.
+    pub log: Digest,
+    /// The whole `handler.log`.
+    pub handler_log: Digest,
+    /// The result as JSON without blanks, where it was not committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Digest>,
+    /// The files that the handler left, where they were not committed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<Artifact>,
+}
+
+/// Size and digest of something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its content, in hex.
+    pub sha256: String,
+}
+
+/// A file that a handler left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Below the record's folder.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its content, in hex.
+    pub sha256: String,
+}
+
 /// A `status.yml` that is none.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -198,6 +244,7 @@ impl Record {
             signal: None,
             reason: None,
             attempts: Vec::new(),
+            then: Vec::new(),
             queued_at: None,
             started_at: None,
             finished_at: None,
@@ -215,6 +262,8 @@ impl Record {
             sandbox: None,
             log_sha256: None,
             output: None,
+            publish: None,
+            kept: None,
             idempotency_key: None,
             replay_of: None,
             result: None,
@@ -240,6 +289,15 @@ impl Record {
         self.duration_ms =
             self.started_at.zip(self.finished_at).map(|(start, end)| crate::clock::millis_between(start, end));
         self.attempts = attempts;
+        self
+    }
+
+    /// Takes over what the actions after a success came to, the last of which was over at `end`.
+    #[must_use]
+    pub fn with_actions(mut self, then: Vec<ActionRun>, end: Timestamp) -> Self {
+        self.finished_at = Some(end);
+        self.duration_ms = self.started_at.map(|start| crate::clock::millis_between(start, end));
+        self.then = then;
         self
     }
 

@@ -9,7 +9,6 @@
 //! | E0502 | an unknown key |
 //! | E0503 | a value breaks a rule of its key |
 //! | E0505 | a kind that breaks the rule for kinds, or is reserved |
-//! | E0590 | well formed, and not yet supported |
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -141,22 +140,7 @@ fn full(fields: &mut Fields<'_>, kind: &str, config: &RepoConfig) -> Row {
     if row.sandbox.level == Level::None && matches!(row.sandbox.network, Network::Tcp(_)) {
         fields.fault("sandbox", "`network: {tcp: …}` needs level isolated or confined: at none nothing narrows it");
     }
-    not_yet(fields, &row);
     row
-}
-
-/// What is well formed and not carried out yet. To bring a feature, delete its line here.
-fn not_yet(fields: &mut Fields<'_>, row: &Row) {
-    if !fields.is_sound() {
-        return;
-    }
-    let asked = [
-        (!row.then.is_empty(), fields.pointer_to("then"), "`then`"),
-        (row.publish != Publish::Full, fields.pointer_to("publish"), "`publish` other than full"),
-    ];
-    for (_, pointer, what) in asked.iter().filter(|(asked, ..)| *asked) {
-        fields.push_at("E0590", pointer, format!("not yet: {what} is not supported by this version"));
-    }
 }
 
 const DELIVERIES: [(&str, Delivery); 2] =

@@ -2,13 +2,19 @@
 //!
 //! ```text
 //! spool/<id>/<n>/       attempt n: handler.log as it grows, events.jsonl, files/
+//! spool/<id>/<n>/report.json   only where actions follow: what the attempt came to
+//! spool/<id>/<n>/then/<k>/     action k after it: handler.log as it grows, events.jsonl
 //! spool/<id>/record/    what will stand in the record's folder, complete
 //! spool/<id>/parcel.json   where it goes; exists only when record/ is whole and durable
 //! ```
+//! Where a kind does not publish all of it, the whole record lies in `<state>/kept/<id>/` (`kept`).
 //! Everything in it is masked before it comes here. Nothing in it is ever run again.
 
+pub mod kept;
+mod told;
+
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -18,9 +24,12 @@ use sha2::{Digest, Sha256};
 
 use crate::durable;
 use crate::id::RequestId;
-use crate::record::log::{self, LogEvent, LogWriter};
+use crate::job::Publish;
+use crate::outcome::ActionRun;
+use crate::record::log::LogEvent;
+use crate::record::report::Report;
 use crate::record::summary::{self, Extras};
-use crate::record::{self, Record};
+use crate::record::{self, Artifact, Record};
 use crate::statedir::StateDir;
 
 /// A finished record and where it goes.
@@ -66,6 +75,10 @@ pub struct Story {
     pub limits: Vec<String>,
     /// Last lines of the output.
     pub tail: Vec<String>,
+    /// How much of it is committed.
+    pub publish: Publish,
+    /// The files that the handler left.
+    pub artifacts: Vec<Artifact>,
 }
 
 /// Why something could not be spooled or read back.
@@ -117,6 +130,44 @@ pub fn attempt_folder(state: &StateDir, id: RequestId, attempt: u32) -> Result<P
     Ok(folder)
 }
 
+/// The folder of one action after an attempt, made anew: of an action that is started again the last start counts.
+///
+/// # Errors
+/// [`SpoolError::Io`].
+pub fn action_folder(state: &StateDir, id: RequestId, attempt: u32, number: u32) -> Result<PathBuf, SpoolError> {
+    let folder = action_folder_in(&state.spool(id), attempt, number);
+    remove(&folder)?;
+    fs::create_dir_all(&folder).map_err(wrap(&folder))?;
+    Ok(folder)
+}
+
+fn action_folder_in(spool: &Path, attempt: u32, number: u32) -> PathBuf {
+    spool.join(attempt.to_string()).join("then").join(number.to_string())
+}
+
+/// Keeps what an attempt came to while actions follow it. It is durable after [`sync`].
+///
+/// # Errors
+/// [`SpoolError`].
+pub fn save_report(state: &StateDir, id: RequestId, report: &Report) -> Result<(), SpoolError> {
+    let path = report_file(state, id, report.attempt.number);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(wrap(folder))?;
+    }
+    let text = serde_json::to_vec_pretty(report).map_err(io::Error::other).map_err(wrap(&path))?;
+    put(&path, &text)
+}
+
+/// What an attempt came to, where [`save_report`] has kept it.
+pub fn load_report(state: &StateDir, id: RequestId, attempt: u32) -> Option<Report> {
+    let text = fs::read(report_file(state, id, attempt)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+fn report_file(state: &StateDir, id: RequestId, attempt: u32) -> PathBuf {
+    state.spool(id).join(attempt.to_string()).join("report.json")
+}
+
 /// Writes the record whole, and gives the parcel back with the log's digest in it. It is durable after [`sync`].
 ///
 /// # Errors
@@ -128,10 +179,23 @@ pub fn seal(state: &StateDir, mut parcel: Parcel, story: Story) -> Result<Parcel
     remove(&spool.join("parcel.json"))?;
     remove(&folder)?;
     fs::create_dir_all(&folder).map_err(wrap(&folder))?;
-    let Story { before, attempts, after, error_log, limits, tail } = story;
-    take_files(&spool, &folder, attempts)?;
+    let Story { before, attempts, after, error_log, limits, mut tail, publish, artifacts } = story;
+    take_output(&spool, &folder, attempts, &parcel.record.then)?;
+    take_artifacts(&spool, &folder, attempts)?;
 
-    let text = log_text(&spool, before, attempts, after).map_err(wrap(&folder))?;
+    let whole = told::whole(&spool, before, attempts, &parcel.record.then, after);
+    let text = if publish == Publish::Full {
+        told::numbered(&whole.events).map_err(wrap(&folder))?
+    } else {
+        let kept = state.kept(parcel.record.id);
+        kept::withhold(&mut parcel.record, publish, artifacts, &folder, &kept, &whole)?
+    };
+    match publish {
+        Publish::Full => {}
+        // The record's folder was made anew.
+        Publish::Tail => take_artifacts(&spool, &folder, attempts)?,
+        Publish::Digest => tail.clear(),
+    }
     parcel.record.log_sha256 = Some(HEXLOWER.encode(&Sha256::digest(&text)));
     put(&folder.join("log.jsonl"), &text)?;
     put(&folder.join("status.yml"), parcel.record.to_status_yaml()?.as_bytes())?;
@@ -220,13 +284,24 @@ pub fn bytes_below(folder: &Path) -> u64 {
         .sum()
 }
 
-/// Handler logs of all attempts (the last one under its plain name) and the files of the last one.
-fn take_files(spool: &Path, folder: &Path, attempts: u32) -> Result<(), SpoolError> {
+/// Handler logs of all attempts, the last one under its plain name with what the actions printed behind it.
+fn take_output(spool: &Path, folder: &Path, attempts: u32, then: &[ActionRun]) -> Result<(), SpoolError> {
     for attempt in 1..=attempts {
         let from = spool.join(attempt.to_string());
         let name = if attempt == attempts { "handler.log".to_owned() } else { format!("handler-{attempt}.log") };
         copy(&from.join("handler.log"), &folder.join(name))?;
     }
+    for (number, run) in (1..).zip(then) {
+        let path = told::printed_in(&action_folder_in(spool, attempts, number));
+        if let Ok(printed) = fs::read(&path) {
+            append(&folder.join("handler.log"), format!("[… then {} …]\n", run.name).as_bytes(), &printed)?;
+        }
+    }
+    Ok(())
+}
+
+/// The files that the handler left in its last attempt.
+fn take_artifacts(spool: &Path, folder: &Path, attempts: u32) -> Result<(), SpoolError> {
     let files = spool.join(attempts.to_string()).join("files");
     let mut found = Vec::new();
     if attempts > 0 && files.is_dir() {
@@ -241,25 +316,6 @@ fn take_files(spool: &Path, folder: &Path, attempts: u32) -> Result<(), SpoolErr
         }
     }
     Ok(())
-}
-
-type Timed = Vec<(Timestamp, LogEvent)>;
-
-fn log_text(spool: &Path, before: Timed, attempts: u32, after: Timed) -> io::Result<Vec<u8>> {
-    let mut writer = LogWriter::new(Vec::new());
-    for (at, event) in before {
-        writer.push(at, 0, event)?;
-    }
-    for attempt in 1..=attempts {
-        let text = fs::read(spool.join(attempt.to_string()).join("events.jsonl")).unwrap_or_default();
-        for line in log::read(&text) {
-            writer.push(line.ts, line.t, line.event)?;
-        }
-    }
-    for (at, event) in after {
-        writer.push(at, 0, event)?;
-    }
-    Ok(writer.into_inner())
 }
 
 fn list(folder: &Path, below: &str, found: &mut Vec<(String, PathBuf)>) -> Result<(), SpoolError> {
@@ -282,6 +338,11 @@ fn copy(from: &Path, to: &Path) -> Result<(), SpoolError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => put(to, b""),
         Err(error) => Err(wrap(to)(error)),
     }
+}
+
+fn append(path: &Path, head: &[u8], bytes: &[u8]) -> Result<(), SpoolError> {
+    let file = fs::OpenOptions::new().append(true).open(path);
+    file.and_then(|mut file| file.write_all(head).and_then(|()| file.write_all(bytes))).map_err(wrap(path))
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {

@@ -24,6 +24,21 @@ pub enum State {
         /// Where the record will stand below the output folder.
         place: String,
     },
+    /// The handler has succeeded, and actions of the host file follow.
+    Acting {
+        /// The attempt that succeeded.
+        attempt: u32,
+        /// The commit that it saw.
+        commit: String,
+        /// Where the record will stand below the output folder.
+        place: String,
+        /// The actions, in order.
+        actions: Vec<String>,
+        /// How many of them have succeeded.
+        ended: usize,
+        /// What the one after those is doing.
+        now: Act,
+    },
     /// An attempt is over and another one is due.
     Retrying {
         /// The attempt that is over.
@@ -56,6 +71,18 @@ pub enum State {
     Withdrawn,
 }
 
+/// What the next action of a request is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// It is not started, or there is none left.
+    Waiting,
+    /// It was started; whether it still runs is not known to the journal.
+    Running,
+    /// It did not succeed: none is started after it.
+    Failed,
+}
+
 impl State {
     /// The word for this state in the journal's index and in `status --json`.
     pub fn phase(&self) -> &'static str {
@@ -63,6 +90,7 @@ impl State {
             Self::Unknown => "unknown",
             Self::Seen => "seen",
             Self::Running { .. } => "running",
+            Self::Acting { .. } => "acting",
             Self::Retrying { .. } => "retrying",
             Self::Ended { .. } => "ended",
             Self::Built { .. } => "built",
@@ -120,6 +148,13 @@ pub fn next(state: &State, event: &Event) -> Result<State, IllegalStep> {
             }),
             (false, None) => Err(refusal(state, event)),
         },
+        (State::Running { attempt: started, commit, place }, Event::Passed { attempt, actions, .. })
+            if started == attempt && !actions.is_empty() =>
+        {
+            let (commit, place, actions) = (commit.clone(), place.clone(), actions.clone());
+            Ok(State::Acting { attempt: *attempt, commit, place, actions, ended: 0, now: Act::Waiting })
+        }
+        (State::Acting { .. }, _) => next_act(state, event),
         // All attempts see the commit and the place that the first START fixed.
         (
             State::Retrying { attempt: over, commit, place, .. },
@@ -146,10 +181,46 @@ pub fn next(state: &State, event: &Event) -> Result<State, IllegalStep> {
     }
 }
 
+/// Actions go in their order, one at a time; only after the last of them is the request a success.
+fn next_act(state: &State, event: &Event) -> Result<State, IllegalStep> {
+    let State::Acting { attempt: passed, commit, place, actions, ended, now } = state else {
+        return Err(refusal(state, event));
+    };
+    let is_next = |number: u32| usize::try_from(number).is_ok_and(|number| number == ended + 1);
+    let with = |ended: usize, now: Act| {
+        let (commit, place, actions) = (commit.clone(), place.clone(), actions.clone());
+        Ok(State::Acting { attempt: *passed, commit, place, actions, ended, now })
+    };
+    match (now, event) {
+        (Act::Waiting, Event::ActionStart { number, name, .. })
+            if is_next(*number) && actions.get(*ended) == Some(name) =>
+        {
+            with(*ended, Act::Running)
+        }
+        (Act::Running, Event::ActionExit { number, run, again }) if is_next(*number) => {
+            match (run.succeeded(), again) {
+                (true, false) => with(ended + 1, Act::Waiting),
+                (false, true) => with(*ended, Act::Waiting),
+                (false, false) => with(*ended, Act::Failed),
+                (true, true) => Err(refusal(state, event)),
+            }
+        }
+        (Act::Waiting | Act::Failed, Event::Exit { attempt, outcome, terminal: true, .. }) if attempt == passed => {
+            let all = *now == Act::Waiting && *ended == actions.len();
+            let fits = (*outcome == Outcome::Succeeded) == all;
+            if fits { Ok(State::Ended { outcome: *outcome }) } else { Err(refusal(state, event)) }
+        }
+        _ => Err(refusal(state, event)),
+    }
+}
+
 fn refusal(state: &State, event: &Event) -> IllegalStep {
     let event = match event {
         Event::Seen { .. } => "seen",
         Event::Start { .. } => "start",
+        Event::Passed { .. } => "passed",
+        Event::ActionStart { .. } => "action_start",
+        Event::ActionExit { .. } => "action_exit",
         Event::Exit { .. } => "exit",
         Event::Built { .. } => "built",
         Event::Pushed { .. } => "pushed",
@@ -161,12 +232,21 @@ fn refusal(state: &State, event: &Event) -> IllegalStep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Publish;
+    use crate::outcome::ActionRun;
 
     fn seen() -> Event {
         Event::Seen { path: "requests/a.yml".into(), blob: "b".into(), introduced: "c".into(), base: "c".into() }
     }
     fn start(attempt: u32) -> Event {
-        Event::Start { attempt, nonce: "n".into(), commit: "c".into(), place: "a".into(), boot: "x".into() }
+        Event::Start {
+            attempt,
+            nonce: "n".into(),
+            commit: "c".into(),
+            place: "a".into(),
+            boot: "x".into(),
+            publish: Publish::Full,
+        }
     }
     fn exit(attempt: u32, terminal: bool) -> Event {
         Event::Exit {
@@ -213,10 +293,79 @@ mod tests {
         }
     }
 
+    fn passed() -> Event {
+        Event::Passed { attempt: 1, exit_code: Some(0), actions: vec!["a".into(), "b".into()] }
+    }
+    fn act(number: u32, name: &str) -> Event {
+        Event::ActionStart { number, name: name.into(), boot: "x".into() }
+    }
+    fn acted(number: u32, exit_code: i32, again: bool) -> Event {
+        let reason = (exit_code != 0).then(|| format!("exit {exit_code}"));
+        let run = ActionRun { exit_code: Some(exit_code), reason, ..ActionRun::default() };
+        Event::ActionExit { number, run, again }
+    }
+    fn over(outcome: Outcome) -> Event {
+        Event::Exit {
+            attempt: 1,
+            outcome,
+            exit_code: Some(0),
+            reason: None,
+            terminal: true,
+            retry_at: None,
+            log_sha256: None,
+        }
+    }
+
+    #[test]
+    fn actions_come_after_the_handler_one_by_one() {
+        let way = [seen(), start(1), passed(), act(1, "a"), acted(1, 1, true), act(1, "a"), acted(1, 0, false)];
+        let State::Acting { ended, now, .. } = fold(&way).unwrap() else { panic!("no action follows") };
+        assert_eq!((ended, now), (1, Act::Waiting));
+        let end = |rest: &[Event]| fold(&[&way[..], rest].concat());
+        let all = [act(2, "b"), acted(2, 0, false), over(Outcome::Succeeded)];
+        assert_eq!(end(&all), Ok(State::Ended { outcome: Outcome::Succeeded }));
+        let one = [act(2, "b"), acted(2, 3, false), over(Outcome::Failed)];
+        assert_eq!(end(&one), Ok(State::Ended { outcome: Outcome::Failed }));
+        assert_eq!(end(&[over(Outcome::Failed)]), Ok(State::Ended { outcome: Outcome::Failed }));
+    }
+
+    #[test]
+    fn refuses_actions_that_would_run_twice_early_or_unseen() {
+        let before = [seen(), start(1)];
+        for events in [
+            vec![act(1, "a")],
+            vec![Event::Passed { attempt: 1, exit_code: Some(0), actions: Vec::new() }],
+            vec![Event::Passed { attempt: 2, exit_code: Some(0), actions: vec!["a".into()] }],
+            vec![passed(), passed()],
+            vec![passed(), start(2)],
+            vec![passed(), exit(1, false)],
+            vec![passed(), over(Outcome::Succeeded)],
+            vec![passed(), act(2, "b")],
+            vec![passed(), act(1, "b")],
+            vec![passed(), acted(1, 0, false)],
+            vec![passed(), act(1, "a"), act(1, "a")],
+            vec![passed(), act(1, "a"), over(Outcome::Indeterminate)],
+            vec![passed(), act(1, "a"), acted(2, 0, false)],
+            vec![passed(), act(1, "a"), acted(1, 0, true)],
+            vec![passed(), act(1, "a"), acted(1, 1, false), act(1, "a")],
+            vec![passed(), act(1, "a"), acted(1, 1, false), act(2, "b")],
+            vec![passed(), act(1, "a"), acted(1, 1, false), over(Outcome::Succeeded)],
+            vec![passed(), act(1, "a"), acted(1, 0, false), over(Outcome::Succeeded)],
+        ] {
+            assert!(fold(&[&before[..], &events].concat()).is_err(), "{events:?}");
+        }
+    }
+
     #[test]
     fn a_retry_cannot_move_to_another_commit() {
-        let moved =
-            Event::Start { attempt: 2, nonce: "n".into(), commit: "other".into(), place: "a".into(), boot: "x".into() };
+        let moved = Event::Start {
+            attempt: 2,
+            nonce: "n".into(),
+            commit: "other".into(),
+            place: "a".into(),
+            boot: "x".into(),
+            publish: Publish::Full,
+        };
         assert!(fold(&[seen(), start(1), exit(1, false), moved]).is_err());
     }
 

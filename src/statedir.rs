@@ -98,6 +98,11 @@ impl StateDir {
         self.spools().join(id.to_string())
     }
 
+    /// What of a request's outcome was not published, whole and for good.
+    pub fn kept(&self, id: RequestId) -> PathBuf {
+        self.root.join("kept").join(id.to_string())
+    }
+
     /// Scratch folders of attempts.
     pub fn runs(&self) -> PathBuf {
         self.root.join("run")

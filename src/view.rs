@@ -54,6 +54,9 @@ pub struct Line {
     pub record: Option<String>,
     /// Path of the request in the inbox, while it is there.
     pub path: Option<String>,
+    /// The node on which its output lies, where not all of it was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_on: Option<String>,
 }
 
 /// Everything that is read to answer.
@@ -152,6 +155,7 @@ impl View {
                     duration_ms: None,
                     record: None,
                     path: Some(entry.shown.clone()),
+                    kept_on: None,
                 },
             ));
         }
@@ -242,6 +246,12 @@ impl View {
             .find_map(|path| std::fs::read(path).ok()))
     }
 
+    /// A file of what this host kept whole because the kind does not publish all of it.
+    pub fn kept_file(&self, line: &Line, name: &str) -> Option<Vec<u8>> {
+        let folder = self.state.kept(line.id).join(spool::kept::RECORD);
+        std::fs::read(folder.join(name)).ok()
+    }
+
     /// The file that grows while the last attempt runs.
     pub fn live_file(&self, line: &Line, name: &str) -> Option<PathBuf> {
         let spool = self.state.spool(line.id);
@@ -310,11 +320,14 @@ impl View {
             return ("held".to_owned(), Some(held.words.clone()));
         }
         match row.map(|row| &row.state) {
-            Some(State::Running { .. }) if !Instance::is_held(self.state.root()) => {
+            Some(State::Running { .. } | State::Acting { .. }) if !Instance::is_held(self.state.root()) => {
                 let words = "it was started and its dispatcher is gone: the next pass settles it";
                 ("interrupted".to_owned(), Some(words.to_owned()))
             }
             Some(State::Running { attempt, .. }) => ("running".to_owned(), Some(format!("attempt {attempt}"))),
+            Some(State::Acting { actions, ended, .. }) => {
+                ("running".to_owned(), actions.get(*ended).map(|name| format!("then {name}")))
+            }
             Some(State::Retrying { attempt, due, .. }) => {
                 ("retrying".to_owned(), Some(format!("attempt {} is due at {due}", attempt + 1)))
             }
@@ -352,6 +365,7 @@ impl View {
             duration_ms: None,
             record: folder,
             path: None,
+            kept_on: None,
         }))
     }
 
@@ -434,6 +448,7 @@ fn line_of_record(record: &Record, folder: Option<String>) -> Line {
         duration_ms: record.duration_ms,
         record: folder,
         path: None,
+        kept_on: record.publish.map(|_| record.host.clone()),
     }
 }
 

@@ -16,19 +16,24 @@ type Tested = Result<(), Box<dyn std::error::Error>>;
 #[test]
 fn records_and_logs_are_as_their_schemas_say() -> Tested {
     let world = World::new()?;
-    world.write_host("levels: {none: [hard]}\n")?;
+    world.write_host(
+        "levels: {none: [hard]}\nactions: {fine: {run: [\"true\"], kinds: [\"*\"]}, ends: {run: [sh, -c, echo no; kill -9 $$], kinds: [acts]}}\n",
+    )?;
     for (path, text) in [
         (
             "handlers/index.yml",
             "good: handlers/good.sh\nbad: handlers/bad.sh\nslow: {run: handlers/slow.sh, timeout: 300ms, grace: 100ms}\n\
              again: {run: handlers/again.sh, delivery: at-least-once, retry: {attempts: 2, backoff: 10ms}}\n\
-             wide: {run: handlers/good.sh, sandbox: {network: true}}\nhard: {run: handlers/kill.sh, sandbox: {level: none}}\n",
+             wide: {run: handlers/good.sh, sandbox: {network: true}}\nhard: {run: handlers/kill.sh, sandbox: {level: none}}\n\
+             acts: {run: handlers/good.sh, then: [fine, ends, fine]}\n\
+             end: {run: handlers/many.sh, publish: tail}\nshut: {run: handlers/good.sh, publish: digest, then: [fine]}\n",
         ),
         (
             "handlers/good.sh",
             "#!/bin/sh\necho out; echo err >&2; printf '\\377\\n'; echo '{\"a\": [1, null]}' > \"$DISPATCH_RESULT\"\n\
              echo kept > \"$2/kept.txt\"; ln -s /etc/passwd \"$2/link\"; printf 'status: success\\nnote: mine\\n' > \"$2/status.yml\"\n",
         ),
+        ("handlers/many.sh", "#!/bin/sh\nseq 300; echo kept > \"$2/kept.txt\"\n"),
         ("handlers/bad.sh", "#!/bin/sh\nexit 3\n"),
         ("handlers/slow.sh", "#!/bin/sh\nexec sleep 600\n"),
         ("handlers/again.sh", "#!/bin/sh\nexit 75\n"),
@@ -40,6 +45,9 @@ fn records_and_logs_are_as_their_schemas_say() -> Tested {
         ("requests/again.yml", "kind: again\n"),
         ("requests/wide.yml", "kind: wide\n"),
         ("requests/hard.yml", "kind: hard\n"),
+        ("requests/acts.yml", "kind: acts\n"),
+        ("requests/end.yml", "kind: end\n"),
+        ("requests/shut.yml", "kind: shut\n"),
         ("requests/late.yml", "kind: good\nexpires: 2000-01-01T00:00:00Z\n"),
         ("requests/unknown.yml", "kind: godo\n"),
         ("requests/team/broken.yml", "kind: [\n"),
@@ -72,10 +80,13 @@ fn records_and_logs_are_as_their_schemas_say() -> Tested {
         "expired",
         "failed",
         "failed",
+        "failed",
         "killed",
         "rejected",
         "rejected",
         "rejected",
+        "succeeded",
+        "succeeded",
         "succeeded",
         "succeeded",
         "timed_out",

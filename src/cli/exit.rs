@@ -108,7 +108,7 @@ impl From<JournalError> for Failure {
         let exit = match &error {
             JournalError::Newer { .. } => Exit::Configuration,
             error if error.is_unwritable() => Exit::Unwritable,
-            JournalError::Sqlite { .. } => Exit::Unwritable,
+            JournalError::Sqlite { .. } | JournalError::Copy { .. } => Exit::Unwritable,
             JournalError::Illegal { .. } | JournalError::Corrupt { .. } => Exit::Bug,
         };
         Self::new(exit, chain(&error))

@@ -49,9 +49,21 @@ pub fn answer(place: &PlaceArgs, args: &LogsArgs) -> Result<Exit, Failure> {
         return follow(&home, place, line);
     }
     let name = if args.json { "log.jsonl" } else { "handler.log" };
-    match view.record_file(&line, name)? {
+    if let Some(text) = view.kept_file(&line, name) {
+        render::print_bytes(&text);
+        return Ok(Exit::Done);
+    }
+    let printed = view.record_file(&line, name)?;
+    if let Some(host) = &line.kept_on {
+        tracing::info!(
+            "not all of it was published: the rest lies on {host}, where `dispatch logs {}` shows it",
+            line.id
+        );
+    }
+    match printed {
         Some(text) => render::print_bytes(&text),
         None if line.path.is_some() => tracing::info!("{} is {}: nothing printed yet", line.name, line.state),
+        None if line.kept_on.is_some() => {}
         None => tracing::info!("{} left no {name}", line.name),
     }
     Ok(Exit::Done)

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::standing::Held;
 use super::{
-    AUTH_PAUSES, BATCH_OPEN, Batch, DispatchError, Dispatcher, Ended, Halt, HeldBy, Obstacle, PUSH_PAUSES,
+    AUTH_PAUSES, BATCH_OPEN, Batch, DispatchError, Dispatcher, Done, Ended, Halt, HeldBy, Hold, Obstacle, PUSH_PAUSES,
     PublishError, Report, Round, RunError,
 };
 use crate::admit::{Admitted, Rejection};
@@ -21,7 +21,7 @@ use crate::inbox::Entry;
 use crate::job::{Delivery, Introduced, Retry};
 use crate::journal::{Count, Entry as Step};
 use crate::metrics;
-use crate::outcome::{Attempt, Outcome};
+use crate::outcome::{ActionRun, Attempt, Outcome};
 use crate::publish::locked;
 use crate::queue::Standing as Place;
 use crate::record::log::LogEvent;
@@ -36,13 +36,19 @@ const MISFIRES_MAX: u32 = 3;
 
 impl Dispatcher {
     /// Takes finished attempts: EXITs of a round are one durable write, after their spools are whole.
-    pub(super) fn take_done(&mut self, done: Vec<(RequestId, Result<Report, RunError>)>) -> Result<(), DispatchError> {
+    pub(super) fn take_done(&mut self, done: Vec<(RequestId, Done)>) -> Result<(), DispatchError> {
         let mut steps = Vec::new();
         let mut counts = Vec::new();
-        for (id, result) in done {
-            let (step, mut more) = match result {
-                Ok(report) => self.conclude(id, &report)?,
-                Err(error) => self.conclude_misfire(id, &error)?,
+        for (id, done) in done {
+            let (step, mut more) = match done {
+                Done::Attempt(report) => self.conclude(id, &report)?,
+                Done::Misfire(error) => self.conclude_misfire(id, &error)?,
+                Done::Action(result) => {
+                    let end = self.conclude_action(id, result)?;
+                    steps.push(end.step);
+                    let Some(last) = end.last else { continue };
+                    last
+                }
             };
             steps.push(step);
             counts.append(&mut more);
@@ -60,6 +66,9 @@ impl Dispatcher {
         let again = may_try_again(row.delivery, row.retry.as_ref(), report, self.stopping.is_some());
         if let Some(pause) = again.and_then(|retry| pause_before(retry, report.attempt.number)) {
             return Ok((self.retry(id, report.outcome, &report.attempt, pause), Vec::new()));
+        }
+        if report.outcome == Outcome::Succeeded && !ticket.admitted.grant.actions.is_empty() {
+            return Ok((self.begin_actions(id, report)?, Vec::new()));
         }
         self.seal_run(id, report)
     }
@@ -99,6 +108,10 @@ impl Dispatcher {
             crate::units::format_duration(pause)
         );
         self.queue.set(id, Place::Retrying { due });
+        if let Some(ticket) = self.tickets.get_mut(&id) {
+            // The next attempt takes its locks and reads its secrets anew.
+            ticket.hold = Hold::default();
+        }
         let event = Event::Exit {
             attempt: attempt.number,
             outcome,
@@ -113,6 +126,16 @@ impl Dispatcher {
 
     /// Seals the record of a request whose last attempt is over.
     pub(super) fn seal_run(&mut self, id: RequestId, report: &Report) -> Result<(Step, Vec<Count>), DispatchError> {
+        self.seal_with(id, report, None)
+    }
+
+    /// The same where it was not the handler that decided the outcome.
+    pub(super) fn seal_with(
+        &mut self,
+        id: RequestId,
+        report: &Report,
+        reason: Option<String>,
+    ) -> Result<(Step, Vec<Count>), DispatchError> {
         let ticket = self.tickets.remove(&id).expect("what ran has a ticket");
         self.queue.remove(id);
         let started = ticket.started.as_ref().expect("what ran was started");
@@ -120,7 +143,14 @@ impl Dispatcher {
         let mut record =
             self.record(report.outcome, id, &ticket.entry, &ticket.introduced, &started.contract.commit.to_string());
         fill_from_job(&mut record, &ticket.admitted, &started.contract.index_blob);
-        record = Record { reason: report.attempt.reason.clone(), ..record }.with_attempts(ticket.attempts.clone());
+        let reason = reason.or_else(|| report.attempt.reason.clone());
+        record = Record { reason, ..record }.with_attempts(ticket.attempts.clone());
+        if let Some(acting) = &ticket.acting {
+            record = record.with_actions(acting.done.clone(), self.clock.now());
+            let reached = record.then.len();
+            let rest = job.grant.actions.iter().skip(reached);
+            record.then.extend(rest.map(|action| ActionRun::not_run(&action.name)));
+        }
         record.run_as.clone_from(&report.run_as);
         record.sandbox = Some(Sandbox { level: job.grant.level.as_str().to_owned(), layers: report.layers.clone() });
         record.output = Some(report.output);
@@ -136,6 +166,8 @@ impl Dispatcher {
             error_log: None,
             limits: report.limits.clone(),
             tail: report.tail.clone(),
+            publish: job.row.publish,
+            artifacts: report.artifacts.clone(),
         };
         let (place, loose) = (started.place.clone(), ticket.loose);
         let parcel = Self::parcel(record, &ticket.entry, &started.contract.config, place, loose);

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{DispatchError, Dispatcher, Halt, HeldBy, Ticket};
+use super::{DispatchError, Dispatcher, Halt, HeldBy, Hold, Ticket};
 use crate::admit::{self, Rejection, Verdict};
 use crate::contract::{self, Contract, ContractError};
 use crate::diagnostic::Diagnostic;
@@ -410,6 +410,8 @@ impl Dispatcher {
             started: None,
             attempts: Vec::new(),
             misfires: 0,
+            hold: Hold::default(),
+            acting: None,
         };
         self.tickets.insert(id, ticket);
         Ok(())

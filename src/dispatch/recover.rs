@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::act;
 use super::finish::pause_before;
 use super::intake::introduced_of;
 use super::start::job_of;
-use super::{DispatchError, Dispatcher, Started, Ticket};
+use super::{DispatchError, Dispatcher, Hold, Started, Ticket};
 use crate::admit::{self, Verdict};
 use crate::contract::{self, ContractError};
 use crate::event::Event;
 use crate::inbox::{self, Entry};
-use crate::job::{Delivery, Introduced};
+use crate::job::{Delivery, Introduced, Publish};
 use crate::journal::Row;
-use crate::outcome::{Attempt, Outcome};
+use crate::outcome::{ActionRun, Attempt, Outcome};
 use crate::publish::locked;
 use crate::queue::{Order, Standing as Place};
 use crate::record::log::LogEvent;
@@ -34,6 +35,7 @@ impl Dispatcher {
             }
             match row.state.clone() {
                 State::Running { attempt, commit, place } => self.recover_running(&row, attempt, &commit, &place)?,
+                State::Acting { .. } => self.recover_acting(&row)?,
                 State::Retrying { commit, place, due, .. } => self.recover_retrying(&row, &commit, &place, &due)?,
                 State::Ended { outcome } | State::Built { outcome, .. } => self.recover_ended(&row, outcome)?,
                 State::Unknown | State::Seen | State::Published { .. } | State::Withdrawn => {}
@@ -53,7 +55,7 @@ impl Dispatcher {
             last.reason = Some("crash: the dispatcher was ended while it ran".to_owned());
         }
         let Some(mut ticket) = ticket else {
-            return self.end_without_ticket(row, place, attempt, attempts, Outcome::Indeterminate);
+            return self.end_without_ticket(row, place, attempt, attempts, Outcome::Indeterminate, Vec::new());
         };
         let kind = &ticket.admitted.kind.row;
         let retry = kind.retry.as_ref().filter(|_| kind.delivery == Delivery::AtLeastOnce);
@@ -88,7 +90,7 @@ impl Dispatcher {
         let attempts = self.attempts_of(row)?;
         let Some(mut ticket) = self.readmit(row, commit, place)? else {
             let number = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-            return self.end_without_ticket(row, place, number, attempts, Outcome::Failed);
+            return self.end_without_ticket(row, place, number, attempts, Outcome::Failed, Vec::new());
         };
         ticket.attempts = attempts;
         let order = Order { position: ticket.introduced.position, path: ticket.entry.shown.clone() };
@@ -115,7 +117,7 @@ impl Dispatcher {
     }
 
     /// The ticket of a request that was started at a commit; `None` where it cannot be had any more.
-    fn readmit(&mut self, row: &Row, commit: &str, place: &str) -> Result<Option<Ticket>, DispatchError> {
+    pub(super) fn readmit(&mut self, row: &Row, commit: &str, place: &str) -> Result<Option<Ticket>, DispatchError> {
         let commit: Oid = commit.parse()?;
         if !self.repo.has(commit) {
             return Ok(None);
@@ -148,6 +150,8 @@ impl Dispatcher {
             started: Some(Started { job, contract, place: place.to_owned() }),
             attempts: Vec::new(),
             misfires: 0,
+            hold: Hold::default(),
+            acting: None,
         }))
     }
 
@@ -183,14 +187,21 @@ impl Dispatcher {
     }
 
     /// Every start that the journal knows, with the end that it knows of it.
-    fn attempts_of(&self, row: &Row) -> Result<Vec<Attempt>, DispatchError> {
+    pub(super) fn attempts_of(&self, row: &Row) -> Result<Vec<Attempt>, DispatchError> {
         let mut attempts: Vec<Attempt> = Vec::new();
         for (at, event) in locked(&self.journal).events(row.id)? {
             let at: Timestamp = at.parse().unwrap_or_default();
             match event {
                 Event::Start { attempt, .. } => attempts.push(unknown_attempt(attempt, at)),
-                Event::Exit { exit_code, reason, .. } => {
+                Event::Passed { exit_code, .. } => {
                     if let Some(last) = attempts.last_mut() {
+                        last.finished_at = Some(at);
+                        last.exit_code = exit_code;
+                    }
+                }
+                Event::Exit { exit_code, reason, .. } => {
+                    // An end after actions is not the handler's, which was seen before them.
+                    if let Some(last) = attempts.last_mut().filter(|last| last.finished_at.is_none()) {
                         last.finished_at = Some(at);
                         last.exit_code = exit_code;
                         last.reason = reason;
@@ -202,21 +213,42 @@ impl Dispatcher {
         Ok(attempts)
     }
 
+    /// How much of a request's outcome may be committed, as its start said.
+    fn publish_of(&self, row: &Row) -> Result<Publish, DispatchError> {
+        let events = locked(&self.journal).events(row.id)?;
+        Ok(events
+            .into_iter()
+            .find_map(|(_, event)| match event {
+                Event::Start { publish, .. } => Some(publish),
+                _ => None,
+            })
+            .unwrap_or_default())
+    }
+
     /// Ends a started request whose handler, grant or objects are not what they were.
-    fn end_without_ticket(
+    pub(super) fn end_without_ticket(
         &mut self,
         row: &Row,
         place: &str,
         number: u32,
         attempts: Vec<Attempt>,
         outcome: Outcome,
+        then: Vec<ActionRun>,
     ) -> Result<(), DispatchError> {
         let mut parcel = self.bare_parcel(row, outcome, place)?;
         parcel.record = parcel.record.with_attempts(attempts);
+        if let Some(last) = then.last() {
+            parcel.record.reason = Some(act::reason_of(last));
+            parcel.record = parcel.record.with_actions(then, self.clock.now());
+        }
         parcel.record.reason.get_or_insert_with(|| "what it was started with is not there any more".to_owned());
         let now = self.clock.now();
         let after = vec![(now, LogEvent::Recorded { outcome })];
-        let parcel = spool::seal(&self.state, parcel, Story { attempts: number, after, ..Story::default() })?;
+        let publish = self.publish_of(row)?;
+        let report = spool::load_report(&self.state, row.id, number);
+        let artifacts = report.map(|report| report.artifacts).unwrap_or_default();
+        let story = Story { attempts: number, after, publish, artifacts, ..Story::default() };
+        let parcel = spool::seal(&self.state, parcel, story)?;
         spool::sync(&self.state)?;
         let event = Event::Exit {
             attempt: number,
@@ -253,6 +285,6 @@ impl Dispatcher {
     }
 }
 
-fn unknown_attempt(number: u32, started_at: Timestamp) -> Attempt {
+pub(super) fn unknown_attempt(number: u32, started_at: Timestamp) -> Attempt {
     Attempt { number, started_at, finished_at: None, exit_code: None, signal: None, reason: None }
 }

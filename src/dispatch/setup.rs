@@ -17,7 +17,7 @@ use crate::publish::{META_PUSHED_AT, PublishError, Publisher, locked};
 use crate::queue::Queue;
 use crate::repo::{Identity, Repo, RepoError, SnapshotError, Snapshots};
 use crate::run::sandbox::{self, Control};
-use crate::run::{Local, local_cgroup_prefix};
+use crate::run::{Actions, Local, local_cgroup_prefix};
 use crate::spool::SpoolError;
 use crate::statedir::{StateDir, StateDirError};
 
@@ -146,7 +146,9 @@ impl Dispatcher {
             watching: false,
             locked_out: None,
             running: 0,
+            actions_due: Vec::new(),
             stopping: None,
+            cut_off: false,
             control,
             messages: channel(),
             last_fetch,
@@ -166,11 +168,13 @@ impl Dispatcher {
         })
     }
 
-    pub(super) fn executor(&self, index: u32) -> Local {
+    pub(super) fn executor(&self, index: u32) -> (Local, Actions) {
         // There are as many as workers, or it would not have started.
         let uid = self.host.file.uids.of_slot(index).filter(|_| rustix::process::geteuid().is_root());
         let (state, keeper) = (self.state.clone(), self.settings.keeper.clone());
-        Local::new(index, state, keeper, uid, Arc::clone(&self.clock), self.control.clone())
+        let clock = || Arc::clone(&self.clock);
+        let actions = Actions::new(index, state.clone(), keeper.clone(), clock(), self.control.clone());
+        (Local::new(index, state, keeper, uid, clock(), self.control.clone()), actions)
     }
 
     /// The user that a kind with something of its own on the host always runs as, chosen once and kept: its files

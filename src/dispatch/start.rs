@@ -1,12 +1,15 @@
 //! Starting: which queued requests may start now, and everything that has to be true before START is written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::intake::spec_digest;
-use super::{Crew, DispatchError, Dispatcher, Halt, HeldBy, Started, UNPUBLISHED_BYTES_MAX, UNPUBLISHED_MAX};
+use super::{
+    Crew, DispatchError, Dispatcher, Errand, Halt, HeldBy, Hold, Started, UNPUBLISHED_BYTES_MAX, UNPUBLISHED_MAX,
+};
 use crate::admit::Admitted;
 use crate::contract::Contract;
 use crate::diagnostic::Diagnostic;
@@ -22,6 +25,7 @@ use crate::outcome::Outcome;
 use crate::publish::{is_free, locked};
 use crate::queue::Standing as Place;
 use crate::repo::{Snapshot, SnapshotError};
+use crate::run::action::OUTPUT_BYTES_MAX;
 use crate::run::sandbox::Slot;
 use crate::run::{Local, Work};
 use crate::state::State;
@@ -58,7 +62,7 @@ impl Dispatcher {
             tracing::info!("{} started ({})", self.name_of(next.id), next.id);
             self.queue.set(next.id, Place::Running);
             self.running += 1;
-            crew.give(next);
+            crew.give(Errand::Attempt(Box::new(next)));
         }
         Ok(())
     }
@@ -90,7 +94,7 @@ impl Dispatcher {
 
     /// Everything that can start has waited for locks of other processes for a while. What ran under a dispatcher that
     /// was killed ends within moments and gives its locks back; longer than that is somebody else's business.
-    fn only_locked_out(&self) -> bool {
+    pub(super) fn only_locked_out(&self) -> bool {
         self.locked_out.is_some_and(|since| self.clock.monotonic().saturating_sub(since) > LOCK_PATIENCE)
     }
 
@@ -106,6 +110,10 @@ impl Dispatcher {
         }
         let Some(prepared) = self.prepare_parts(id)? else { return Ok(None) };
         let ticket = self.tickets.get_mut(&id).expect("looked up above");
+        if !ticket.admitted.grant.actions.is_empty() {
+            let locks = prepared.locks.iter().map(lock::ResourceLock::share).collect::<Result<_, _>>()?;
+            ticket.hold = Hold { locks: Some(locks), secrets: Some(prepared.secrets.clone()) };
+        }
         let attempt = u32::try_from(ticket.attempts.len()).unwrap_or(u32::MAX) + 1;
         let started = ticket.started.as_ref().expect("set by prepare_parts");
         let event = Event::Start {
@@ -114,6 +122,7 @@ impl Dispatcher {
             commit: started.contract.commit.to_string(),
             place: started.place.clone(),
             boot: boot_id(),
+            publish: started.job.row.publish,
         };
         let config = &started.contract.config;
         let work = Work {
@@ -225,17 +234,29 @@ impl Dispatcher {
             self.hold_queued(id, &entry, HeldBy::Layer, words);
             return Ok(None);
         }
-        let Some(locks) = lock::take_all(&self.state.locks(), &keys)? else {
-            let now = self.clock.monotonic();
-            if now.saturating_sub(*self.locked_out.get_or_insert(now)) > LOCK_PATIENCE {
-                self.hold(id, &entry, HeldBy::Lock, "a resource is locked by another process".to_owned());
-            }
-            return Ok(None);
-        };
-        self.locked_out = None;
+        let Some(locks) = self.take_locks(id, &entry, &keys)? else { return Ok(None) };
         let Some(snapshot) = self.snapshot_for(id, &entry) else { return Ok(None) };
         self.fix_start(id)?;
         Ok(Some(Prepared { snapshot, secrets, uid, locks }))
+    }
+
+    /// All locks of a request, or none; `None` where another process has one, and held where it has had it for a while.
+    pub(super) fn take_locks(
+        &mut self,
+        id: RequestId,
+        entry: &Entry,
+        keys: &BTreeSet<String>,
+    ) -> Result<Option<Vec<lock::ResourceLock>>, DispatchError> {
+        let taken = lock::take_all(&self.state.locks(), keys)?;
+        if taken.is_some() {
+            self.locked_out = None;
+            return Ok(taken);
+        }
+        let now = self.clock.monotonic();
+        if now.saturating_sub(*self.locked_out.get_or_insert(now)) > LOCK_PATIENCE {
+            self.hold(id, entry, HeldBy::Lock, "a resource is locked by another process".to_owned());
+        }
+        Ok(None)
     }
 
     /// The tree that the handler will see; `None` and held where it cannot be laid out.
@@ -316,7 +337,8 @@ impl Dispatcher {
     }
 
     fn no_room(&self, grant: &Grant) -> Option<String> {
-        let needed = grant.limits.output * 2 + grant.limits.artifacts + SPARE_BYTES;
+        let actions = grant.actions.len() as u64 * OUTPUT_BYTES_MAX;
+        let needed = (grant.limits.output + actions) * 2 + grant.limits.artifacts + SPARE_BYTES;
         let free = durable::free_bytes(self.state.root()).ok()?;
         (free < needed).then(|| {
             use crate::units::format_size;
@@ -441,6 +463,6 @@ pub(super) fn job_of(
     }
 }
 
-fn boot_id() -> String {
+pub(super) fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned()).unwrap_or_default()
 }

@@ -12,11 +12,15 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
 pub use row::{Admitted, Row};
 
+use crate::durable;
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::state::{self, IllegalStep, State};
 
-const FORMAT: i64 = 1;
+/// 2: steps of actions after success. A program that knows 1 alone would take them for a broken journal.
+const FORMAT: i64 = 2;
+/// Formats that differ from the present one in nothing that is read: they are raised by their number alone.
+const OLD_FORMATS: std::ops::Range<i64> = 1..FORMAT;
 
 const SCHEMA: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -97,6 +101,14 @@ pub enum JournalError {
         /// Its format.
         found: i64,
     },
+    /// The copy that an upgrade keeps could not be made; nothing was changed.
+    #[error("keeping a copy of the journal before it is upgraded, `{path}`: {words}")]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// The system's words.
+        words: String,
+    },
     /// A step that must not follow; nothing was written.
     #[error("journal: request {id}: {source}")]
     Illegal {
@@ -152,6 +164,10 @@ impl Journal {
                 tx.commit().map_err(wrap)?;
             }
             FORMAT => {}
+            found if OLD_FORMATS.contains(&found) => {
+                keep_copy(&db, state, found)?;
+                db.pragma_update(None, "user_version", FORMAT).map_err(wrap)?;
+            }
             _ => return Err(JournalError::Newer { path, found }),
         }
         Ok(Self { db })
@@ -182,7 +198,7 @@ impl Journal {
         let found = version(&db).map_err(wrap)?;
         match found {
             0 => Ok(None),
-            FORMAT => Ok(Some(Self { db })),
+            found if found == FORMAT || OLD_FORMATS.contains(&found) => Ok(Some(Self { db })),
             _ => Err(JournalError::Newer { path, found }),
         }
     }
@@ -348,6 +364,18 @@ fn file(state: &Path) -> PathBuf {
     state.join("journal.db")
 }
 
+/// The journal as an older program left it, whole and durable before anything is changed: `journal.db.v1`.
+fn keep_copy(db: &Connection, state: &Path, format: i64) -> Result<(), JournalError> {
+    let path = state.join(format!("journal.db.v{format}"));
+    let draft = state.join(format!("journal.db.v{format}.new"));
+    let failed = |words: String| JournalError::Copy { path: path.clone(), words };
+    durable::remove_file(&draft).map_err(|error| failed(error.to_string()))?;
+    db.execute("VACUUM INTO ?1", [draft.to_string_lossy()]).map_err(|error| failed(error.to_string()))?;
+    durable::sync_file(&draft).map_err(|error| failed(error.to_string()))?;
+    std::fs::rename(&draft, &path).map_err(|error| failed(error.to_string()))?;
+    durable::sync_folder(state).map_err(|error| failed(error.to_string()))
+}
+
 fn append_one(
     tx: &Transaction<'_>,
     at: &str,
@@ -446,6 +474,33 @@ mod tests {
         let refused = journal.append(AT, &[seen(1), rejected(2)], &[]);
         assert!(matches!(refused, Err(JournalError::Illegal { .. })), "{refused:?}");
         assert!(journal.get(id(1)).expect("readable").is_none());
+    }
+
+    #[test]
+    fn a_journal_of_the_first_format_is_raised_and_a_copy_kept() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let file = folder.path().join("journal.db");
+        let db = Connection::open(&file).expect("opens");
+        db.execute_batch(SCHEMA).expect("made");
+        db.execute_batch(include_str!("v1.sql")).expect("filled as version 1 did");
+        drop(db);
+        let reader = Journal::open_to_read(folder.path()).expect("readable").expect("there");
+        assert_eq!(reader.open_requests().expect("rows").len(), 1);
+        drop(reader);
+        let version = |path: &Path| -> i64 {
+            Connection::open(path)
+                .expect("opens")
+                .pragma_query_value(None, "user_version", |row| row.get(0))
+                .expect("set")
+        };
+        assert_eq!(version(&file), 1, "reading changes nothing");
+        let journal = Journal::open(folder.path()).expect("raised");
+        let rows = journal.open_requests().expect("rows");
+        assert!(matches!(&rows[..], [Row { state: State::Running { attempt: 1, .. }, .. }]), "{rows:?}");
+        assert_eq!(journal.events(rows[0].id).expect("events").len(), 2);
+        drop(journal);
+        assert_eq!((version(&file), version(&folder.path().join("journal.db.v1"))), (FORMAT, 1));
+        Journal::open(folder.path()).expect("opens again");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 
 use super::visible;
-use crate::outcome::Outcome;
+use crate::outcome::{ActionRun, Outcome};
 
 /// Version of a line.
 pub const VERSION: u32 = 1;
@@ -80,9 +80,20 @@ pub enum LogEvent {
         /// False where the next piece of this stream continues the line; left out where true.
         #[serde(default = "yes", skip_serializing_if = "is_true")]
         eol: bool,
+        /// The action that printed it; left out where the handler did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        action: Option<String>,
     },
     /// Here output is missing.
     Dropped {
+        /// How much, after masking.
+        bytes: u64,
+        /// The action whose it was; left out where it was the handler's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        action: Option<String>,
+    },
+    /// Here output stays on the host, because the kind does not publish all of it.
+    Withheld {
         /// How much, after masking.
         bytes: u64,
     },
@@ -97,6 +108,26 @@ pub enum LogEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signal: Option<i32>,
         /// Class of the reason.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// An action of the host file was started, after the handler had succeeded. Its command is the machine owner's and is
+    /// not told.
+    ActionStarted {
+        /// Its name.
+        action: String,
+    },
+    /// An action is over.
+    ActionEnded {
+        /// Its name.
+        action: String,
+        /// Exit code, where it had one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i32>,
+        /// Number of the signal that ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<i32>,
+        /// What was wrong, where something was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
@@ -139,7 +170,26 @@ impl LogEvent {
             Ok(text) => (Some(text.to_owned()), None),
             Err(_) => (None, Some(BASE64.encode(bytes))),
         };
-        Self::Output { stream, text, base64, eol }
+        Self::Output { stream, text, base64, eol, action: None }
+    }
+
+    /// How an action ended.
+    pub fn action_ended(run: &ActionRun) -> Self {
+        Self::ActionEnded {
+            action: run.name.clone(),
+            exit_code: run.exit_code,
+            signal: run.signal,
+            reason: run.reason.clone(),
+        }
+    }
+
+    /// The same, printed by an action.
+    #[must_use]
+    pub fn by_action(mut self, name: &str) -> Self {
+        if let Self::Output { action, .. } | Self::Dropped { action, .. } = &mut self {
+            *action = Some(name.to_owned());
+        }
+        self
     }
 
     /// The bytes of a printed line; empty for every other event, and where the base64 is none.
@@ -268,7 +318,12 @@ mod tests {
             LogEvent::Started { attempt: 1, argv: vec![text()] },
             LogEvent::output(Stream::Stdout, b"line", true),
             LogEvent::output(Stream::Stderr, b"\xff", false),
-            LogEvent::Dropped { bytes: 3 },
+            LogEvent::Dropped { bytes: 3, action: None },
+            LogEvent::output(Stream::Stdout, b"line", true).by_action("reload"),
+            LogEvent::Dropped { bytes: 3, action: None }.by_action("reload"),
+            LogEvent::Withheld { bytes: 3 },
+            LogEvent::ActionStarted { action: text() },
+            LogEvent::action_ended(&ActionRun::not_run("reload")),
             LogEvent::Exited { attempt: 1, exit_code: Some(75), signal: None, reason: None },
             LogEvent::Retried { attempt: 2, pause_ms: 5 },
             LogEvent::Note { message: text() },
@@ -356,7 +411,7 @@ mod tests {
             }
         }
         let mut writer = LogWriter::new(Full);
-        assert!(writer.push(ts(), 0, LogEvent::Dropped { bytes: 1 }).is_err());
+        assert!(writer.push(ts(), 0, LogEvent::Dropped { bytes: 1, action: None }).is_err());
         assert_eq!(writer.lines(), 0);
     }
 }

@@ -1,12 +1,14 @@
-//! What one attempt came to, until the record is made of it. Never published as it is.
+//! What one attempt came to, until the record is made of it. Never published as it is, and kept in
+//! the spool while actions follow a success.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::OutputCount;
+use super::{Artifact, OutputCount};
 use crate::outcome::{Attempt, Outcome};
 
 /// What came of an attempt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Number, times, exit code, signal and reason.
     pub attempt: Attempt,
@@ -24,6 +26,8 @@ pub struct Report {
     pub tail: Vec<String>,
     /// Files that it left and that were not taken.
     pub skipped: Vec<String>,
+    /// Files that were taken.
+    pub artifacts: Vec<Artifact>,
     /// What a reader should know although it changed nothing.
     pub warnings: Vec<String>,
     /// Its own status keys.
@@ -44,6 +48,7 @@ impl Report {
             limits: Vec::new(),
             tail: Vec::new(),
             skipped: Vec::new(),
+            artifacts: Vec::new(),
             warnings: Vec::new(),
             handler: Map::new(),
             result: None,

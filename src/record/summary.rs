@@ -7,7 +7,8 @@ use std::fmt::{self, Write as _};
 use super::{Record, visible};
 use crate::clock::utc_millis;
 use crate::diagnostic::Diagnostic;
-use crate::outcome::{Attempt, Outcome};
+use crate::job::Publish;
+use crate::outcome::{ActionRun, Attempt, Outcome};
 
 /// So many lines of output stand in the summary at most.
 pub const TAIL_LINES_MAX: usize = 10;
@@ -105,6 +106,9 @@ fn write_facts(text: &mut String, record: &Record) -> fmt::Result {
             row(text, &format!("attempt {}", attempt.number), &attempt_line(attempt))?;
         }
     }
+    for run in &record.then {
+        row(text, "then", &action_line(run))?;
+    }
     row(text, "host", &record.host)?;
     row(text, "commit", &record.commit)?;
     if let Some(user) = &record.run_as {
@@ -120,6 +124,10 @@ fn write_facts(text: &mut String, record: &Record) -> fmt::Result {
             bytes => format!(", {bytes} dropped"),
         };
         row(text, "output", &format!("{} bytes{dropped}", output.bytes))?;
+    }
+    if let Some(publish) = record.publish {
+        let what = if publish == Publish::Tail { "the end of the output" } else { "sizes and digests" };
+        row(text, "published", &format!("{what}; `dispatch logs {}` on {} shows the rest", record.id, record.host))?;
     }
     if let Some(id) = record.replay_of {
         row(text, "replay of", &id.to_string())?;
@@ -151,6 +159,17 @@ fn attempt_line(attempt: &Attempt) -> String {
     line
 }
 
+fn action_line(run: &ActionRun) -> String {
+    let end = match (&run.reason, run.exit_code) {
+        (Some(reason), _) => format!(": {reason}"),
+        (None, Some(code)) => format!(": exit {code}"),
+        (None, None) => String::new(),
+    };
+    let span = run.duration_ms.map(|span| format!(", {}.{:03} s", span / 1000, span % 1000)).unwrap_or_default();
+    let starts = run.starts.map(|starts| format!(", started {starts} times")).unwrap_or_default();
+    format!("{}{end}{span}{starts}", run.name)
+}
+
 fn cut(line: &str) -> String {
     match line.char_indices().nth(TAIL_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &line[..end]),
@@ -161,15 +180,24 @@ fn cut(line: &str) -> String {
 /// What a person can do now.
 fn next_step(record: &Record) -> String {
     let id = record.id;
+    let log = match record.publish {
+        Some(Publish::Digest) => format!("the output on {}", visible::line(&record.host)),
+        _ => "handler.log beside this file".to_owned(),
+    };
     match record.outcome {
+        Outcome::Failed if !record.then.is_empty() => format!(
+            "the handler had succeeded, and an action after it did not: read {log}. Do by hand on the machine what `then` above did not do, or merge the request again under a new name, which runs the handler again too (this was {id})"
+        ),
+        Outcome::Indeterminate if !record.then.is_empty() => format!(
+            "the handler had succeeded; an action after it was started and nobody saw its end. Look on the machine whether it took effect, and do by hand what is missing (this was {id})"
+        ),
+        Outcome::Succeeded if record.publish == Some(Publish::Digest) => "nothing.".to_owned(),
         Outcome::Succeeded => "nothing; what the handler left is in this folder.".to_owned(),
         Outcome::Failed => {
-            format!(
-                "read handler.log beside this file; when the cause is gone, merge the request again under a new name (this was {id})"
-            )
+            format!("read {log}; when the cause is gone, merge the request again under a new name (this was {id})")
         }
         Outcome::TimedOut => format!(
-            "see in handler.log how far it came; give the kind more `timeout` in the handler index, or merge the request again under a new name (this was {id})"
+            "see in {log} how far it came; give the kind more `timeout` in the handler index, or merge the request again under a new name (this was {id})"
         ),
         Outcome::Killed => {
             format!("it was ended from outside; to repeat it, merge the request again under a new name (this was {id})")
@@ -250,6 +278,25 @@ Last lines of output:
 Next: read handler.log beside this file; when the cause is gone, merge the request again under a new name (this was 0198c0de-1111-7222-8333-44445555aaaa)
 ";
         assert_eq!(dispatch_log(&failed, extras), expected);
+    }
+
+    #[test]
+    fn actions_stand_in_the_summary() {
+        let mut failed = record(Outcome::Failed);
+        let reload = ActionRun { name: "reload".into(), exit_code: Some(0), ..ActionRun::default() };
+        let purge =
+            ActionRun { name: "purge".into(), exit_code: Some(1), reason: Some("exit 1".into()), ..reload.clone() };
+        let purge = ActionRun { duration_ms: Some(1500), starts: Some(2), ..purge };
+        failed.then = vec![reload, purge, ActionRun::not_run("notify")];
+        let text = dispatch_log(&failed, Extras::default());
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("  then ")).collect();
+        let expected = [
+            "  then       reload: exit 0",
+            "  then       purge: exit 1, 1.500 s, started 2 times",
+            "  then       notify: not_run",
+        ];
+        assert_eq!(lines, expected);
+        assert!(text.contains("Next: the handler had succeeded"), "{text}");
     }
 
     #[test]

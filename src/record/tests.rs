@@ -22,6 +22,16 @@ fn full() -> Record {
     };
     let mut record = Record::new(Outcome::Succeeded, id(), "ops/deploy-web")
         .with_attempts(vec![attempt(1, Some(75)), attempt(2, Some(0))]);
+    record.then = vec![
+        ActionRun {
+            name: "reload-nginx".to_owned(),
+            started_at: Some(at("2026-11-21T08:00:01.5Z")),
+            duration_ms: Some(20),
+            exit_code: Some(0),
+            ..ActionRun::default()
+        },
+        ActionRun::not_run("notify"),
+    ];
     record.kind = Some("deploy".to_owned());
     record.resource = vec!["host/web-01".to_owned()];
     record.signal = Some(9);
@@ -46,6 +56,11 @@ fn full() -> Record {
     });
     record.log_sha256 = Some("ff".to_owned());
     record.output = Some(OutputCount { bytes: 10, kept: 7, dropped: 3 });
+    record.publish = Some(Publish::Digest);
+    let digest = |bytes| Digest { bytes, sha256: "ee".to_owned() };
+    let artifact = Artifact { path: "a/b".to_owned(), bytes: 3, sha256: "dd".to_owned() };
+    record.kept =
+        Some(Kept { log: digest(1), handler_log: digest(2), result: Some(digest(3)), artifacts: vec![artifact] });
     record.idempotency_key = Some("release-42".to_owned());
     record.replay_of = Some(id());
     record.result = Some(json!({"url": "https://example.invalid", "n": [1, 2.5, null, true]}));
@@ -73,9 +88,9 @@ fn fields_stand_in_the_documented_order() {
         .filter_map(|line| line.split_once(':'))
         .map(|(key, _)| key)
         .collect();
-    let documented = "v status outcome id kind name resource exit_code signal reason attempts queued_at \
+    let documented = "v status outcome id kind name resource exit_code signal reason attempts then queued_at \
         started_at finished_at duration_ms host dispatcher commit requested_by request_blob handler_blob schema_blob \
-        index_blob host_file_sha256 run_as sandbox log_sha256 output idempotency_key replay_of result handler skipped \
+        index_blob host_file_sha256 run_as sandbox log_sha256 output publish kept idempotency_key replay_of result handler skipped \
         warnings withheld";
     assert_eq!(keys, documented.split_whitespace().collect::<Vec<_>>(), "{text}");
     assert!(text.contains("\nresource: host/web-01\n"), "{text}");

@@ -34,6 +34,14 @@ pub fn bytes(bytes: &[u8], out: &mut String) {
     }
 }
 
+/// A printed line as `handler.log` shows it.
+pub fn printed(line: &[u8]) -> String {
+    let mut text = String::with_capacity(line.len() + 1);
+    // Tools of other systems end their lines with CR LF; that is no attack.
+    bytes(line.strip_suffix(b"\r").unwrap_or(line), &mut text);
+    text
+}
+
 /// True for characters that a terminal acts on instead of showing them: C0 and C1 controls, line and
 /// paragraph separators, and the marks that reorder or hide text.
 pub fn acts(c: char) -> bool {

@@ -20,7 +20,7 @@ fn flat_rows_have_every_default() {
 fn full_rows_are_typed() {
     let row = read_one(
         "{run: [/opt/venv/bin/python, handlers/backup.py], description: Back up, schema: schemas/b.json, resource: [\"host/{spec.host}\", x], \
-         timeout: 1h, grace: 5s, delivery: at-least-once, retry: {attempts: 5, backoff: 1s, on: [75, 1]}, expires: 6h, publish: full, then: [], \
+         timeout: 1h, grace: 5s, delivery: at-least-once, retry: {attempts: 5, backoff: 1s, on: [75, 1]}, expires: 6h, publish: tail, then: [reload, notify], \
          workspace: snapshot, sandbox: {level: none, network: true, memory: 1GiB, pids: 9, cpu_time: 1m, tmp: 0, output: 2MiB, artifacts: 3MiB, \
          cache: 0, read: [/etc/x], write: [/srv/www/]}, secrets: [BACKUP_TOKEN], secrets_env: true, env: {A: b}}",
     )
@@ -38,6 +38,8 @@ fn full_rows_are_typed() {
     );
     assert_eq!((row.sandbox.level, row.sandbox.network, row.sandbox.tmp), (Level::None, Network::Host, Some(0)));
     assert_eq!(row.sandbox.write, [PathBuf::from("/srv/www")]);
+    assert_eq!(row.publish, Publish::Tail);
+    assert_eq!(row.then, ["reload", "notify"]);
     assert_eq!((row.secrets, row.secrets_env, row.env.len()), (vec!["BACKUP_TOKEN".to_owned()], true, 1));
 }
 
@@ -83,6 +85,8 @@ fn faults_of_rows() {
         ("{run: h, sandbox: {memory: 512M}}", "E0503", "no unit of size"),
         ("{run: h, sandbox: {read: [etc]}}", "E0503", "is relative"),
         ("{run: h, sandbox: {write: [/]}}", "E0503", "whole machine"),
+        ("{run: h, publish: all}", "E0503", "there is no `all`"),
+        ("{run: h, then: [\"a b\"]}", "E0503", "no name of an action"),
         ("{run: h, secrets: [a-b]}", "E0503", "a name has"),
         ("{run: h, env: {A: 1}}", "E0501", "`A` cannot be a number"),
         ("{run: h, env: {DISPATCH_ID: x}}", "E0503", "the dispatcher's own"),
@@ -92,17 +96,6 @@ fn faults_of_rows() {
     ] {
         let faults = read_one(row).unwrap_err();
         assert!(faults.len() == 1 && faults[0].code == code && faults[0].message.contains(part), "{row}: {faults:?}");
-    }
-}
-
-#[test]
-fn what_is_not_yet_supported_is_refused_by_name() {
-    for (row, what) in
-        [("{run: h, then: [reload]}", "`then`"), ("{run: h, publish: digest}", "`publish` other than full")]
-    {
-        let faults = read_one(row).unwrap_err();
-        let expected = format!("not yet: {what} is not supported by this version");
-        assert!(faults.len() == 1 && faults[0].code == "E0590" && faults[0].message == expected, "{faults:?}");
     }
 }
 

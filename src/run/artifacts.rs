@@ -19,6 +19,7 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+pub use crate::record::Artifact;
 use crate::record::visible;
 use crate::redact::{Masker, Secrets};
 
@@ -60,17 +61,6 @@ pub struct Collected {
     pub handler_status: Option<Vec<u8>>,
     /// What was not taken: `path: reason`, safe to look at.
     pub skipped: Vec<String>,
-}
-
-/// A file taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Artifact {
-    /// Below the record's folder.
-    pub path: String,
-    /// Its size.
-    pub bytes: u64,
-    /// SHA-256 of its content, in hex.
-    pub sha256: String,
 }
 
 /// The collection could not be begun. Nothing that the handler did can bring this about.

@@ -32,7 +32,7 @@ const SECRETS: &str = "/run/secrets";
 const CACHE: &str = "/cache";
 /// The snapshot, for bringing a kept checkout up.
 const SNAPSHOT: &str = "/run/snapshot";
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const RESULT: &str = "result.json";
 const DESCRIPTORS_MAX: u64 = 1024;
 
@@ -322,6 +322,7 @@ fn take(
             collected.skipped.push(format!("{}: git takes no such name", artifact.path));
         }
     }
+    collected.artifacts.retain(|artifact| is_usable_path(artifact.path.as_bytes()));
     let mut warnings: Vec<String> = captured.cut.iter().map(|words| format!("the output was cut: {words}")).collect();
     let mut said = collected.handler_status.as_deref().map(from_handler::read_handler_status).unwrap_or_default();
     warnings.append(&mut said.warnings);
@@ -358,6 +359,7 @@ fn take(
         limits: limits_met(work, ending, captured),
         tail: captured.tail(crate::record::summary::TAIL_LINES_MAX),
         skipped: collected.skipped,
+        artifacts: collected.artifacts,
         warnings: warnings.iter().map(|warning| secrets.mask_text(warning)).collect(),
         handler: masked(said, secrets),
         result,
@@ -469,7 +471,7 @@ fn write_events(
     log.into_inner().into_inner()?.sync_data()
 }
 
-fn stream_of(stream: sandbox::Stream) -> Stream {
+pub(super) fn stream_of(stream: sandbox::Stream) -> Stream {
     match stream {
         sandbox::Stream::Stdout => Stream::Stdout,
         sandbox::Stream::Stderr => Stream::Stderr,

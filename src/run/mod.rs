@@ -3,6 +3,7 @@
 //! Owns the handler contract (docs/handler-contract.md): arguments, standard input, environment, folders, and
 //! how an end is judged. Never decides whether something may run, never writes the journal.
 
+pub mod action;
 pub mod artifacts;
 mod kept;
 mod local;
@@ -14,6 +15,7 @@ mod scratch;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use action::{ActionWork, Actions};
 pub use local::{Local, cgroup_prefix as local_cgroup_prefix};
 pub use scratch::{closed_above, home, sweep_secrets};
 

@@ -131,14 +131,14 @@ impl Captured {
                 latest = line.t_ms;
                 (latest, LogEvent::output(line.stream, &line.bytes, line.eol))
             }
-            Part::Dropped(bytes) => (latest, LogEvent::Dropped { bytes: *bytes }),
+            Part::Dropped(bytes) => (latest, LogEvent::Dropped { bytes: *bytes, action: None }),
         })
     }
 
     /// The last `count` lines as text that is safe to look at.
     pub fn tail(&self, count: usize) -> Vec<String> {
         let lines = self.parts.iter().filter_map(|part| match part {
-            Part::Line(line) => Some(shown(&line.bytes)),
+            Part::Line(line) => Some(visible::printed(&line.bytes)),
             Part::Dropped(_) => None,
         });
         let mut tail: Vec<String> = lines.rev().take(count).collect();
@@ -326,15 +326,8 @@ fn cost(text: &str) -> usize {
     text.len().max(LINE_COST_MIN)
 }
 
-fn shown(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() + 1);
-    // Tools of other systems end their lines with CR LF; that is no attack.
-    visible::bytes(bytes.strip_suffix(b"\r").unwrap_or(bytes), &mut text);
-    text
-}
-
 fn shown_with_end(line: &Line) -> String {
-    let mut text = shown(&line.bytes);
+    let mut text = visible::printed(&line.bytes);
     text.push('\n');
     text
 }
