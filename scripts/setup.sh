@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What scripts/dispatch.sh and scripts/test.sh share: saying things, installing what is missing, finding a toolchain.
+# What the scripts beside it share: saying things, installing what is missing, finding a toolchain.
 # Sourced, never run by itself; needs `root`, the top of the repository. Everything said goes to stderr.
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
@@ -77,4 +77,17 @@ https://www.rust-lang.org/tools/install), then run this again: it fetches the pi
         fail "no Rust toolchain from $least on is installed. With a network: rustup toolchain install $least"
     fi
     fail "cargo ${version:-here does not run} is too old, $least is needed: install rustup and run this again"
+}
+
+# need_tool NAME: a cargo subcommand, built once into the target folder (lightly optimised: it is built more than it runs).
+need_tool() {
+    have "$1" && return
+    say "building $1 (once, a few minutes)"
+    (
+        unset RUSTFLAGS
+        CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+            CARGO_PROFILE_RELEASE_DEBUG=false CARGO_TARGET_DIR="$target/tools/build" \
+            cargo install --quiet --locked --root "$target/tools" "$1" >&2
+    ) || return 1
+    rm -rf "$target/tools/build"
 }

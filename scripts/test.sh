@@ -39,19 +39,6 @@ need_test_packages() {
     fi
 }
 
-# need_tool NAME: a cargo subcommand, built once into the target folder (lightly optimised: it is built more than it runs).
-need_tool() {
-    have "$1" && return
-    say "building $1 (once, a few minutes)"
-    (
-        unset RUSTFLAGS
-        CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-            CARGO_PROFILE_RELEASE_DEBUG=false CARGO_TARGET_DIR="$target/tools/build" \
-            cargo install --quiet --locked --root "$target/tools" "$1" >&2
-    ) || return 1
-    rm -rf "$target/tools/build"
-}
-
 step "set-up"
 need_build_tools
 need_toolchain

@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::resource::is_printable;
+
 /// The widest piece of a source line that is shown around a caret, in characters.
 const WINDOW: usize = 100;
 
@@ -23,6 +25,17 @@ pub struct Place {
     pub length: u32,
 }
 
+/// The part of a line around a place. A line may be as long as its file, and the faults in it many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt {
+    /// Its text.
+    pub text: String,
+    /// Characters of the line before it.
+    pub before: usize,
+    /// Whether the line goes on behind it.
+    pub goes_on: bool,
+}
+
 /// One fault in one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
@@ -33,9 +46,9 @@ pub struct Diagnostic {
     /// Where in the file; absent where the fault is about the whole file.
     #[serde(flatten)]
     pub place: Option<Place>,
-    /// The text of the line of `place`, for the caret.
+    /// What of the line of `place` is shown, for the caret.
     #[serde(skip)]
-    pub source: Option<String>,
+    pub source: Option<Excerpt>,
     /// Where in the document, as a JSON pointer.
     pub pointer: Option<String>,
     /// What is wrong, in one sentence without a full stop.
@@ -61,10 +74,26 @@ impl Diagnostic {
         }
     }
 
-    /// Puts the fault at a place of `text`, which is the whole file.
+    /// Puts the fault at a place of `text`, which is the whole file. Parsers that miss something at its end name a line
+    /// behind the last one: that is the end of the last one.
     #[must_use]
-    pub fn at(mut self, place: Place, text: &str) -> Self {
-        self.source = line_of(text, place);
+    pub fn at(self, place: Place, text: &str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let index = usize::try_from(place.line).unwrap_or(usize::MAX).saturating_sub(1);
+        if let Some(line) = lines(text).nth(index) {
+            return self.in_line(place, line);
+        }
+        let line = u32::try_from(lines(text).count()).unwrap_or(u32::MAX);
+        self.in_line(Place { line, column: u32::MAX, length: 1 }, lines(text).last().unwrap_or_default())
+    }
+
+    /// Puts the fault at a place of which `line` is the whole line.
+    #[must_use]
+    pub fn in_line(mut self, place: Place, line: &str) -> Self {
+        let width = u32::try_from(line.chars().count()).unwrap_or(u32::MAX - 2);
+        let column = place.column.clamp(1, width + 1);
+        let place = Place { column, length: place.length.min(width + 2 - column), ..place };
+        self.source = Some(excerpt(line, place));
         self.place = Some(place);
         self
     }
@@ -100,15 +129,21 @@ impl Diagnostic {
     }
 }
 
-/// The line of `place` in `text`, which is the whole file.
-fn line_of(text: &str, place: Place) -> Option<String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let index = usize::try_from(place.line).ok()?.checked_sub(1)?;
-    lines(text).nth(index).map(str::to_owned)
+/// Cuts a line to a window around the place.
+fn excerpt(line: &str, place: Place) -> Excerpt {
+    let characters = line.chars().count();
+    let column = usize::try_from(place.column).unwrap_or(usize::MAX).saturating_sub(1).min(characters);
+    let before = if characters <= WINDOW { 0 } else { column.saturating_sub(WINDOW / 2).min(characters - WINDOW) };
+    let mut rest = line.chars();
+    if before > 0 {
+        rest.nth(before - 1);
+    }
+    let text: String = rest.by_ref().take(WINDOW).collect();
+    Excerpt { text, before, goes_on: rest.next().is_some() }
 }
 
 /// The lines of a text whose lines may end in LF, CR LF or CR, as YAML counts them.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -148,24 +183,21 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// The source line cut to a window around the place, and the line of carets under it.
-fn draw(source: &str, place: Place) -> (String, String) {
+/// The excerpt, and the line of carets under it.
+fn draw(source: &Excerpt, place: Place) -> (String, String) {
     let wide = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-    let characters: Vec<char> = source.chars().collect();
-    let column = wide(place.column).saturating_sub(1).min(characters.len());
-    let from =
-        if characters.len() <= WINDOW { 0 } else { column.saturating_sub(WINDOW / 2).min(characters.len() - WINDOW) };
-    let to = (from + WINDOW).min(characters.len());
+    let column = wide(place.column).saturating_sub(1);
     let end = column.saturating_add(wide(place.length.max(1)));
+    let to = source.before + source.text.chars().count();
 
     let mut line = String::new();
     let mut caret = String::new();
-    if from > 0 {
+    if source.before > 0 {
         line.push('…');
         caret.push(' ');
     }
-    for (index, character) in (from..to).zip(&characters[from..to]) {
-        let shown = if *character == '\t' { " ".to_owned() } else { escape(character.encode_utf8(&mut [0; 4])) };
+    for (index, character) in (source.before..to).zip(source.text.chars()) {
+        let shown = if character == '\t' { " ".to_owned() } else { escape(character.encode_utf8(&mut [0; 4])) };
         let mark = if (column..end).contains(&index) { '^' } else { ' ' };
         caret.extend(std::iter::repeat_n(mark, shown.chars().count()));
         line.push_str(&shown);
@@ -174,7 +206,7 @@ fn draw(source: &str, place: Place) -> (String, String) {
     if column >= to {
         caret.push('^');
     }
-    if to < characters.len() {
+    if source.goes_on {
         line.push('…');
     }
     (line, caret.trim_end().to_owned())
@@ -185,12 +217,10 @@ fn draw(source: &str, place: Place) -> (String, String) {
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        let hidden = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if character.is_control() || hidden {
-            out.extend(character.escape_default());
-        } else {
+        if is_printable(character) {
             out.push(character);
+        } else {
+            out.extend(character.escape_default());
         }
     }
     out
@@ -271,17 +301,19 @@ mod tests {
         assert!(shown.ends_with("\n  |         ^"), "{shown}");
         let end = Diagnostic::new("E0100", "f", "m").at(place(1, 3, 1), "ab").to_string();
         assert!(end.ends_with("\n  |   ^"), "{end}");
-        let beyond = Diagnostic::new("E0100", "f", "m").at(place(9, 3, 1), "ab");
-        assert_eq!(beyond.source, None);
+        let beyond = Diagnostic::new("E0100", "f", "m").at(place(9, 3, 1), "x\nab").to_string();
+        assert!(beyond.starts_with("f:2:3: ") && beyond.ends_with("\n2 | ab\n  |   ^"), "{beyond}");
+        let wide = Diagnostic::new("E0100", "f", "m").at(place(1, 2, 9), "ab");
+        assert_eq!(wide.place, Some(place(1, 2, 2)));
     }
 
     #[test]
     fn nothing_from_a_file_reaches_a_terminal_raw() {
         let shown = Diagnostic::new("E0100", "a\u{1b}[31m", "b\nc\u{202e}")
             .at(place(1, 1, 1), "\u{9b}x")
-            .help("\u{7}")
+            .help("\u{7}\u{61c}\u{e0041}")
             .to_string();
-        for hidden in ['\u{1b}', '\u{202e}', '\u{9b}', '\u{7}'] {
+        for hidden in ['\u{1b}', '\u{202e}', '\u{9b}', '\u{7}', '\u{61c}', '\u{e0041}'] {
             assert!(!shown.contains(hidden), "{shown:?}");
         }
         assert!(shown.starts_with("a\\u{1b}[31m:1:1: error[E0100]: b\\nc\\u{202e}\n"));
@@ -314,7 +346,7 @@ mod tests {
 
     #[test]
     fn json_carries_the_place_flat() {
-        let fault = Diagnostic::new("E0100", "f", "m").at(place(3, 4, 5), "");
+        let fault = Diagnostic::new("E0100", "f", "m").at(place(3, 4, 5), "\n\n   four5");
         let json = serde_json::to_value(&fault).unwrap();
         assert_eq!(json["line"], 3);
         assert_eq!(json["column"], 4);

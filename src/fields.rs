@@ -11,6 +11,12 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::units::{self, UnitError};
 use crate::yaml::Document;
 
+/// Faults of one file that are listed; nobody reads more, and a file may be made to have tens of thousands.
+const FAULTS_MAX: usize = 100;
+
+/// Longer keys are cut in messages.
+const KEY_CHARS_SHOWN: usize = 60;
+
 /// The codes of one format's faults.
 #[derive(Clone, Copy, Debug)]
 pub struct Codes {
@@ -56,6 +62,10 @@ pub struct Fields<'d> {
     map: &'d Map<String, Value>,
     codes: Codes,
     faults: Vec<Diagnostic>,
+    /// How many faults may still be noted.
+    room: usize,
+    /// How many were not noted.
+    unlisted: usize,
 }
 
 impl<'d> Fields<'d> {
@@ -71,25 +81,48 @@ impl<'d> Fields<'d> {
                 .fault_at_value(codes.shape, pointer, message)
                 .expected("a mapping: `key: value` lines"));
         };
-        Ok(Self { document, pointer: pointer.to_owned(), map, codes, faults: Vec::new() })
+        Ok(Self {
+            document,
+            pointer: pointer.to_owned(),
+            map,
+            codes,
+            faults: Vec::new(),
+            room: FAULTS_MAX,
+            unlisted: 0,
+        })
     }
 
     /// Refuses every key that is not among `known`.
     pub fn refuse_unknown(&mut self, known: &[&str]) {
-        let faults = self.unknown(known);
-        self.faults.extend(faults);
+        for key in self.unknown_keys(known) {
+            self.note(|fields| fields.unknown_key(key, known));
+        }
     }
 
-    /// A fault for each key that is not among `known`.
+    /// A fault for each key that is not among `known`, up to as many as anybody reads.
     pub fn unknown(&self, known: &[&str]) -> Vec<Diagnostic> {
-        let unknown = self.map.keys().filter(|key| !known.contains(&key.as_str()));
-        unknown
-            .map(|key| {
-                let message = format!("unknown key `{key}`");
-                let fault = self.document.fault_at_key(self.codes.unknown, &self.pointer_to(key), message);
-                fault.expected(format!("one of {}", known.join(", "))).help_if(did_you_mean(key, known.iter().copied()))
-            })
-            .collect()
+        let keys = self.unknown_keys(known);
+        keys.iter().take(FAULTS_MAX).map(|key| self.unknown_key(key, known)).collect()
+    }
+
+    fn unknown_keys(&self, known: &[&str]) -> Vec<&'d str> {
+        self.keys().filter(|key| !known.contains(key)).collect()
+    }
+
+    fn unknown_key(&self, key: &str, known: &[&str]) -> Diagnostic {
+        let message = format!("unknown key `{}`", shortened(key));
+        let fault = self.document.fault_at_key(self.codes.unknown, &self.pointer_to(key), message);
+        fault.expected(format!("one of {}", known.join(", "))).help_if(did_you_mean(key, known.iter().copied()))
+    }
+
+    /// Notes a fault while there is room; making one costs time and memory as well.
+    fn note(&mut self, fault: impl FnOnce(&Self) -> Diagnostic) {
+        if self.room == 0 {
+            self.unlisted += 1;
+        } else {
+            self.room -= 1;
+            self.faults.push(fault(self));
+        }
     }
 
     /// The keys that are there, in the order of the file.
@@ -114,22 +147,22 @@ impl<'d> Fields<'d> {
 
     /// Adds a fault at a key's value.
     pub fn fault(&mut self, key: &str, message: impl Into<String>) {
-        self.faults.push(self.document.fault_at_value(self.codes.value, &self.pointer_to(key), message));
+        self.note(|fields| fields.document.fault_at_value(fields.codes.value, &fields.pointer_to(key), message));
     }
 
     /// Adds a fault about the mapping itself.
     pub fn fault_here(&mut self, message: impl Into<String>) {
-        self.faults.push(self.document.fault_at_value(self.codes.value, &self.pointer, message));
+        self.note(|fields| fields.document.fault_at_value(fields.codes.value, &fields.pointer, message));
     }
 
     /// Adds a fault of another code, at the key with this JSON pointer.
     pub fn push_at(&mut self, code: &'static str, pointer: &str, message: impl Into<String>) {
-        self.faults.push(self.document.fault_at_key(code, pointer, message));
+        self.note(|fields| fields.document.fault_at_key(code, pointer, message));
     }
 
     /// Adds a fault that was made elsewhere.
     pub fn push(&mut self, fault: Diagnostic) {
-        self.faults.push(fault);
+        self.note(|_| fault);
     }
 
     /// Reads a key, if it is there and right; a fault is noted otherwise. `expected` completes "expected: …".
@@ -169,15 +202,22 @@ impl<'d> Fields<'d> {
 
     /// Reads the mapping below a key through `read`, which sees it as fields of their own.
     pub fn nested<T>(&mut self, key: &str, read: impl FnOnce(&mut Fields<'d>) -> T) -> Option<T> {
-        self.map.get(key)?;
+        let value = self.map.get(key)?;
+        if self.room == 0 && !value.is_object() {
+            self.unlisted += 1;
+            return None;
+        }
         match Fields::of(self.document, &self.pointer_to(key), &format!("`{key}`"), self.codes) {
             Ok(mut fields) => {
+                fields.room = self.room;
                 let result = read(&mut fields);
+                self.room = fields.room;
+                self.unlisted += fields.unlisted;
                 self.faults.extend(fields.faults);
                 Some(result)
             }
             Err(fault) => {
-                self.faults.push(fault);
+                self.push(fault);
                 None
             }
         }
@@ -188,9 +228,13 @@ impl<'d> Fields<'d> {
         self.faults.is_empty()
     }
 
-    /// All that was wrong, in the order of the file.
+    /// All that was wrong, in the order of the file; of very much the first of it and a count.
     pub fn into_faults(mut self) -> Vec<Diagnostic> {
         self.faults.sort_by_key(|fault| fault.place.map(|place| (place.line, place.column)));
+        if self.unlisted > 0 {
+            let message = format!("{} more faults are not listed", self.unlisted);
+            self.faults.push(Diagnostic::new(self.codes.value, self.document.file(), message));
+        }
         self.faults
     }
 
@@ -202,13 +246,27 @@ impl<'d> Fields<'d> {
         expected: &str,
         parse: impl FnOnce(&'d Value) -> Result<T, Fault>,
     ) -> Option<T> {
-        let (code, message) = match parse(value) {
+        let fault = match parse(value) {
             Ok(read) => return Some(read),
-            Err(Fault::Shape) => (self.codes.shape, format!("`{key}` cannot be {}", describe(value))),
-            Err(Fault::Rule(rule)) => (self.codes.value, format!("`{key}`: {rule}")),
+            Err(fault) => fault,
         };
-        self.faults.push(self.document.fault_at_value(code, pointer, message).expected(expected));
+        self.note(|fields| {
+            let key = shortened(key);
+            let (code, message) = match fault {
+                Fault::Shape => (fields.codes.shape, format!("`{key}` cannot be {}", describe(value))),
+                Fault::Rule(rule) => (fields.codes.value, format!("`{key}`: {rule}")),
+            };
+            fields.document.fault_at_value(code, pointer, message).expected(expected)
+        });
         None
+    }
+}
+
+/// A key of the file, short enough for a message.
+pub fn shortened(key: &str) -> String {
+    match key.char_indices().nth(KEY_CHARS_SHOWN) {
+        Some((end, _)) => format!("{}…", &key[..end]),
+        None => key.to_owned(),
     }
 }
 
@@ -320,7 +378,7 @@ pub fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(&Value) -> Result<T, Fault>
         }
         let near = did_you_mean(word, words.iter().map(|(name, _)| *name));
         let near = near.map(|near| format!(", {near}")).unwrap_or_default();
-        Err(Fault::Rule(format!("there is no `{}`{near}", word.escape_debug())))
+        Err(Fault::Rule(format!("there is no `{}`{near}", shortened(word).escape_debug())))
     }
 }
 
@@ -360,6 +418,22 @@ mod tests {
                 "E2 /e~1f unknown key `e/f`"
             ]
         );
+    }
+
+    #[test]
+    fn of_very_many_faults_the_first_are_listed_and_the_rest_is_counted() {
+        let many = (0..FAULTS_MAX + 20).map(|n| format!("k{n}: {{d: 1}}")).collect::<Vec<_>>().join("\n");
+        let found = faults(&many, |fields| {
+            for key in fields.keys() {
+                fields.nested(key, |inner| assert_eq!(inner.read("d", "text", text), None));
+            }
+            fields.refuse_unknown(&[]);
+        });
+        assert_eq!(found.len(), FAULTS_MAX + 1);
+        assert_eq!(found[FAULTS_MAX - 1], "E1 /k99/d `d` cannot be a number");
+        assert_eq!(found[FAULTS_MAX], format!("E3  {} more faults are not listed", FAULTS_MAX + 40));
+        let long = format!("? {}\n: 1\n", "k".repeat(5000));
+        assert!(faults(&long, |fields| fields.refuse_unknown(&[]))[0].ends_with("kkk…`"));
     }
 
     #[test]

@@ -315,7 +315,7 @@ fn by_key<'d, T>(
         for name in map.keys() {
             if let Some(broken) = rule(name) {
                 let pointer = map.pointer_to(name);
-                map.push_at(CODES.value, &pointer, format!("`{}` {broken}", name.escape_debug()));
+                map.push_at(CODES.value, &pointer, format!("`{}` {broken}", fields::shortened(name).escape_debug()));
             } else if let Some(entry) = read(map, name) {
                 entries.insert(name.to_owned(), entry);
             }
@@ -451,7 +451,11 @@ fn read_secret(fields: &mut Fields<'_>) -> Option<SecretRow> {
 
 fn kind(value: &Value) -> Result<String, Fault> {
     let text = fields::text(value)?;
-    if is_kind(text) { Ok(text.to_owned()) } else { Err(Fault::Rule(format!("`{}` is no kind", text.escape_debug()))) }
+    if is_kind(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(Fault::Rule(format!("`{}` is no kind", fields::shortened(text).escape_debug())))
+    }
 }
 
 fn kind_or_all(value: &Value) -> Result<String, Fault> {

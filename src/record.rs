@@ -14,7 +14,7 @@ use crate::outcome::{ActionRun, Attempt, Outcome, Status};
 use crate::yaml;
 
 pub mod commit;
-mod emit;
+pub mod emit;
 pub mod end;
 pub mod from_handler;
 pub mod log;

@@ -97,7 +97,7 @@ fn refused_kind(document: &Document, kind: &str) -> Option<Diagnostic> {
     } else if is_kind(kind) {
         return None;
     } else {
-        format!("`{}` breaks the rule for kinds", kind.escape_debug())
+        format!("`{}` breaks the rule for kinds", fields::shortened(kind).escape_debug())
     };
     let fault = document.fault_at_key("E0505", &fields::pointer("", kind), message);
     Some(fault.expected("letters, digits, `.`, `_` and `-`, 1 to 64 of them, the first a letter or digit"))
@@ -295,7 +295,7 @@ fn read_env(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
         if env.len() == LIST_MAX {
             fields.fault_here(format!("`env` has more than {LIST_MAX} variables"));
         } else if !is_variable(name) {
-            fields.fault(name, format!("`{}` is no name of a variable", name.escape_debug()));
+            fields.fault(name, format!("`{}` is no name of a variable", fields::shortened(name).escape_debug()));
         } else if name.starts_with("DISPATCH_") {
             fields.fault(name, format!("`{name}`: variables that begin with DISPATCH_ are the dispatcher's own"));
         } else if let Some(value) = fields.read(name, "text (quote a number)", argument) {

@@ -25,11 +25,12 @@
 mod build;
 mod scalar;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, lines};
 use build::{Node, NodeKind};
 
 /// How large a document may be.
@@ -50,11 +51,16 @@ impl Limits {
     pub const REPOSITORY: Self = Self { bytes_max: 1 << 20, depth_max: 64, nodes_max: 100_000 };
 }
 
+/// Longer lines are not shown under a fault: there may be thousands of faults in one.
+const LINE_BYTES_SHOWN: usize = 4096;
+
 /// A document that was read, with the places of all its keys and values.
 #[derive(Clone, Debug)]
 pub struct Document {
     file: String,
     text: Arc<str>,
+    /// Where each line of it stands: looking for one of thousands of faults must not read the whole file.
+    lines: Arc<[Range<usize>]>,
     value: Value,
     root: Arc<Node>,
 }
@@ -66,7 +72,9 @@ pub struct Document {
 pub fn read(file: &str, bytes: &[u8], limits: Limits) -> Result<Document, Diagnostic> {
     let text = decode(file, bytes, limits)?;
     let root = build::build(text, limits).map_err(|fault| fault.into_diagnostic(file, text))?;
-    Ok(Document { file: file.to_owned(), text: Arc::from(text), value: root.value(), root })
+    let start = |line: &str| line.as_ptr().addr() - text.as_ptr().addr();
+    let lines = lines(text).map(|line| start(line)..start(line) + line.len()).collect();
+    Ok(Document { file: file.to_owned(), text: Arc::from(text), lines, value: root.value(), root })
 }
 
 impl Document {
@@ -93,7 +101,14 @@ impl Document {
     }
 
     fn fault(&self, code: &'static str, pointer: &str, message: impl Into<String>, place: Place) -> Diagnostic {
-        Diagnostic::new(code, &self.file, message).at(place, &self.text).pointer(pointer)
+        let fault = Diagnostic::new(code, &self.file, message).pointer(pointer);
+        let line = usize::try_from(place.line - 1).ok().and_then(|index| self.lines.get(index));
+        match line {
+            Some(line) if line.len() > LINE_BYTES_SHOWN => Diagnostic { place: Some(place), ..fault },
+            Some(line) => fault.in_line(place, &self.text[line.clone()]),
+            // What is missing at the end may stand behind the last line.
+            None => fault.at(place, &self.text),
+        }
     }
 
     /// Walks as far along the pointer as the document goes.
@@ -111,8 +126,8 @@ impl Document {
                     found = Found { key: None, value: item.place };
                     node = &item.node;
                 }
-                NodeKind::Mapping(entries) => {
-                    let Some((key, item)) = entries.iter().find(|(key, _)| key.text == token) else {
+                NodeKind::Mapping(mapping) => {
+                    let Some((key, item)) = mapping.get(&token) else {
                         break;
                     };
                     found = Found { key: Some(key.place), value: item.place };

@@ -10,6 +10,9 @@ use serde_json::{Map, Number, Value};
 
 use super::visible;
 
+/// YAML ends the search for the colon after 1024 characters, quotes and escapes counted: a longer key is announced by `?`.
+const SIMPLE_KEY_CHARS_MAX: usize = 1000;
+
 /// A YAML document in block style, ending in a line end.
 ///
 /// # Panics
@@ -31,7 +34,12 @@ fn mapping(out: &mut String, map: &Map<String, Value>, indent: usize, at_place: 
         if number > 0 || !at_place {
             write!(out, "{:indent$}", "")?;
         }
+        let start = out.len();
         string(out, key)?;
+        if out[start..].chars().count() > SIMPLE_KEY_CHARS_MAX {
+            out.insert_str(start, "? ");
+            write!(out, "\n{:indent$}", "")?;
+        }
         out.push(':');
         match value {
             Value::Object(inner) if !inner.is_empty() => {
@@ -237,6 +245,16 @@ deep:
             assert!(text.starts_with('"') && text.ends_with("\"\n"), "{text}");
             read_back(&json!(quoted));
             read_back(&json!({ quoted: [quoted] }));
+        }
+    }
+
+    #[test]
+    fn long_keys_read_back() {
+        for key in ["k".repeat(2000), "\u{202e}".repeat(300), "k".repeat(1000), "k".repeat(1001), "k".repeat(1024)] {
+            for value in [json!(1), json!({"a": [1, {"b": 2}]}), json!([[1], {"c": null}]), json!({}), json!([])] {
+                read_back(&json!({ &key: value }));
+                read_back(&json!({"first": [{ &key: { &key: value }, "next": [{ &key: value }]}]}));
+            }
         }
     }
 

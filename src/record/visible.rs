@@ -95,6 +95,12 @@ mod tests {
     }
 
     #[test]
+    fn what_acts_is_never_printable() {
+        let acting = ('\0'..=char::MAX).filter(|&c| acts(c));
+        assert_eq!(acting.filter(|&c| crate::resource::is_printable(c)).collect::<Vec<_>>(), []);
+    }
+
+    #[test]
     fn bytes_that_are_no_text_are_shown_as_hex() {
         let mut out = String::new();
         bytes(b"a\xff\xc3\xa4\xc3\n\x1b", &mut out);

@@ -48,33 +48,49 @@ fn chars(bytes: &[u8]) -> usize {
     std::str::from_utf8(bytes).map_or(bytes.len(), |text| text.chars().count())
 }
 
-/// As it stands between the quotes of a JSON string: with and without `\/`, with and without `\uXXXX` for all beyond ASCII.
+/// What writers of JSON escape besides what they must: nothing; what would end a script in HTML (Go's way, and that of others).
+const JSON_HTML: [&str; 3] = ["", "<>&", "<>&='"];
+
+/// As it stands between the quotes of a JSON string: with and without `\/`, `\uXXXX` for all beyond ASCII and for what HTML
+/// gives a meaning, in either case of the digits.
 fn json(piece: &[u8], all: &mut BTreeSet<Vec<u8>>) {
     let Ok(text) = std::str::from_utf8(piece) else {
         return;
     };
-    let Ok(quoted) = serde_json::to_string(text) else {
-        return;
-    };
-    let plain = &quoted[1..quoted.len() - 1];
-    let mut ascii = String::new();
-    let mut ascii_upper = String::new();
-    let mut units = [0; 2];
-    for c in plain.chars() {
-        if c.is_ascii() {
-            ascii.push(c);
-            ascii_upper.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut units) {
-                write!(ascii, "\\u{unit:04x}").expect("a String takes all");
-                write!(ascii_upper, "\\u{unit:04X}").expect("a String takes all");
+    for html in JSON_HTML {
+        for upper in [false, true] {
+            for ascii in [false, true] {
+                let spelling = json_spelling(text, html, upper, ascii);
+                all.insert(spelling.replace('/', "\\/").into_bytes());
+                all.insert(spelling.into_bytes());
             }
         }
     }
-    for spelling in [plain, &ascii, &ascii_upper] {
-        all.insert(spelling.as_bytes().to_vec());
-        all.insert(spelling.replace('/', "\\/").into_bytes());
+}
+
+fn json_spelling(text: &str, html: &str, upper: bool, ascii: bool) -> String {
+    let mut spelling = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => spelling.extend(['\\', c]),
+            '\n' => spelling.push_str("\\n"),
+            '\r' => spelling.push_str("\\r"),
+            '\t' => spelling.push_str("\\t"),
+            '\u{8}' => spelling.push_str("\\b"),
+            '\u{c}' => spelling.push_str("\\f"),
+            c if c < ' ' || html.contains(c) || (ascii && c > '~') => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    if upper {
+                        write!(spelling, "\\u{unit:04X}").expect("a String takes all");
+                    } else {
+                        write!(spelling, "\\u{unit:04x}").expect("a String takes all");
+                    }
+                }
+            }
+            c => spelling.push(c),
+        }
     }
+    spelling
 }
 
 /// In both alphabets, at each of the three places that it may have in a longer encoded text: the characters
@@ -135,6 +151,19 @@ mod tests {
 
     fn spells(value: &str, spelling: &str) -> bool {
         of(value.as_bytes()).contains(spelling.as_bytes())
+    }
+
+    #[test]
+    fn json_as_its_writers_differ() {
+        let value = "a<b>&c=d'e\u{7f}\u{1f}/é";
+        for spelling in [
+            r"a<b>&c=d'e\u007f\u001f/\u00e9",
+            "a\\u003cb\\u003e\\u0026c=d'e\u{7f}\\u001f/é",
+            "a\\u003Cb\\u003E\\u0026c=d'e\u{7f}\\u001F/é",
+            r"a\u003cb\u003e\u0026c\u003dd\u0027e\u007f\u001f\/\u00e9",
+        ] {
+            assert!(spells(value, spelling), "{spelling}");
+        }
     }
 
     #[test]

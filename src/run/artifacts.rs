@@ -215,7 +215,9 @@ impl Walk<'_> {
         // The folders on the way count too: `a/x` and `A/y` are one folder elsewhere.
         let clash = prefixes(&kept_as).find(|prefix| self.clashes(prefix, prefix.len() == kept_as.len()));
         if let Some(clash) = clash {
-            return Err(format!("`{clash}` differs from another name only in case"));
+            return Err(format!(
+                "`{clash}` differs from another name only in case or in how its characters are composed"
+            ));
         }
         let artifact = self.copy(&mut file, size, &kept_as)?;
         self.bytes_left -= artifact.bytes;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::scalar::{Plain, resolve};
 use super::{Limits, narrow};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, lines};
 
 /// A value and what it costs when written out.
 #[derive(Debug)]
@@ -29,8 +29,29 @@ pub(super) enum NodeKind {
     Scalar(Value),
     /// A list.
     Sequence(Vec<Item>),
-    /// A mapping, in the order of the file.
-    Mapping(Vec<(Key, Item)>),
+    /// Keys with their values.
+    Mapping(Mapping),
+}
+
+/// A mapping, in the order of the file.
+#[derive(Debug, Default)]
+pub(super) struct Mapping {
+    entries: Vec<(Key, Item)>,
+    /// Where in `entries` each key stands: a table has thousands, and each of them may be at fault.
+    places: HashMap<String, usize>,
+}
+
+impl Mapping {
+    /// The entry of a key.
+    pub(super) fn get(&self, key: &str) -> Option<(&Key, &Item)> {
+        let (key, item) = self.entries.get(*self.places.get(key)?)?;
+        Some((key, item))
+    }
+
+    fn push(&mut self, key: Key, item: Item) {
+        self.places.insert(key.text.clone(), self.entries.len());
+        self.entries.push((key, item));
+    }
 }
 
 /// An entry of a collection: the value, and where this use of it stands (an alias has its own place).
@@ -53,8 +74,8 @@ impl Node {
         match &self.kind {
             NodeKind::Scalar(value) => value.clone(),
             NodeKind::Sequence(items) => items.iter().map(|item| item.node.value()).collect(),
-            NodeKind::Mapping(entries) => {
-                Value::Object(entries.iter().map(|(key, item)| (key.text.clone(), item.node.value())).collect())
+            NodeKind::Mapping(mapping) => {
+                Value::Object(mapping.entries.iter().map(|(key, item)| (key.text.clone(), item.node.value())).collect())
             }
         }
     }
@@ -146,7 +167,7 @@ fn empty(text: &str) -> Fault {
 
 /// Directives never show as events: they are the lines before `---` that begin with `%`.
 fn refuse_directives(text: &str, document: Span) -> Result<(), Fault> {
-    for (index, line) in text.lines().take(document.start.line()).enumerate() {
+    for (index, line) in lines(text).take(document.start.line()).enumerate() {
         let words = line.split('#').next().unwrap_or_default();
         let is_yaml_12 = words.split_whitespace().eq(["%YAML", "1.2"]);
         if line.starts_with('%') && !is_yaml_12 {
@@ -217,9 +238,7 @@ struct Open {
 enum OpenKind {
     Sequence(Vec<Item>),
     Mapping {
-        entries: Vec<(Key, Item)>,
-        /// Keys so far, with their lines.
-        lines: HashMap<String, u32>,
+        mapping: Mapping,
         /// The key whose value comes next.
         key: Option<Key>,
     },
@@ -259,7 +278,7 @@ impl Builder<'_> {
                 Ok(None)
             }
             Event::MappingStart(anchor, None) => {
-                let kind = OpenKind::Mapping { entries: Vec::new(), lines: HashMap::new(), key: None };
+                let kind = OpenKind::Mapping { mapping: Mapping::default(), key: None };
                 self.begin(place, anchor, kind)?;
                 Ok(None)
             }
@@ -299,10 +318,11 @@ impl Builder<'_> {
         }
         let size = Size { height: 0, nodes: 1, bytes: text.len() };
         self.count(place, size)?;
-        let Some(Open { kind: OpenKind::Mapping { lines, key, .. }, size: open, .. }) = self.open.last_mut() else {
+        let Some(Open { kind: OpenKind::Mapping { mapping, key }, size: open, .. }) = self.open.last_mut() else {
             return Ok(());
         };
-        if let Some(line) = lines.insert(text.to_owned(), place.line) {
+        if let Some((first, _)) = mapping.get(text) {
+            let line = first.place.line;
             let message = format!("duplicate key `{}`", shorten(text));
             return Err(
                 Fault::new("E0108", place, message).expected(format!("each key once; the first is in line {line}"))
@@ -329,7 +349,7 @@ impl Builder<'_> {
             size: open.size,
             kind: match open.kind {
                 OpenKind::Sequence(items) => NodeKind::Sequence(items),
-                OpenKind::Mapping { entries, .. } => NodeKind::Mapping(entries),
+                OpenKind::Mapping { mapping, .. } => NodeKind::Mapping(mapping),
             },
         });
         self.keep(open.anchor, &node);
@@ -354,8 +374,10 @@ impl Builder<'_> {
         let item = Item { place, node };
         match &mut open.kind {
             OpenKind::Sequence(items) => items.push(item),
-            OpenKind::Mapping { entries, key, .. } => {
-                entries.extend(key.take().map(|key| (key, item)));
+            OpenKind::Mapping { mapping, key } => {
+                if let Some(key) = key.take() {
+                    mapping.push(key, item);
+                }
             }
         }
         None

@@ -2,6 +2,8 @@
 //!
 //! Owns the rules for names. Never touches a file.
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::record::visible;
 
 /// Longest name of one file or folder, in bytes.
@@ -71,9 +73,19 @@ pub fn place(path: &str, depth: usize) -> Place {
     Place::At(path.to_owned())
 }
 
-/// One spelling for all names that a file system which ignores case takes for the same.
+/// One spelling for all names that some file system takes for the same: some ignore case, how a character is composed
+/// (`é` is one character or two), or characters that do not show.
 pub fn folded(path: &str) -> String {
-    path.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    let shown = path.nfd().filter(|&c| !is_ignorable(c));
+    let one_case = shown.flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    one_case.nfd().collect()
+}
+
+/// Unicode's default ignorable characters, which Linux leaves out of account in folders that ignore case.
+fn is_ignorable(c: char) -> bool {
+    matches!(u32::from(c), 0xad | 0x34f | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f
+        | 0x202a..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0xfff0..=0xfff8
+        | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
 }
 
 /// `.git`, `.gitattributes`, `.gitmodules` and the like, and the short name that Windows gives `.git`: whoever checks the record out
@@ -106,6 +118,8 @@ mod tests {
             ".git ",
             ".git\u{200c}",
             ".g\u{200c}it",
+            ".g\u{ad}it",
+            ".gi\u{fe0f}t",
             "git~1",
             "GIT~2",
             "a\nb",
@@ -121,6 +135,18 @@ mod tests {
             assert!(checked(name.as_bytes()).is_err(), "{name:?}");
         }
         assert!(checked(b"\xff").is_err());
+    }
+
+    #[test]
+    fn names_that_some_take_for_the_same() {
+        for (one, other) in
+            [("a/B", "A/b"), ("é", "e\u{301}"), ("É", "e\u{301}"), ("ß", "ẞ"), ("ς", "Σ"), ("a\u{ad}b", "ab")]
+        {
+            assert_eq!(folded(one), folded(other), "{one} {other}");
+        }
+        for (one, other) in [("a", "b"), ("e", "é"), ("1", "¹"), ("a b", "ab")] {
+            assert_ne!(folded(one), folded(other), "{one} {other}");
+        }
     }
 
     #[test]
