@@ -186,7 +186,7 @@ fn the_readme_begins_with_the_two_commands() {
 #[test]
 fn scripts_can_be_run() {
     use std::os::unix::fs::PermissionsExt;
-    for script in ["scripts/dispatch.sh", "scripts/test.sh", ".ci/run"] {
+    for script in ["scripts/bench.sh", "scripts/dispatch.sh", "scripts/test.sh", ".ci/run"] {
         let path = root().join(script);
         let mode = fs::metadata(&path).unwrap_or_else(|error| panic!("{script}: {error}")).permissions().mode();
         assert!(mode & 0o111 != 0, "{script} is not executable");
