@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use codex_dispatch::job::Level;
 use codex_dispatch::run::sandbox::{
     Cause, Control, Ending, Launch, Limits, Mount, RunError, Slot, SlotSetup, Stream, sweep,
 };
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use tempfile::TempDir;
 
 /// Longer than anything takes on a machine that is merely busy.
@@ -473,6 +476,29 @@ fn a_killed_keeper_is_an_error_and_then_started_again() {
     let error = error.unwrap_err();
     assert!(matches!(error, RunError::Lost { .. }), "{error}");
     assert_eq!(bench.sh("exit 8").code(), 8);
+}
+
+/// What waits for a job and is ended from outside costs that job nothing.
+#[test]
+fn a_pid_1_that_is_killed_before_its_job_is_replaced() {
+    let mut bench = Bench::new(Level::Isolated);
+    for _ in 0..3 {
+        let stubs = children();
+        let keepers = with_parent(|parent| stubs.contains(&parent));
+        let waiting = loop {
+            let newest = with_parent(|parent| keepers.contains(&parent)).into_iter().max();
+            let handle = newest.and_then(rustix::process::Pid::from_raw);
+            if let Some(handle) = handle.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) {
+                break handle;
+            }
+            std::thread::yield_now();
+        };
+        pidfd_send_signal(&waiting, rustix::process::Signal::KILL).unwrap();
+        // Readable when it has ended, its socket closed.
+        let mut watched = [PollFd::new(waiting.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut watched, PollTimeout::try_from(DEADLINE).unwrap()), Ok(1));
+        assert_eq!(bench.sh("exit 8").code(), 8);
+    }
 }
 
 /// Tests may run in parallel in one process: each keeper is told by the thread that has started it.

@@ -56,6 +56,12 @@ fn attempt(
     program: &[sock_filter],
     scratch: &mut Vec<OwnedFd>,
 ) -> Result<Option<Report>, Fault> {
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    // Before the job is known, and most often before there is one.
+    if plan.is_isolated() {
+        enter_namespaces()?;
+        root::lay_out()?;
+    }
     let received = wire::receive::<Job>(control).step("process", || "reading the job".into())?;
     let Some((job, descriptors)) = received else {
         return Ok(None);
@@ -71,7 +77,6 @@ fn attempt(
             let _ = fchown(pipe, Some(uid), Some(uid));
         }
     }
-    umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let ends = [stdin, stdout, stderr];
     // Removed on return.
     let _secrets = if plan.is_isolated() { None } else { Some(SecretFiles::write(&job)?) };
@@ -103,15 +108,17 @@ fn attempt(
     }))
 }
 
-/// Everything of `isolated`. What the caller may still do afterwards is what a handler may do.
-fn isolate(plan: &Plan, job: &Job, program: &[sock_filter], scratch: &mut Vec<OwnedFd>) -> Result<Vec<String>, Fault> {
+fn enter_namespaces() -> Result<(), Fault> {
     let pid = std::process::id();
     if pid != 1 {
         return Err(format!("is {pid}")).step("namespace.pid", || "own pid".into());
     }
     die_with_keeper()?;
-    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC)
-        .step("namespace.mount", || "unshare for the job".into())?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC).step("namespace.mount", || "unshare for the job".into())
+}
+
+/// The rest of `isolated`. What the caller may still do afterwards is what a handler may do.
+fn isolate(plan: &Plan, job: &Job, program: &[sock_filter], scratch: &mut Vec<OwnedFd>) -> Result<Vec<String>, Fault> {
     let as_root = geteuid().is_root();
     let user = job.uid.unwrap_or(geteuid().as_raw());
     *scratch = root::assemble(job, plan.network, user, as_root)?;

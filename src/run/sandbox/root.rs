@@ -84,26 +84,30 @@ fn prepare_devices() -> Result<(), Fault> {
     remount(devices, flags | MsFlags::MS_RDONLY)
 }
 
-/// In pid 1 of a job, in its own mount namespace: builds the job's root and moves into it. The host's tree is gone afterwards.
-/// `user` is who the job will be. What it returns keeps each scratch of the job alive.
-pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Result<Vec<OwnedFd>, Fault> {
+/// In pid 1 of a job, in its own namespaces and before the job is known: what the root of every job has.
+pub(super) fn lay_out() -> Result<(), Fault> {
     let new = Path::new("/new");
     tmpfs(new, SAFE, "mode=755,size=4m")?;
+    let view = Path::new("/view");
+    share_view(view, new, device_of(view)?)?;
+    for folder in ["etc", "proc", "tmp", "work", "run", "run/secrets", ".host"] {
+        make_folder(&new.join(folder))?;
+    }
+    let flags = SAFE | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), &new.join("proc"), Some("proc"), flags, NONE).step("proc", || "mounting /proc".into())
+}
+
+/// After [`lay_out`]: adds what is the job's and moves into the root. The host's tree is gone afterwards. `user` is who the job will be.
+/// What it returns keeps each scratch of the job alive.
+pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Result<Vec<OwnedFd>, Fault> {
+    let new = Path::new("/new");
     let host = Host::open()?;
     let mut tree = Tree::open("/new")?;
     tree.ours = job.refresh.as_ref().map(|refresh| refresh.to.clone());
-    let view = Path::new("/view");
-    share_view(view, new, device_of(view)?)?;
     write_etc(&new.join("etc"), job, user)?;
     if network {
         show_network(&host, &tree)?;
     }
-
-    for folder in ["proc", "tmp", "work", "run", "run/secrets", ".host"] {
-        make_folder(&new.join(folder))?;
-    }
-    let flags = SAFE | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), &new.join("proc"), Some("proc"), flags, NONE).step("proc", || "mounting /proc".into())?;
     let options = format!("mode=1777,{}", sized(job.limits.tmp));
     tmpfs(&new.join("tmp"), SAFE, &options)?;
     tmpfs(&new.join("dev/shm"), SAFE, &options)?;
@@ -226,7 +230,6 @@ fn write_etc(etc: &Path, job: &Job, user: u32) -> Result<(), Fault> {
     let home = job.env.iter().find(|(name, _)| name == "HOME");
     // A colon or a line break would make other fields or entries of it.
     let home = home.map(|(_, home)| home.as_str()).filter(|home| !home.contains([':', '\n'])).unwrap_or("/work");
-    let _ = fs::create_dir(etc);
     let write =
         |name: &str, content: &[u8]| fs::write(etc.join(name), content).step(LAYER, || format!("writing /etc/{name}"));
     write(
