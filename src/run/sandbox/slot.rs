@@ -190,7 +190,7 @@ impl Slot {
     fn hand_over(&mut self, launch: Launch) -> Result<(Ends, Vec<File>), RunError> {
         let slot = self.setup.index;
         let failed = |doing| move |source| RunError::Io { slot, doing, source };
-        if let Some(cgroup) = &self.cgroup {
+        if let Some(cgroup) = &mut self.cgroup {
             cgroup
                 .limit(launch.limits.memory, launch.limits.pids)
                 .map_err(failed("setting the control group's limits"))?;
