@@ -203,14 +203,12 @@ impl Brood {
         let doing = || "watching the handler".to_owned();
         loop {
             while self.deaths.read_signal().step("process", doing)?.is_some() {}
-            while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                if status == WaitStatus::StillAlive {
-                    break;
-                }
-                self.note(status);
-            }
+            let alone = self.reap();
             if self.status.is_some() {
-                break;
+                if !alone {
+                    self.end();
+                }
+                return Ok(self.status);
             }
             let mut watched =
                 [PollFd::new(self.deaths.as_fd(), PollFlags::POLLIN), PollFd::new(control.as_fd(), PollFlags::POLLIN)];
@@ -231,8 +229,18 @@ impl Brood {
                 }
             }
         }
-        self.end();
-        Ok(self.status)
+    }
+
+    /// Takes note of all that have ended. Whether nobody is left: whoever lives here is our child, or a descendant of one.
+    fn reap(&mut self) -> bool {
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) => return false,
+                Ok(status) => self.note(status),
+                Err(Errno::EINTR) => {}
+                Err(error) => return error == Errno::ECHILD,
+            }
+        }
     }
 
     fn terminate(&self) {
