@@ -549,6 +549,50 @@ fn what_is_mounted_read_only_cannot_be_written() {
     assert_eq!(fs::read_to_string(snapshot.join("file")).unwrap(), "kept");
 }
 
+/// Also what was mounted when the next job's root had been laid out already.
+#[test]
+fn what_the_host_mounts_later_is_shown_with_the_same_flags() {
+    use nix::mount::{MntFlags, MsFlags, umount2};
+    if !is_root() {
+        return;
+    }
+    struct Mounted(PathBuf);
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            let _ = umount2(&self.0, MntFlags::MNT_DETACH);
+        }
+    }
+    let tmpfs = |place: &Path| {
+        let none: Option<&str> = None;
+        nix::mount::mount(Some("tmpfs"), place, Some("tmpfs"), MsFlags::empty(), Some("mode=777,size=1m")).unwrap();
+        // Else nothing that is mounted below it reaches those who copied it before.
+        nix::mount::mount(none, place, none, MsFlags::MS_SHARED, none).unwrap();
+        Mounted(place.to_owned())
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let _above = tmpfs(folder.path());
+    let mut bench = Bench::new(Level::Isolated);
+    // The last thing that is opened before its job comes is the root that has been laid out.
+    let stubs = children();
+    let keepers = with_parent(|parent| stubs.contains(&parent));
+    let is_laid_out = |pid: i32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|path| path.ends_with("new"))
+    };
+    while !with_parent(|parent| keepers.contains(&parent)).into_iter().any(is_laid_out) {
+        std::thread::yield_now();
+    }
+    let later = folder.path().join("later");
+    fs::create_dir(&later).unwrap();
+    let _below = tmpfs(&later);
+    fs::write(later.join("file"), "there").unwrap();
+    let mut launch = bench.script("cat /data/later/file && echo x > /data/later/file");
+    launch.mounts.push(mount(folder.path(), "/data", false));
+    let ran = bench.run(launch);
+    assert_eq!(ran.stdout, "there");
+    assert!(ran.stderr.contains("Read-only"), "{}", ran.stderr);
+}
+
 #[test]
 fn a_single_file_can_be_granted() {
     let mut bench = Bench::new(Level::Isolated);

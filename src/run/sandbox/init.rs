@@ -58,10 +58,12 @@ fn attempt(
 ) -> Result<Option<Report>, Fault> {
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     // Before the job is known, and most often before there is one.
-    if plan.is_isolated() {
+    let ground = if plan.is_isolated() {
         enter_namespaces()?;
-        root::lay_out()?;
-    }
+        Some(root::lay_out()?)
+    } else {
+        None
+    };
     let received = wire::receive::<Job>(control).step("process", || "reading the job".into())?;
     let Some((job, descriptors)) = received else {
         return Ok(None);
@@ -80,8 +82,8 @@ fn attempt(
     let ends = [stdin, stdout, stderr];
     // Removed on return.
     let _secrets = if plan.is_isolated() { None } else { Some(SecretFiles::write(&job)?) };
-    let first = if plan.is_isolated() {
-        let layers = isolate(plan, &job, program, scratch)?;
+    let first = if let Some(ground) = ground {
+        let layers = isolate(plan, &job, ground, program, scratch)?;
         if job.argv.is_empty() {
             return Ok(Some(Report::Ready(layers)));
         }
@@ -118,10 +120,16 @@ fn enter_namespaces() -> Result<(), Fault> {
 }
 
 /// The rest of `isolated`. What the caller may still do afterwards is what a handler may do.
-fn isolate(plan: &Plan, job: &Job, program: &[sock_filter], scratch: &mut Vec<OwnedFd>) -> Result<Vec<String>, Fault> {
+fn isolate(
+    plan: &Plan,
+    job: &Job,
+    ground: root::Ground,
+    program: &[sock_filter],
+    scratch: &mut Vec<OwnedFd>,
+) -> Result<Vec<String>, Fault> {
     let as_root = geteuid().is_root();
     let user = job.uid.unwrap_or(geteuid().as_raw());
-    *scratch = root::assemble(job, plan.network, user, as_root)?;
+    *scratch = root::assemble(ground, job, plan.network, user, as_root)?;
     fs::write("/proc/self/oom_score_adj", OOM_SCORE).step("proc", || "oom_score_adj".into())?;
     let _ = setsid();
     rights::limit(job, true)?;
