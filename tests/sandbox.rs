@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ use codex_dispatch::job::Level;
 use codex_dispatch::run::sandbox::{
     Cause, Control, Ending, Launch, Limits, Mount, RunError, Slot, SlotSetup, Stream, sweep,
 };
+use nix::mount::{MntFlags, umount2};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use tempfile::TempDir;
 
 /// Longer than anything takes on a machine that is merely busy.
@@ -38,6 +42,15 @@ struct Bench {
     slot: Slot,
     level: Level,
     folder: TempDir,
+}
+
+/// A mount of the test's own.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = umount2(&self.0, MntFlags::MNT_DETACH);
+    }
 }
 
 struct Ran {
@@ -475,6 +488,29 @@ fn a_killed_keeper_is_an_error_and_then_started_again() {
     assert_eq!(bench.sh("exit 8").code(), 8);
 }
 
+/// What waits for a job and is ended from outside costs that job nothing.
+#[test]
+fn a_pid_1_that_is_killed_before_its_job_is_replaced() {
+    let mut bench = Bench::new(Level::Isolated);
+    for _ in 0..3 {
+        let stubs = children();
+        let keepers = with_parent(|parent| stubs.contains(&parent));
+        let waiting = loop {
+            let newest = with_parent(|parent| keepers.contains(&parent)).into_iter().max();
+            let handle = newest.and_then(rustix::process::Pid::from_raw);
+            if let Some(handle) = handle.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) {
+                break handle;
+            }
+            std::thread::yield_now();
+        };
+        pidfd_send_signal(&waiting, rustix::process::Signal::KILL).unwrap();
+        // Readable when it has ended, its socket closed.
+        let mut watched = [PollFd::new(waiting.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut watched, PollTimeout::try_from(DEADLINE).unwrap()), Ok(1));
+        assert_eq!(bench.sh("exit 8").code(), 8);
+    }
+}
+
 /// Tests may run in parallel in one process: each keeper is told by the thread that has started it.
 fn children() -> Vec<i32> {
     let own = format!("/proc/self/task/{}/children", nix::unistd::gettid());
@@ -521,6 +557,44 @@ fn what_is_mounted_read_only_cannot_be_written() {
     assert_eq!(ran.stdout, "kept\none\n", "{}", ran.stderr);
     assert_eq!(fs::read_to_string(log.join("made")).unwrap(), "in\n");
     assert_eq!(fs::read_to_string(snapshot.join("file")).unwrap(), "kept");
+}
+
+/// Also what was mounted when the next job's root had been laid out already.
+#[test]
+fn what_the_host_mounts_later_is_shown_with_the_same_flags() {
+    use nix::mount::MsFlags;
+    if !is_root() {
+        return;
+    }
+    let tmpfs = |place: &Path| {
+        let none: Option<&str> = None;
+        nix::mount::mount(Some("tmpfs"), place, Some("tmpfs"), MsFlags::empty(), Some("mode=777,size=1m")).unwrap();
+        // Else nothing that is mounted below it reaches those who copied it before.
+        nix::mount::mount(none, place, none, MsFlags::MS_SHARED, none).unwrap();
+        Mounted(place.to_owned())
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let _above = tmpfs(folder.path());
+    let mut bench = Bench::new(Level::Isolated);
+    // The last thing that is opened before its job comes is the root that has been laid out.
+    let stubs = children();
+    let keepers = with_parent(|parent| stubs.contains(&parent));
+    let is_laid_out = |pid: i32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|path| path.ends_with("new"))
+    };
+    while !with_parent(|parent| keepers.contains(&parent)).into_iter().any(is_laid_out) {
+        std::thread::yield_now();
+    }
+    let later = folder.path().join("later");
+    fs::create_dir(&later).unwrap();
+    let _below = tmpfs(&later);
+    fs::write(later.join("file"), "there").unwrap();
+    let mut launch = bench.script("cat /data/later/file && echo x > /data/later/file");
+    launch.mounts.push(mount(folder.path(), "/data", false));
+    let ran = bench.run(launch);
+    assert_eq!(ran.stdout, "there");
+    assert!(ran.stderr.contains("Read-only"), "{}", ran.stderr);
 }
 
 #[test]

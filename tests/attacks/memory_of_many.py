@@ -1,20 +1,26 @@
 """Memory without end, spread over processes that are each within the limit; at most 512 MiB here."""
 import os
+import socket
 
-hold, release = os.pipe()
-told, tells = os.pipe()
-living = 0
+children = []
 for _ in range(8):
+    ours, theirs = socket.socketpair()
     if os.fork() == 0:
-        os.close(release)
+        for end in [ours, *children]:
+            end.close()
         held = b"x" * (64 << 20)
-        os.write(tells, b"x")
-        os.read(hold, 1)
+        # One that the kernel has ended for want of memory does not answer any more.
+        while theirs.recv(1):
+            theirs.send(b"x")
         os._exit(0)
-    living += 1
-    os.read(told, 1)
-    # When memory runs out one of them goes.
-    while os.waitpid(-1, os.WNOHANG)[0]:
-        living -= 1
+    theirs.close()
+    children.append(ours)
+    living = 0
+    for end in children:
+        try:
+            end.send(b"x")
+            living += len(end.recv(1))
+        except OSError:
+            pass
     print("ALLOCATED", 64 * living, flush=True)
 print("TRIED")

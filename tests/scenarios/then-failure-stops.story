@@ -42,7 +42,7 @@ outcome: failed
 reason: "then dies: signal SIGKILL"
 status: failure
 outcome: failed
-reason: "then nowhere: not_started: starting `no-such-program-anywhere`: No such file or directory (os error 2)"
+reason: "then nowhere: not_started: starting `no-such-program-anywhere`: No such file or directory (os error 2); this machine has no such program"
 none was run after it
 --- content logs/exits/status.yml exit_code then
 exit_code: 0

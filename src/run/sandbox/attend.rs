@@ -246,6 +246,11 @@ impl Attended<'_> {
     }
 }
 
+/// Whether nothing has come, not even the end.
+pub(super) fn is_silent(control: &UnixStream) -> bool {
+    poll(&mut [readable(control.as_fd())], PollTimeout::ZERO) == Ok(0)
+}
+
 fn readable(descriptor: BorrowedFd<'_>) -> PollFd<'_> {
     PollFd::new(descriptor, PollFlags::POLLIN)
 }

@@ -3,9 +3,9 @@
 //! Owns where they are made (v2, or v1's memory and pids), their limits, and their removal. A group is entered once by the keeper; what each
 //! job may use is written before it starts. Never: moves another process than its own.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -27,6 +27,10 @@ pub(super) struct Cgroup {
     pids: Option<PathBuf>,
     /// What the kernel said where a group could not be had.
     refusals: Vec<String>,
+    /// Memory and processes as they were last set: nobody else sets them.
+    limits: Option<(u64, u64)>,
+    /// Where the kernel counts what it has ended for want of memory.
+    events: Option<File>,
 }
 
 #[derive(Debug)]
@@ -38,7 +42,8 @@ enum Memory {
 impl Cgroup {
     /// Makes the groups that this machine and our rights allow: both, one or none of memory and pids.
     pub(super) fn create(name: &str) -> Self {
-        let mut made = Self { folders: Vec::new(), memory: None, pids: None, refusals: Vec::new() };
+        let mut made =
+            Self { folders: Vec::new(), memory: None, pids: None, refusals: Vec::new(), limits: None, events: None };
         for parent in parents() {
             let folder = parent.path().join(name);
             if let Err(error) = fs::create_dir(&folder) {
@@ -66,6 +71,8 @@ impl Cgroup {
                 }
             };
             if useful {
+                let file = if matches!(parent, Parent::V2(_)) { "memory.events" } else { "memory.oom_control" };
+                made.events = made.events.take().or_else(|| File::open(folder.join(file)).ok());
                 made.folders.push(folder);
             } else {
                 let above = parent.path().display();
@@ -96,7 +103,17 @@ impl Cgroup {
     }
 
     /// Sets what the next job may use; 0 is without limit.
-    pub(super) fn limit(&self, memory: u64, pids: u64) -> io::Result<()> {
+    pub(super) fn limit(&mut self, memory: u64, pids: u64) -> io::Result<()> {
+        if self.limits == Some((memory, pids)) {
+            return Ok(());
+        }
+        self.limits = None;
+        self.set(memory, pids)?;
+        self.limits = Some((memory, pids));
+        Ok(())
+    }
+
+    fn set(&self, memory: u64, pids: u64) -> io::Result<()> {
         let word = |value: u64, none: &str| match value {
             0 => none.to_owned(),
             value => value.to_string(),
@@ -125,12 +142,9 @@ impl Cgroup {
 
     /// How many processes the kernel has ended here for want of memory.
     pub(super) fn oom_kills(&self) -> u64 {
-        let events = match &self.memory {
-            Some(Memory::V2(folder)) => folder.join("memory.events"),
-            Some(Memory::V1(folder)) => folder.join("memory.oom_control"),
-            None => return 0,
-        };
-        let events = fs::read_to_string(events).unwrap_or_default();
+        let mut events = [0; 1024];
+        let length = self.events.as_ref().and_then(|file| file.read_at(&mut events, 0).ok()).unwrap_or(0);
+        let events = String::from_utf8_lossy(&events[..length]);
         let kills = |line: &str| line.strip_prefix("oom_kill ")?.trim().parse().ok();
         events.lines().find_map(kills).unwrap_or(0)
     }

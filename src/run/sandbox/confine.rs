@@ -86,7 +86,7 @@ fn become_handler(plan: &Plan, job: &Job, program: &[sock_filter], ends: [OwnedF
         .stdout(stdout)
         .stderr(stderr)
         .exec();
-    Report::NotStarted(not_started(path, &error))
+    Report::NotStarted(not_started(path, &error, plan.level))
 }
 
 /// Everything of `confined`. What the caller may still do afterwards is what a handler may do.

@@ -28,6 +28,7 @@ use super::secrets::SecretFiles;
 use super::unavailable::not_started;
 use super::wire::{self, Fault, Job, Plan, Report, Step};
 use super::{refresh, rights, root, tree};
+use crate::job::Level;
 
 /// What a shell shows for SIGKILL; nobody is left to see it.
 const ABANDONED: i32 = 137;
@@ -56,6 +57,14 @@ fn attempt(
     program: &[sock_filter],
     scratch: &mut Vec<OwnedFd>,
 ) -> Result<Option<Report>, Fault> {
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    // Before the job is known, and most often before there is one.
+    let ground = if plan.is_isolated() {
+        enter_namespaces()?;
+        Some(root::lay_out()?)
+    } else {
+        None
+    };
     let received = wire::receive::<Job>(control).step("process", || "reading the job".into())?;
     let Some((job, descriptors)) = received else {
         return Ok(None);
@@ -71,12 +80,11 @@ fn attempt(
             let _ = fchown(pipe, Some(uid), Some(uid));
         }
     }
-    umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let ends = [stdin, stdout, stderr];
     // Removed on return.
     let _secrets = if plan.is_isolated() { None } else { Some(SecretFiles::write(&job)?) };
-    let first = if plan.is_isolated() {
-        let layers = isolate(plan, &job, program, scratch)?;
+    let first = if let Some(ground) = ground {
+        let layers = isolate(plan, &job, ground, program, scratch)?;
         if job.argv.is_empty() {
             return Ok(Some(Report::Ready(layers)));
         }
@@ -103,18 +111,26 @@ fn attempt(
     }))
 }
 
-/// Everything of `isolated`. What the caller may still do afterwards is what a handler may do.
-fn isolate(plan: &Plan, job: &Job, program: &[sock_filter], scratch: &mut Vec<OwnedFd>) -> Result<Vec<String>, Fault> {
+fn enter_namespaces() -> Result<(), Fault> {
     let pid = std::process::id();
     if pid != 1 {
         return Err(format!("is {pid}")).step("namespace.pid", || "own pid".into());
     }
     die_with_keeper()?;
-    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC)
-        .step("namespace.mount", || "unshare for the job".into())?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC).step("namespace.mount", || "unshare for the job".into())
+}
+
+/// The rest of `isolated`. What the caller may still do afterwards is what a handler may do.
+fn isolate(
+    plan: &Plan,
+    job: &Job,
+    ground: root::Ground,
+    program: &[sock_filter],
+    scratch: &mut Vec<OwnedFd>,
+) -> Result<Vec<String>, Fault> {
     let as_root = geteuid().is_root();
     let user = job.uid.unwrap_or(geteuid().as_raw());
-    *scratch = root::assemble(job, plan.network, user, as_root)?;
+    *scratch = root::assemble(ground, job, plan.network, user, as_root)?;
     fs::write("/proc/self/oom_score_adj", OOM_SCORE).step("proc", || "oom_score_adj".into())?;
     let _ = setsid();
     rights::limit(job, true)?;
@@ -164,7 +180,7 @@ fn spawn(job: &Job, [stdin, stdout, stderr]: [OwnedFd; 3]) -> Result<Pid, String
         .stdout(stdout)
         .stderr(stderr)
         .process_group(0);
-    let child = command.spawn().map_err(|error| not_started(path, &error))?;
+    let child = command.spawn().map_err(|error| not_started(path, &error, Level::Isolated))?;
     Ok(Pid::from_raw(child.id().cast_signed()))
 }
 
@@ -196,14 +212,12 @@ impl Brood {
         let doing = || "watching the handler".to_owned();
         loop {
             while self.deaths.read_signal().step("process", doing)?.is_some() {}
-            while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                if status == WaitStatus::StillAlive {
-                    break;
-                }
-                self.note(status);
-            }
+            let alone = self.reap();
             if self.status.is_some() {
-                break;
+                if !alone {
+                    self.end();
+                }
+                return Ok(self.status);
             }
             let mut watched =
                 [PollFd::new(self.deaths.as_fd(), PollFlags::POLLIN), PollFd::new(control.as_fd(), PollFlags::POLLIN)];
@@ -224,8 +238,18 @@ impl Brood {
                 }
             }
         }
-        self.end();
-        Ok(self.status)
+    }
+
+    /// Takes note of all that have ended. Whether nobody is left: whoever lives here is our child, or a descendant of one.
+    fn reap(&mut self) -> bool {
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) => return false,
+                Ok(status) => self.note(status),
+                Err(Errno::EINTR) => {}
+                Err(error) => return error == Errno::ECHILD,
+            }
+        }
     }
 
     fn terminate(&self) {

@@ -12,7 +12,8 @@
 //!         └ handler        confine.rs (at `confined`)    the only execution per job
 //! ```
 //!
-//! Each job's pid 1 reads the job from its own socket, whose end of file is the lifeline: the kernel closes it when the dispatcher dies.
+//! Each job's pid 1 reads the job from its own socket, whose end of file is the lifeline: the kernel closes it when the dispatcher dies. At `isolated`
+//! it is forked ahead of its job, and has by then put up what does not depend on it.
 
 use std::fs::File;
 use std::io;

@@ -7,13 +7,14 @@
 //! No path of the job's making is ever followed as root: targets are walked without symbolic links, sources are resolved inside the host's tree.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown, fchown, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::pivot_root;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, unlinkat};
 
@@ -27,6 +28,8 @@ const LAYER: &str = "root";
 const SAFE: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV);
 const READ_ONLY: MsFlags = SAFE.union(MsFlags::MS_RDONLY);
 const PAGE_BYTES: u64 = 4096;
+/// Room for the mounts of most hosts.
+const MOUNTINFO_BYTES: usize = 16 << 10;
 
 /// Top folders of the system, folders or symbolic links.
 pub(super) const SYSTEM: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
@@ -84,26 +87,44 @@ fn prepare_devices() -> Result<(), Fault> {
     remount(devices, flags | MsFlags::MS_RDONLY)
 }
 
-/// In pid 1 of a job, in its own mount namespace: builds the job's root and moves into it. The host's tree is gone afterwards.
-/// `user` is who the job will be. What it returns keeps each scratch of the job alive.
-pub(super) fn assemble(job: &Job, network: bool, user: u32, as_root: bool) -> Result<Vec<OwnedFd>, Fault> {
+/// A root that has what those of all jobs have.
+pub(super) struct Ground {
+    host: Host,
+    tree: Tree,
+}
+
+/// In pid 1 of a job, in its own namespaces and before the job is known.
+pub(super) fn lay_out() -> Result<Ground, Fault> {
     let new = Path::new("/new");
     tmpfs(new, SAFE, "mode=755,size=4m")?;
-    let host = Host::open()?;
-    let mut tree = Tree::open("/new")?;
-    tree.ours = job.refresh.as_ref().map(|refresh| refresh.to.clone());
     let view = Path::new("/view");
     share_view(view, new, device_of(view)?)?;
-    write_etc(&new.join("etc"), job, user)?;
-    if network {
-        show_network(&host, &tree)?;
-    }
-
-    for folder in ["proc", "tmp", "work", "run", "run/secrets", ".host"] {
+    for folder in ["etc", "proc", "tmp", "work", "run", "run/secrets", ".host"] {
         make_folder(&new.join(folder))?;
     }
     let flags = SAFE | MsFlags::MS_NOEXEC;
     mount(Some("proc"), &new.join("proc"), Some("proc"), flags, NONE).step("proc", || "mounting /proc".into())?;
+    // Last, so that what has been mounted here is not taken for a change.
+    Ok(Ground { host: Host::open()?, tree: Tree::open("/new")? })
+}
+
+/// After [`lay_out`]: adds what is the job's and moves into the root. The host's tree is gone afterwards. `user` is who the job will be.
+/// What it returns keeps each scratch of the job alive.
+pub(super) fn assemble(
+    ground: Ground,
+    job: &Job,
+    network: bool,
+    user: u32,
+    as_root: bool,
+) -> Result<Vec<OwnedFd>, Fault> {
+    let new = Path::new("/new");
+    let Ground { host, mut tree } = ground;
+    let host = host.renewed()?;
+    tree.ours = job.refresh.as_ref().map(|refresh| refresh.to.clone());
+    write_etc(&new.join("etc"), job, user)?;
+    if network {
+        show_network(&host, &tree)?;
+    }
     let options = format!("mode=1777,{}", sized(job.limits.tmp));
     tmpfs(&new.join("tmp"), SAFE, &options)?;
     tmpfs(&new.join("dev/shm"), SAFE, &options)?;
@@ -226,7 +247,6 @@ fn write_etc(etc: &Path, job: &Job, user: u32) -> Result<(), Fault> {
     let home = job.env.iter().find(|(name, _)| name == "HOME");
     // A colon or a line break would make other fields or entries of it.
     let home = home.map(|(_, home)| home.as_str()).filter(|home| !home.contains([':', '\n'])).unwrap_or("/work");
-    let _ = fs::create_dir(etc);
     let write =
         |name: &str, content: &[u8]| fs::write(etc.join(name), content).step(LAYER, || format!("writing /etc/{name}"));
     write(
@@ -351,12 +371,24 @@ fn by_descriptor(descriptor: &OwnedFd) -> PathBuf {
 struct Host {
     root: OwnedFd,
     mounts: MountTable,
+    /// What the table was read from: the kernel marks it when a mount has come or gone since.
+    mountinfo: File,
 }
 
 impl Host {
     fn open() -> Result<Self, Fault> {
-        let table = fs::read_to_string("/host/proc/self/mountinfo").step(LAYER, || "reading mountinfo".into())?;
-        Ok(Self { root: open_folder("/host")?, mounts: MountTable::parse(&table) })
+        let doing = || "reading mountinfo".into();
+        let mut mountinfo = File::open("/host/proc/self/mountinfo").step(LAYER, doing)?;
+        // Each read goes through all mounts again.
+        let mut table = String::with_capacity(MOUNTINFO_BYTES);
+        mountinfo.read_to_string(&mut table).step(LAYER, doing)?;
+        Ok(Self { root: open_folder("/host")?, mounts: MountTable::parse(&table), mountinfo })
+    }
+
+    /// The host mounts and unmounts things at any time, and what it does reaches this namespace.
+    fn renewed(self) -> Result<Self, Fault> {
+        let mut watched = [PollFd::new(self.mountinfo.as_fd(), PollFlags::POLLPRI)];
+        if poll(&mut watched, PollTimeout::ZERO) == Ok(0) { Ok(self) } else { Self::open() }
     }
 
     /// Opens without rights to read or write; symbolic links lead where they do on the host.

@@ -151,7 +151,9 @@ impl Slot {
             }
         };
         let oom = self.oom_kills() > oom_kills_before;
-        let mut ending = self.ending(seen, oom)?;
+        let ended = self.ending(seen, oom);
+        self.make_ready();
+        let mut ending = ended?;
         if narrowed && !ending.layers.iter().any(|layer| layer == TCP_LAYER) {
             ending.layers.push(TCP_LAYER.to_owned());
             ending.layers.sort();
@@ -188,7 +190,7 @@ impl Slot {
     fn hand_over(&mut self, launch: Launch) -> Result<(Ends, Vec<File>), RunError> {
         let slot = self.setup.index;
         let failed = |doing| move |source| RunError::Io { slot, doing, source };
-        if let Some(cgroup) = &self.cgroup {
+        if let Some(cgroup) = &mut self.cgroup {
             cgroup
                 .limit(launch.limits.memory, launch.limits.pids)
                 .map_err(failed("setting the control group's limits"))?;
@@ -223,8 +225,25 @@ impl Slot {
         Ok((ends, launch.locks))
     }
 
+    /// Has a pid 1 made ahead of its job, so that the job need not wait for what does not depend on it.
+    fn make_ready(&mut self) {
+        // Without a namespace the next one is forked only when the last has been waited for.
+        if self.setup.level == Level::Isolated && self.keeper.is_some() {
+            // What is wrong is told to the job that needs it.
+            let ready = self.ask_for_job().ok();
+            if let Some(keeper) = &mut self.keeper {
+                keeper.ready = ready;
+            }
+        }
+    }
+
     fn ask_for_job(&mut self) -> Result<UnixStream, RunError> {
         let slot = self.setup.index;
+        let ready = self.keeper.as_mut().and_then(|keeper| keeper.ready.take());
+        // One that has ended, or has a fault to tell, is no use to this job: another may do better.
+        if let Some(ready) = ready.filter(attend::is_silent) {
+            return Ok(ready);
+        }
         let asked = UnixStream::pair().and_then(|(ours, theirs)| {
             ours.set_write_timeout(Some(ANSWER_WAIT))?;
             ours.set_read_timeout(Some(ANSWER_WAIT))?;
@@ -276,6 +295,7 @@ impl Slot {
         }
         layers.sort();
         self.layers = layers;
+        self.make_ready();
         Ok(())
     }
 
@@ -310,7 +330,8 @@ impl Slot {
         };
         let control = self.ask_for_job().map_err(|error| silent(error.to_string()))?;
         let answer = File::open("/dev/null").and_then(|null| {
-            wire::send(&control, &job, &[null.as_fd(); 3])?;
+            // One that could not even begin has said why, and may have gone.
+            let _ = wire::send(&control, &job, &[null.as_fd(); 3]);
             wire::receive::<Report>(&control)
         });
         match answer {
@@ -343,6 +364,8 @@ struct Keeper {
     /// `None` once it has been left to itself.
     process: Option<Child>,
     requests: UnixStream,
+    /// To a pid 1 that waits for its job. The keeper does not end before it.
+    ready: Option<UnixStream>,
 }
 
 impl Keeper {
@@ -363,7 +386,7 @@ impl Keeper {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| unavailable("starting", &error))?;
-        let keeper = Self { process: Some(process), requests };
+        let keeper = Self { process: Some(process), requests, ready: None };
         let plan = Plan { level: setup.level, network: setup.network, cgroups };
         let answer = keeper
             .requests
@@ -390,6 +413,7 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
+        self.ready = None;
         let _ = self.requests.shutdown(std::net::Shutdown::Both);
         if let Some(process) = &mut self.process {
             let _ = process.wait();

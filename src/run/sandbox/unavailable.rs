@@ -9,6 +9,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::wire::Fault;
+use crate::job::Level;
 
 /// A layer that this machine does not give. The machine's fault, never the request's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,8 +49,10 @@ impl Unavailable {
 }
 
 /// Why a program could not be started, said where it was looked for.
-pub(super) fn not_started(program: &str, error: &io::Error) -> String {
+pub(super) fn not_started(program: &str, error: &io::Error, level: Level) -> String {
     let advice = match (error.kind(), fs::metadata(program).is_ok()) {
+        (io::ErrorKind::NotFound, false) if level == Level::None => "this machine has no such program",
+        (io::ErrorKind::PermissionDenied, _) if level == Level::None => "look at its mode, and at those of its folders",
         (io::ErrorKind::NotFound, true) => "it is there, and the loader or interpreter that it needs is not",
         (io::ErrorKind::NotFound, false) => {
             "handlers have no such program: install it below /usr, or have its folder granted by `sandbox.read`"

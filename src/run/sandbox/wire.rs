@@ -112,9 +112,12 @@ pub(super) fn send<T: Serialize>(
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::Error::other("too many descriptors"));
     }
-    let sent = sendmsg(socket, &[IoSlice::new(&length)], &mut ancillary, SendFlags::NOSIGNAL)?;
-    socket.write_all(&length[sent..])?;
-    socket.write_all(&body)
+    // In one go: the first part would wake a reader that then has to wait for the second.
+    let whole = [IoSlice::new(&length), IoSlice::new(&body)];
+    let sent = sendmsg(socket, &whole, &mut ancillary, SendFlags::NOSIGNAL)?;
+    let of_length = sent.min(length.len());
+    socket.write_all(&length[of_length..])?;
+    socket.write_all(&body[sent - of_length..])
 }
 
 /// Receives a message and its descriptors, which are close-on-exec. `None` at the end of the stream.
