@@ -81,9 +81,10 @@ impl Series {
             ""
         );
         let line = |Figures { name, quartiles: [low, median, high], over_plain: [less, over, more], ratio, cpu }| {
-            let cost = match name == Kind::Plain.name() {
-                true => String::new(),
-                false => format!("{over:6.2}  ({less:5.2} to {more:5.2})  {ratio:6.2}"),
+            let cost = if name == Kind::Plain.name() {
+                String::new()
+            } else {
+                format!("{over:6.2}  ({less:5.2} to {more:5.2})  {ratio:6.2}")
             };
             format!("{name:22}  {median:6.2}  ({low:5.2} to {high:5.2})      {cost:33}  {cpu:5.2}\n")
         };
