@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::job::Level;
-use crate::run::Local;
 use crate::run::sandbox::{Control, Ending, Launch, Limits, Mount, Slot, Stream, Unavailable};
+use crate::run::{Local, PATH};
 
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What is kept of what a trial prints, of each stream.
 const OUTPUT_MAX: usize = 64 << 10;
 

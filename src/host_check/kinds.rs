@@ -9,6 +9,7 @@ use crate::contract::Contract;
 use crate::diagnostic::did_you_mean;
 use crate::host::Host;
 use crate::probe::Probe;
+use crate::run::PATH;
 
 /// Kinds that are named and that no row of the index has: they may belong to another repository of this machine, or be misspelt.
 pub(super) fn named(host: &Host, contract: Option<&Contract>) -> Probe {
@@ -64,14 +65,13 @@ fn places(host: &Host) -> BTreeMap<&str, Vec<String>> {
 
 /// Actions: their programs exist and may be executed.
 pub(super) fn actions(host: &Host) -> Vec<Probe> {
-    let path = std::env::var("PATH").unwrap_or_default();
     let row = |(name, action): (&String, &crate::host_file::Action)| {
         let row = format!("action {name}");
         let program = action.run.first().map_or("", String::as_str);
         if action.kinds.is_empty() {
             return Probe::warning(row, "no kind may ask for it").help("name the kinds that may, in its `kinds`");
         }
-        match find(program, &path) {
+        match find(program, PATH) {
             Some(found) => Probe::ok(row, format!("runs `{}`", found.display())),
             None => Probe::failed(row, format!("`{program}` is no program that can be executed here"))
                 .help("name it by its absolute path, or install it"),

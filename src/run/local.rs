@@ -32,7 +32,8 @@ const SECRETS: &str = "/run/secrets";
 const CACHE: &str = "/cache";
 /// The snapshot, for bringing a kept checkout up.
 const SNAPSHOT: &str = "/run/snapshot";
-pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where programs are looked up by name, for handlers and for actions.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const RESULT: &str = "result.json";
 const DESCRIPTORS_MAX: u64 = 1024;
 

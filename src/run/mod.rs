@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use action::{ActionWork, Actions};
-pub use local::{Local, cgroup_prefix as local_cgroup_prefix};
+pub use local::{Local, PATH, cgroup_prefix as local_cgroup_prefix};
 pub use scratch::{closed_above, home, sweep_secrets};
 
 use crate::id::RequestId;

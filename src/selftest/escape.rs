@@ -77,16 +77,16 @@ const ATTEMPTS: &[Attempt] = &[
     attempt("home", "list the home folder of the dispatcher's user", MOUNT, LANDLOCK, Nothing),
     attempt("shadow", "read /etc/shadow", MOUNT, LANDLOCK, Nothing),
     attempt("outside", "write into a folder of the host that everybody may write", MOUNT, LANDLOCK, Nothing),
-    attempt("socket", "connect to a socket file of the host", MOUNT, Maybe("landlock"), Nothing),
+    attempt("socket", "connect to a socket file of the host", MOUNT, SECCOMP, Nothing),
     attempt("space.mnt", "be in the host's mount namespace", MOUNT, Nothing, Nothing),
     attempt("system", "write into /usr and /etc", Held("root"), LANDLOCK, Nothing),
     attempt("snapshot", "write into the repository's snapshot", Held("root"), LANDLOCK, Nothing),
     attempt("tmp", "fill /tmp past its size", Held("root"), Nothing, Nothing),
     attempt("see", "see a process of the dispatcher", PID, Maybe("landlock"), Nothing),
-    attempt("signal", "signal a process of its own user outside", PID, Maybe("landlock"), Nothing),
+    attempt("signal", "signal a process of its own user outside", PID, Held("landlock.scope"), Nothing),
     attempt("space.pid", "be in the host's pid namespace", PID, Nothing, Nothing),
     attempt("loopback", "connect to a port on the host's loopback", NET, SECCOMP, Nothing),
-    attempt("abstract", "connect to an abstract socket of the host", NET, Maybe("landlock"), Nothing),
+    attempt("abstract", "connect to an abstract socket of the host", NET, SECCOMP, Nothing),
     attempt("space.net", "be in the host's network namespace", NET, Nothing, Nothing),
     attempt("space.ipc", "be in the host's ipc namespace", Held("namespace.ipc"), Nothing, Nothing),
     attempt("hostname", "name the host", Held("namespace.uts"), LANDLOCK, Nothing),
@@ -213,7 +213,7 @@ pub(super) fn rows(level: Level, network: bool, layers: &[String], heard: &Heard
         if layer == "namespace.user" && !is_active(layers, layer) {
             return None;
         }
-        let (state, found) = if network && ["loopback", "abstract", "space.net"].contains(&attempt.name) {
+        let (state, found) = if network && opens(level).contains(&attempt.name) {
             granted(heard.findings.get(attempt.name))
         } else {
             judge(layer, promised, layers, heard.findings.get(attempt.name))
@@ -222,6 +222,14 @@ pub(super) fn rows(level: Level, network: bool, layers: &[String], heard: &Heard
         Some(Escape { level: named.clone(), layer, tried, found, state })
     });
     rows.collect()
+}
+
+/// What the host's network opens. Unix sockets stay closed where a filter closes them.
+const fn opens(level: Level) -> &'static [&'static str] {
+    match level {
+        Level::Isolated => &["loopback", "abstract", "space.net"],
+        Level::Confined | Level::None => &["loopback"],
+    }
 }
 
 fn is_active(layers: &[String], layer: &str) -> bool {
@@ -244,8 +252,8 @@ fn judge(layer: &str, promised: bool, layers: &[String], finding: Option<&Findin
             None => (State::Ok, with("refused", words)),
         },
         // Where the kernel has none the others hold alone, and the record says so.
-        Some(Finding::Reached(_)) if layer == "landlock" && !is_active(layers, layer) => {
-            (State::Skipped, "reached: landlock is not active on this kernel".to_owned())
+        Some(Finding::Reached(_)) if layer.starts_with("landlock") && !is_active(layers, layer) => {
+            (State::Skipped, format!("reached: {layer} is not active on this kernel"))
         }
         Some(Finding::Reached(words)) if promised => (State::Failed, with("REACHED", words)),
         Some(Finding::Reached(words)) => {
@@ -288,17 +296,19 @@ mod tests {
     #[test]
     fn getting_out_is_a_failure_where_the_level_promises_to_hold() {
         let own = fs::read_link("/proc/self/ns/pid").expect("proc").display().to_string();
-        let output = format!("reached abstract\nreached shadow\nspace pid {own}\nspace mnt mnt:[1]\n");
+        let output = format!("reached abstract\nreached see\nreached shadow\nspace pid {own}\nspace mnt mnt:[1]\n");
         let isolated = states(Level::Isolated, false, &["namespace.mount", "landlock"], &output);
         assert_eq!(isolated["read /etc/shadow"], State::Failed);
         assert_eq!(isolated["connect to an abstract socket of the host"], State::Failed);
+        assert_eq!(isolated["see a process of the dispatcher"], State::Failed);
         assert_eq!(isolated["be in the host's pid namespace"], State::Failed);
         assert_eq!(isolated["be in the host's mount namespace"], State::Ok);
         assert_eq!(isolated["be root"], State::Skipped);
         assert!(!isolated.contains_key("be in the host's user namespace"));
         let confined = states(Level::Confined, false, &["landlock"], &output);
         assert_eq!(confined["read /etc/shadow"], State::Failed);
-        assert_eq!(confined["connect to an abstract socket of the host"], State::Warning);
+        assert_eq!(confined["connect to an abstract socket of the host"], State::Failed);
+        assert_eq!(confined["see a process of the dispatcher"], State::Warning);
         assert!(!confined.contains_key("be in the host's pid namespace"));
         assert!(!states(Level::None, false, &[], &output).contains_key("read /etc/shadow"));
     }

@@ -8,6 +8,9 @@ levels: {none: [gret], require: [secomp]}
 protocols: [htps]
 interval: 100ms
 limits: {memory: 1023TiB}
+actions:
+  reload: {run: [no-such-program-here, now], kinds: [greet]}
+  restart: {run: [sh, -c, 'true'], kinds: [gret]}
 repository: {branch: trunk, merged_only: false}
 secrets:
   A_MISSING: {file: [STORY]/none, kinds: [greet]}
@@ -57,6 +60,8 @@ secret F_LINK
 is a symbolic link
 warning secret G_NOBODYS
 no kind may have it
+FAILED action reload `no-such-program-here` is no program that can be executed here
+ok action restart runs `
 warning limits
 `memory: 1023TiB`, and the machine has
 warning spans
@@ -67,7 +72,7 @@ warning repository
 warning protocols
 did you mean `https`?
 warning kinds
-`gret` in levels.none, did you mean `greet`?
+`gret` in levels.none, actions.restart, did you mean `greet`?
 --- stdout lacks
 correct horse
 --- stderr has
