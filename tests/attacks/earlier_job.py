@@ -4,7 +4,7 @@ import os
 
 names = ["/tmp/kept-*", "/dev/shm/kept-*", "/run/secrets/*", os.environ["DISPATCH_SECRETS"] + "/*"]
 for run in [os.environ["STATE"] + end for end in ("/run/*/", ".open/run/*/")]:
-    names += [run + name for name in ["work/kept-*", "work/home/kept-*", "secrets/*", "log/*"]]
+    names += [run + name for name in ["work/kept-*", "work/*/kept-*", "secrets/*", "log/*"]]
 names += [os.environ["DISPATCH_WORK"] + "/kept-*", os.environ["HOME"] + "/kept-*"]
 for path in [path for name in names for path in glob.glob(name)]:
     try:

@@ -74,6 +74,9 @@ pub fn victim_limited(stage: &Stage, one: &Try) -> Vec<String> {
     if stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(16)) == Some("19") {
         reached.push("its priority".to_owned());
     }
+    if stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(38)) == Some("5") {
+        reached.push("its place in line".to_owned());
+    }
     reached
 }
 
@@ -272,6 +275,11 @@ pub fn planted(stage: &Stage, one: &Try) -> Vec<String> {
         if !ended.stdout.contains("outcome: succeeded") {
             return vec![format!("the next pass did not go well: {}{}", ended.stdout, ended.stderr)];
         }
+    }
+    let store = stage.path("clone/.git/dispatch/snapshots");
+    let tables = files(&store).into_iter().filter(|path| path.ends_with("handlers/index.yml"));
+    if tables.into_iter().any(|path| fs::read(path).is_ok_and(|bytes| contains(&bytes, "# planted"))) {
+        return vec!["the store of snapshots".to_owned()];
     }
     let mark = stage.path("outside").join(&one.kind).join("planted");
     if mark.exists() { vec!["a hook of it ran".to_owned()] } else { Vec::new() }

@@ -29,11 +29,11 @@ fn table(levels: &[&str]) -> String {
     let mut notes = Vec::new();
     let mut rows = String::new();
     for attack in ATTACKS {
-        let _ = writeln!(rows, "| `{}` | {} |", attack.name, attack.tries);
+        let _ = write!(rows, "| `{}` | {} |", attack.name, attack.tries);
         for level in levels {
             let _ = write!(rows, " {} |", verdict(attack, level, &mut notes));
         }
-        let _ = write!(rows, " {} |", at_none(&attack.control));
+        let _ = writeln!(rows, " {} |", at_none(&attack.control));
     }
     let heads = levels.iter().map(|level| format!(" `{level}` |")).collect::<Vec<_>>().concat();
     let lines = "---|".repeat(levels.len() + 3);

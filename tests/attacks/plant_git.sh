@@ -14,7 +14,7 @@ while [ "$folder" != / ] && [ "$folder" != "$(dirname "$STAGE")" ]; do
     folder=$(dirname "$folder")
 done
 for folder in "$CLONE/.git" "$STATE/repo.git" "$DISPATCH_WORK/../.git" "$HOME/.git"; do plant "$folder"; done
-for file in "$HOME/.gitconfig" "$STAGE/home/.gitconfig"; do
+for file in "$HOME/.gitconfig" "$(dirname "$HOME_CANARY")/.gitconfig"; do
     (printf '[core]\n\tfsmonitor = %s\n' "$DISPATCH_WORK/mark" >> "$file") 2>/dev/null
 done
 for file in "$STATE"/snapshots/*/handlers/index.yml "$PWD/handlers/index.yml"; do

@@ -9,6 +9,8 @@ while pid > 0:
         with open(f"/proc/{pid}/status") as status:
             fields = dict(line.split(":\t", 1) for line in status.read().splitlines() if ":\t" in line)
     except OSError:
+        # Nothing can be seen: then whoever has started us.
+        above = above or [pid]
         break
     # The keeper is started by way of /proc/self/exe.
     if fields["Name"] not in ("dispatch", "exe"):

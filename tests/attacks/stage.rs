@@ -184,6 +184,7 @@ impl Stage {
         self.put("home/canary", &secret, 0o644)?;
         // An interpreter line that prints the file, for the attack that executes it.
         self.put("outside/canary", &format!("#!/bin/cat\n{secret}\n"), 0o755)?;
+        std::os::unix::fs::symlink(&secret, root.join("outside/link"))?;
         self.put("private/canary", &secret, 0o600)?;
         fs::copy("/usr/bin/id", root.join("granted/id"))?;
         set_mode(&root.join("granted/id"), 0o4755)?;

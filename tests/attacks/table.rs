@@ -19,6 +19,8 @@ pub struct Attack {
     pub places: Option<&'static str>,
     /// It has a pass of its own; the others share one.
     pub alone: bool,
+    /// What it is to reach can only be laid out by root.
+    pub laid_out_by_root: bool,
 }
 
 /// What an attack needs around it.
@@ -81,6 +83,7 @@ const PLAIN: Attack = Attack {
     open: &[],
     places: None,
     alone: false,
+    laid_out_by_root: false,
 };
 
 const NO_MEMORY_GROUP: Open = Open {
@@ -91,7 +94,7 @@ const NO_MEMORY_GROUP: Open = Open {
 const NAMES: Open = Open {
     level: "confined",
     user: None,
-    why: "Landlock hides what a file holds, not that it is there, how large it is and since when",
+    why: "Landlock hides what a file holds, not that it is there, how large it is, since when, and what comes into its folder",
 };
 const PIDS: Open = Open {
     level: "confined",
@@ -105,7 +108,7 @@ const ATTRIBUTES: Open = Open {
 };
 
 const SUPERVISED: Control = Control::ByHand("the supervisor ends what is left at every level");
-const LIMITED: Control = Control::ByHand("limits hold at every level");
+const LIMITED: Control = Control::ByHand("limits are the same at every level");
 const COLLECTED: Control = Control::ByHand("artifacts are collected with the same care at every level");
 
 pub const ATTACKS: &[Attack] = &[
@@ -151,8 +154,8 @@ pub const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "see_files",
-        tries: "learn whether a file of the host exists",
-        scripts: &["see_files.sh"],
+        tries: "learn of names and attributes of files of the host",
+        scripts: &["see_files.sh", "see_files.py"],
         open: &[NAMES],
         ..PLAIN
     },
@@ -372,7 +375,7 @@ pub const ATTACKS: &[Attack] = &[
         scripts: &["type_on_terminal.py"],
         evidence: seen::typed,
         surroundings: Surroundings::Terminal,
-        control: Control::ByHand("at every level the session is another, and only root may then"),
+        control: Control::ByHand("the session is another at every level, and only root may type into another's"),
         alone: true,
         ..PLAIN
     },
@@ -417,6 +420,7 @@ pub const ATTACKS: &[Attack] = &[
         name: "setuid_program",
         tries: "start a setuid program of root's",
         scripts: &["setuid_program.sh"],
+        laid_out_by_root: true,
         ..PLAIN
     },
     Attack {
