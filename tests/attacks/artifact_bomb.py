@@ -10,7 +10,7 @@ def deep():
 
 
 def many():
-    for number in range(3000):
+    for number in range(1500):
         open(f"{folder}/left-{number}", "w").close()
 
 
