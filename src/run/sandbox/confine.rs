@@ -6,7 +6,6 @@
 use std::io::{self, PipeWriter, Read, Write, pipe};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 use fork::Fork;
 use nix::sys::prctl;
@@ -16,7 +15,7 @@ use seccompiler::sock_filter;
 use super::ruleset::Rules;
 use super::unavailable::not_started;
 use super::wire::{Fault, Job, Plan, Report, Step};
-use super::{refresh, rights};
+use super::{init, refresh, rights};
 use crate::job::Level;
 
 /// What the first process came to.
@@ -71,22 +70,13 @@ fn become_handler(plan: &Plan, job: &Job, program: &[sock_filter], ends: [OwnedF
         Ok(layers) => layers,
         Err(fault) => return Report::Fault(fault),
     };
-    let [path, arguments @ ..] = &job.argv[..] else {
+    let Some((path, mut command)) = init::command(job, ends) else {
         return Report::Ready(layers);
     };
     if let Err(error) = job.refresh.as_ref().map_or(Ok(()), refresh::bring_up) {
         return Report::NotStarted(format!("bringing the checkout up: {error}"));
     }
-    let [stdin, stdout, stderr] = ends;
-    let error = Command::new(path)
-        .args(arguments)
-        .env_clear()
-        .envs(job.env.iter().map(|(name, value)| (name, value)))
-        .stdin(stdin)
-        .stdout(stdout)
-        .stderr(stderr)
-        .exec();
-    Report::NotStarted(not_started(path, &error, plan.level))
+    Report::NotStarted(not_started(path, &command.exec(), plan.level))
 }
 
 /// Everything of `confined`. What the caller may still do afterwards is what a handler may do.

@@ -166,22 +166,20 @@ fn die_with_keeper() -> Result<(), Fault> {
 
 /// Starts the handler; the error is why it did not. On return our copies of the pipes are closed: their end of file must mean that the job has
 /// closed them.
-fn spawn(job: &Job, [stdin, stdout, stderr]: [OwnedFd; 3]) -> Result<Pid, String> {
+fn spawn(job: &Job, ends: [OwnedFd; 3]) -> Result<Pid, String> {
     std::env::set_current_dir(&job.cwd).map_err(|error| format!("entering `{}`: {error}", job.cwd.display()))?;
-    let [path, arguments @ ..] = &job.argv[..] else {
-        return Err("the command is empty".into());
-    };
-    let mut command = Command::new(path);
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(job.env.iter().map(|(name, value)| (name, value)))
-        .stdin(stdin)
-        .stdout(stdout)
-        .stderr(stderr)
-        .process_group(0);
-    let child = command.spawn().map_err(|error| not_started(path, &error, Level::Isolated))?;
+    let (path, mut command) = command(job, ends).ok_or("the command is empty")?;
+    let child = command.process_group(0).spawn().map_err(|error| not_started(path, &error, Level::Isolated))?;
     Ok(Pid::from_raw(child.id().cast_signed()))
+}
+
+/// A job's program and what it is started with; none where the job is a probe.
+pub(super) fn command(job: &Job, [stdin, stdout, stderr]: [OwnedFd; 3]) -> Option<(&str, Command)> {
+    let (path, arguments) = job.argv.split_first()?;
+    let mut command = Command::new(path);
+    let env = job.env.iter().map(|(name, value)| (name, value));
+    command.args(arguments).env_clear().envs(env).stdin(stdin).stdout(stdout).stderr(stderr);
+    Some((path, command))
 }
 
 /// The handler and all that it starts.
