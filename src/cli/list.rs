@@ -12,7 +12,7 @@ const MOST: usize = 20;
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  dispatch list\n  dispatch list --pending\n  dispatch list --kind deploy --state failed --most 100\n  dispatch list --json"
+    after_help = "Examples:\n  dispatch list\n  dispatch list --pending\n  dispatch list --kind deploy --only failed --most 100\n  dispatch list --json"
 )]
 pub struct ListArgs {
     /// Only what has not ended
@@ -23,9 +23,9 @@ pub struct ListArgs {
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
 
-    /// Only this state or outcome, such as held or failed
+    /// Only this state or outcome, such as held or failed (`--state` is the state folder, here as everywhere)
     #[arg(long, value_name = "STATE")]
-    state: Option<String>,
+    only: Option<String>,
 
     /// At most so many that ended
     #[arg(long, value_name = "N", default_value_t = MOST)]
@@ -38,7 +38,7 @@ pub struct ListArgs {
 
 impl Default for ListArgs {
     fn default() -> Self {
-        Self { pending: false, kind: None, state: None, most: MOST, json: false }
+        Self { pending: false, kind: None, only: None, most: MOST, json: false }
     }
 }
 
@@ -51,7 +51,7 @@ pub fn answer(place: &PlaceArgs, args: &ListArgs) -> Result<Exit, Failure> {
     }
     if !args.pending {
         // A filter looks further back than what is shown without one.
-        let reach = if args.kind.is_some() || args.state.is_some() { usize::MAX / 4 } else { args.most };
+        let reach = if args.kind.is_some() || args.only.is_some() { usize::MAX / 4 } else { args.most };
         let known: Vec<_> = lines.iter().map(|line| line.id).collect();
         let ended = view.ended(reach)?.into_iter().filter(|line| !known.contains(&line.id));
         lines.extend(ended.filter(|line| fits(line, args)).take(args.most));
@@ -72,7 +72,7 @@ pub fn answer(place: &PlaceArgs, args: &ListArgs) -> Result<Exit, Failure> {
 
 fn fits(line: &Line, args: &ListArgs) -> bool {
     args.kind.as_ref().is_none_or(|kind| line.kind.as_ref() == Some(kind))
-        && args.state.as_ref().is_none_or(|state| line.state == *state)
+        && args.only.as_ref().is_none_or(|state| line.state == *state)
 }
 
 fn row(line: &Line) -> Vec<String> {

@@ -176,4 +176,31 @@ mod tests {
     fn the_command_line_is_consistent() {
         Line::command().debug_assert();
     }
+
+    /// Clap takes two arguments of one name for one value, and panics where their types differ.
+    #[test]
+    fn no_verb_takes_the_name_of_an_option_of_every_verb() {
+        fn names(command: &clap::Command) -> Vec<String> {
+            command.get_arguments().map(|arg| arg.get_id().to_string()).collect()
+        }
+        fn below<'a>(command: &'a clap::Command, found: &mut Vec<&'a clap::Command>) {
+            for verb in command.get_subcommands() {
+                found.push(verb);
+                below(verb, found);
+            }
+        }
+        let line = Line::command();
+        let global = line.get_arguments().filter(|arg| arg.is_global_set()).map(|arg| arg.get_id().to_string());
+        let global: Vec<String> = global.collect();
+        assert!(global.contains(&"state".to_owned()));
+        let mut verbs = Vec::new();
+        below(&line, &mut verbs);
+        for verb in verbs {
+            let twice: Vec<String> = names(verb).into_iter().filter(|name| global.contains(name)).collect();
+            assert!(twice.is_empty(), "{}: {twice:?}", verb.get_name());
+        }
+        for words in [["list", "--state", "/x"], ["--state", "/x", "list"], ["list", "--only", "failed"]] {
+            Line::try_parse_from([&["dispatch"], &words[..]].concat()).unwrap();
+        }
+    }
 }
