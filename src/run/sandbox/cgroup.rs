@@ -169,7 +169,7 @@ impl Drop for Cgroup {
 pub fn sweep(prefix: &str) {
     let left = |name: &str| {
         let process = name.strip_prefix(prefix).and_then(|rest| rest.split('-').next());
-        process.is_some_and(|process| !Path::new("/proc").join(process).exists())
+        process.is_some_and(is_gone)
     };
     for parent in parents() {
         for entry in fs::read_dir(parent.path()).into_iter().flatten().flatten() {
@@ -179,6 +179,14 @@ pub fn sweep(prefix: &str) {
             }
         }
     }
+}
+
+/// Whether a process has ended. One that nobody has waited for, as below a container's init that reaps nobody, still has its number.
+fn is_gone(process: &str) -> bool {
+    let stat = fs::read_to_string(Path::new("/proc").join(process).join("stat")).unwrap_or_default();
+    // `7 (a name) Z 1 …`, and the name may hold anything.
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_none_or(|state| matches!(state, 'Z' | 'X'))
 }
 
 /// Ends what runs in a group. First it is left alone for a moment: the lifeline of whoever has lost its dispatcher ends it in order, so that
@@ -328,6 +336,22 @@ fn own_group(own: &str, controller: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_nobody_has_waited_for_is_gone() {
+        assert!(!is_gone(&std::process::id().to_string()));
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let process = child.id();
+        assert!(!is_gone(&process.to_string()));
+        child.kill().unwrap();
+        // Ended, and not taken off the list.
+        let ended = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+        rustix::process::waitid(rustix::process::WaitId::Pid(process), ended).unwrap();
+        assert!(is_gone(&child.id().to_string()));
+        child.wait().unwrap();
+        assert!(is_gone(&child.id().to_string()));
+    }
 
     #[test]
     fn own_groups_are_found_in_v1() {
