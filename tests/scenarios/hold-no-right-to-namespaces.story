@@ -17,7 +17,7 @@ setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin dispatch run
 --- stderr has
 sandbox_unavailable: namespace.
 EPERM
-let the host file allow level `none`
+ask for level `confined`
 --- tree requests processed
 processed/b.yml
 requests/a.yml

@@ -110,12 +110,18 @@ fn hint(layer: &str, kernel: &str, root: bool, settings: &Settings) -> String {
                 "user namespaces are switched off: run as root, or set kernel.unprivileged_userns_clone=1 and \
                  user.max_user_namespaces above 0"
             } else if settings.container {
-                "inside a container: give it CAP_SYS_ADMIN and an unmasked /proc, or let the host file allow level `none`"
+                "inside a container: give it CAP_SYS_ADMIN and an unmasked /proc, or ask for level `confined`, \
+                 which needs neither (`levels: {minimum: confined}` in the host file)"
             } else if root {
-                "root without CAP_SYS_ADMIN? run it where namespaces may be made, or let the host file allow level `none`"
+                "root without CAP_SYS_ADMIN? run it where namespaces may be made, or ask for level `confined`, which needs \
+                 none (`levels: {minimum: confined}` in the host file)"
             } else {
                 "run as root, or where ordinary users may make user namespaces"
             }
+        }
+        "user" if root => {
+            "root that may not become another user, as in a user namespace that maps root alone? run the dispatcher as an \
+             ordinary user, or where the range `uids` is mapped"
         }
         "cgroup" => "is the control group still there? start the slot again",
         _ => "`dispatch --selftest` shows what this machine gives",
@@ -134,6 +140,13 @@ mod tests {
         assert!(!hint("namespace.user", "", true, &restricted).contains("AppArmor"));
         let container = Settings { container: true, ..Settings::default() };
         assert!(hint("namespace.pid", "", true, &container).contains("container"));
+        // The next level, never the last one.
+        for settings in [&container, &Settings::default()] {
+            let advice = hint("namespace.pid", "", true, settings);
+            assert!(advice.contains("level `confined`"), "{advice}");
+            assert!(!advice.contains("level `none`"), "{advice}");
+        }
+        assert!(hint("user", "setgroups: EPERM", true, &Settings::default()).contains("user namespace"));
     }
 
     #[test]
