@@ -89,6 +89,16 @@ pub enum HostError {
     },
 }
 
+impl HostError {
+    /// With the system's words, for places that print no chain of causes.
+    pub fn in_full(&self) -> String {
+        match self {
+            Self::Read { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+}
+
 /// Reads the host file: the one that is named, which must exist, or the usual one, which may be missing.
 ///
 /// # Errors
@@ -100,10 +110,14 @@ pub fn load(named: Option<&Path>) -> Result<Host, HostError> {
         Err(HostError::Read { source, .. }) if named.is_none() && source.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let file = match &bytes {
+    let mut file = match &bytes {
         Some(bytes) => host_file::parse(&path.to_string_lossy(), bytes).map_err(HostError::Faults)?,
         None => HostFile::default(),
     };
+    // It stands in records too, which are read elsewhere.
+    if let Ok(whole) = std::path::absolute(path) {
+        file.file = whole.to_string_lossy().into_owned();
+    }
     Ok(Host {
         sha256: bytes.map(|bytes| hex(&Sha256::digest(bytes))),
         node: file.node.clone().unwrap_or_else(host_name),
@@ -273,6 +287,13 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         path
+    }
+
+    #[test]
+    fn records_name_the_file_wherever_they_are_read() {
+        // Under `cargo test` the working folder is the crate's.
+        let host = load(Some(Path::new("deploy/host.yaml"))).unwrap();
+        assert!(Path::new(&host.file.file).is_absolute(), "{}", host.file.file);
     }
 
     fn resolve(source: SecretSource, folder: Option<&Path>) -> Result<Vec<u8>, String> {

@@ -151,8 +151,8 @@ pub struct RequestedBy {
 pub struct Sandbox {
     /// `isolated`, `confined` or `none`.
     pub level: String,
-    /// The layers that were really active.
-    #[serde(default)]
+    /// The layers that were really active; none where nobody has seen the end of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<String>,
 }
 

@@ -156,7 +156,14 @@ fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
     });
     let next = match outcome {
         Some(Outcome::Succeeded) => "nothing: it is done",
+        // The request may be sound: the owner decides, or the kind's row asks for less.
+        Some(Outcome::Rejected) if because.starts_with("not_granted") => {
+            "have the machine's owner allow it, or let the kind's row in the index ask for less; then commit the request again under a new name"
+        }
         Some(Outcome::Rejected) => "mend the request and commit it again under a new name",
+        Some(Outcome::Failed) if because == "oom" => {
+            "let the handler use less, or raise `sandbox.memory` in the index; then commit a new request"
+        }
         Some(Outcome::TimedOut) => {
             "make the handler faster, or raise `timeout` in the index; then commit a new request"
         }

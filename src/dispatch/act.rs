@@ -97,7 +97,7 @@ impl Dispatcher {
                     self.hold_of(id).secrets = Some(plain.collect());
                 }
                 Err(error) => {
-                    self.hold(id, &entry, HeldBy::Layer, format!("secret_unavailable: {error}"));
+                    self.hold(id, &entry, HeldBy::Layer, format!("secret_unavailable: {}", error.in_full()));
                     return Ok(None);
                 }
             }

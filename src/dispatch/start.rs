@@ -210,7 +210,7 @@ impl Dispatcher {
         }
         if let Some(path) = grant.read.iter().chain(&grant.write).find(|path| !path.exists()) {
             let words = format!(
-                "sandbox_unavailable: mount: `{}` is granted and does not exist on this machine",
+                "sandbox_unavailable: mount: `{}` is granted and does not exist on this machine: make it, or take it out of the host file",
                 path.display()
             );
             self.hold_queued(id, &entry, HeldBy::Layer, words);
@@ -219,7 +219,7 @@ impl Dispatcher {
         let secrets = match grant.secrets.iter().map(host::resolve_secret).collect::<Result<Vec<_>, _>>() {
             Ok(secrets) => secrets.into_iter().map(|secret| (secret.name.clone(), secret.value().to_vec())).collect(),
             Err(error) => {
-                self.hold_queued(id, &entry, HeldBy::Layer, format!("secret_unavailable: {error}"));
+                self.hold_queued(id, &entry, HeldBy::Layer, format!("secret_unavailable: {}", error.in_full()));
                 return Ok(None);
             }
         };
@@ -359,7 +359,8 @@ impl Dispatcher {
         let place = crate::run::home(&self.state, grant.level);
         let closed = crate::run::closed_above(&place)?;
         Some(format!(
-            "sandbox_unavailable: scratch: at level `{}` a handler runs as a user that may not enter `{}`, and its folders              would lie below it; use level `isolated`, or put the repository's state elsewhere: --state /var/lib/dispatch/NAME",
+            "sandbox_unavailable: scratch: at level `{}` a handler runs as a user that may not enter `{}`, and its folders \
+             would lie below it; use level `isolated`, or put the repository's state elsewhere: --state /var/lib/dispatch/NAME",
             grant.level.as_str(),
             closed.display()
         ))

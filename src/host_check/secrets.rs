@@ -13,11 +13,7 @@ pub(super) fn row(grant: &SecretGrant) -> Probe {
     let name = format!("secret {}", grant.name);
     let secret = match host::resolve_secret(grant) {
         Err(error) => {
-            let mut words = error.to_string();
-            if let Some(cause) = std::error::Error::source(&error) {
-                words = format!("{words}: {cause}");
-            }
-            return Probe::failed(name, words).help(what_to_do(grant));
+            return Probe::failed(name, error.in_full()).help(what_to_do(grant));
         }
         Ok(secret) => secret,
     };

@@ -115,7 +115,11 @@ fn write_facts(text: &mut String, record: &Record) -> fmt::Result {
         row(text, "ran as", user)?;
     }
     if let Some(sandbox) = &record.sandbox {
-        let layers = if sandbox.layers.is_empty() { "no layers".to_owned() } else { sandbox.layers.join(", ") };
+        let layers = if sandbox.layers.is_empty() {
+            "what was active is not known".to_owned()
+        } else {
+            sandbox.layers.join(", ")
+        };
         row(text, "sandbox", &format!("{} ({layers})", sandbox.level))?;
     }
     if let Some(output) = &record.output {
@@ -202,6 +206,9 @@ fn next_step(record: &Record) -> String {
         Outcome::Killed => {
             format!("it was ended from outside; to repeat it, merge the request again under a new name (this was {id})")
         }
+        Outcome::Rejected if record.reason.as_deref().is_some_and(|reason| reason.starts_with("not_granted")) => {
+            "nothing was run. Have the machine's owner allow what error.log names, or let the kind's row in the handler index ask for less; then merge the request again under a new name.".to_owned()
+        }
         Outcome::Rejected => "nothing was run. Correct the request as error.log says and merge it again.".to_owned(),
         Outcome::Expired => {
             format!("nothing was run. If it is still wanted, merge it again under a new name (this was {id})")
@@ -237,6 +244,15 @@ mod tests {
         record.sandbox = Some(Sandbox { level: "isolated".to_owned(), layers: vec!["landlock".to_owned()] });
         record.output = Some(OutputCount { bytes: 10, kept: 7, dropped: 3 });
         record
+    }
+
+    #[test]
+    fn layers_that_nobody_saw_are_not_said_to_be_none() {
+        let mut lost = record(Outcome::Indeterminate);
+        lost.sandbox = Some(Sandbox { level: "isolated".to_owned(), layers: Vec::new() });
+        let text = dispatch_log(&lost, Extras::default());
+        assert!(text.contains("isolated (what was active is not known)"), "{text}");
+        assert_eq!(serde_json::to_value(&lost.sandbox).unwrap(), serde_json::json!({"level": "isolated"}));
     }
 
     #[test]
