@@ -65,8 +65,9 @@ pub fn masking(bytes: &[u8]) {
         for value in values.iter().filter(|value| is_masked(value)) {
             for how in 0..10 {
                 let spelled = spell(how, value, b"");
-                if !spelled.is_empty() {
-                    assert!(!holds(rest, trim_padding(&spelled)), "{how}: {:?}", rest.escape_ascii().to_string());
+                let certain = if matches!(how, 2 | 3) { trim_padding(&spelled) } else { &spelled };
+                if !certain.is_empty() {
+                    assert!(!holds(rest, certain), "{how}: {:?}", rest.escape_ascii().to_string());
                 }
             }
         }
