@@ -21,6 +21,7 @@ pub mod journal;
 pub mod lock;
 pub mod metrics;
 pub mod publish;
+pub mod removal;
 pub mod repo;
 pub mod run;
 pub mod spool;

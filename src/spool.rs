@@ -30,6 +30,7 @@ use crate::record::log::LogEvent;
 use crate::record::report::Report;
 use crate::record::summary::{self, Extras};
 use crate::record::{self, Artifact, Record};
+use crate::removal;
 use crate::statedir::StateDir;
 
 /// A finished record and where it goes.
@@ -350,7 +351,7 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
 }
 
 fn remove(path: &Path) -> Result<(), SpoolError> {
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let removed = removal::remove_tree(path);
     match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(wrap(path)(error)),
         _ => Ok(()),

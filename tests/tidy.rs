@@ -37,7 +37,10 @@ const FLOORS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("nouns", &["event", "id", "job", "outcome", "probe", "request"]),
-    ("ground", &["backoff", "clock", "diagnostic", "durable", "fields", "paths", "resource", "units", "yaml"]),
+    (
+        "ground",
+        &["backoff", "clock", "diagnostic", "durable", "fields", "paths", "removal", "resource", "units", "yaml"],
+    ),
 ];
 
 /// Floors that touch no file, process, clock or random source.

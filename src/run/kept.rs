@@ -19,9 +19,10 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::scratch::{folder, open_folder, remove_tree};
+use super::scratch::{folder, open_folder};
 use crate::durable;
 use crate::job::Job;
+use crate::removal::remove_tree;
 
 /// A checkout that is kept.
 pub(super) struct Checkout {
@@ -87,9 +88,8 @@ fn own_tree(place: &Path, uid: Option<u32>) -> io::Result<PathBuf> {
         remove_tree(&tree)?;
         let _ = fs::remove_file(place.join("files"));
     }
-    if !tree.exists() {
-        folder(&tree, uid)?;
-    }
+    // Each time: a handler may have taken its rights away.
+    folder(&tree, uid)?;
     Ok(tree)
 }
 

@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod artifacts;
+mod beneath;
 mod kept;
 mod local;
 pub mod output;

@@ -20,14 +20,18 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use tempfile::TempDir;
 
 use super::kept::{self, Checkout};
-use super::{RunError, Work, sandbox};
+use super::{RunError, Work, beneath, sandbox};
 use crate::job::{Level, Workspace};
+use crate::removal::remove_tree;
 use crate::statedir::StateDir;
 
 /// What the names of folders with secrets begin with, in [`SHARED_MEMORY`].
 const SECRETS_PREFIX: &str = "codex-dispatch-secrets-";
 /// Room in the log folder for a handler's own `status.yml` where it may keep no artifacts.
 const LOG_BYTES_MIN: u64 = 1 << 20;
+/// Entries of a failed run that are kept, and folders below each other.
+const LEFTOVERS_MAX: usize = 10_000;
+const LEFTOVERS_DEPTH_MAX: usize = 32;
 /// Where a file is in memory and on no disk.
 const SHARED_MEMORY: &str = "/dev/shm";
 
@@ -39,6 +43,8 @@ pub(super) struct Scratch {
     in_place: bool,
     /// Log and work folder are in memory.
     in_memory: bool,
+    /// The most that is kept of it on disk.
+    keep_bytes: u64,
     /// The tree of the commit, where the handler's user can read it.
     pub(super) source: PathBuf,
     /// The kept checkout that it works in.
@@ -68,8 +74,10 @@ impl Scratch {
         let root = home.join("run").join(state.run(work.id, work.attempt).file_name().unwrap_or_default());
         let in_place = grant.level != Level::Isolated;
         let in_memory = !in_place && grant.limits.work <= grant.limits.memory / 2;
+        let keep_bytes = grant.limits.work.saturating_add(log_bytes(grant.limits.artifacts));
         let source = PathBuf::new();
-        let mut scratch = Self { root, in_place, in_memory, source, checkout: None, cache: None, secrets: None };
+        let mut scratch =
+            Self { root, in_place, in_memory, keep_bytes, source, checkout: None, cache: None, secrets: None };
         let filled = scratch.fill(&home, work, uid);
         filled.map_err(|source| RunError::Prepare { path: scratch.root.clone(), source })?;
         Ok(scratch)
@@ -119,11 +127,11 @@ impl Scratch {
         if self.checkout.is_some() {
             // An earlier run could write here.
             for place in [&work.inbox, &work.output] {
-                clear_way(&repo, Path::new(place))?;
+                beneath::clear_way(&repo, Path::new(place))?;
             }
         }
-        put(&repo.join(&work.request_path), &work.request)?;
-        folder(&repo.join(&work.output).join(&work.place), uid)?;
+        beneath::put(&repo, Path::new(&work.request_path), &work.request)?;
+        beneath::folder(&repo, &Path::new(&work.output).join(&work.place), uid)?;
         if !work.secrets.is_empty() {
             self.secrets = secrets_folder(uid)?;
         }
@@ -150,14 +158,12 @@ impl Scratch {
             return Vec::new();
         }
         let limits = &work.job.grant.limits;
-        // Something that is too large is to be named in the record, rather than be a failure of the handler.
-        let log_bytes = limits.artifacts.saturating_mul(2).saturating_add(LOG_BYTES_MIN);
         let folder = |place: &Path, bytes, folders: &[&str]| sandbox::Scratch {
             place: place.to_owned(),
             bytes,
             folders: folders.iter().map(PathBuf::from).collect(),
         };
-        vec![folder(log, log_bytes, &[]), folder(at, limits.work, &["home"])]
+        vec![folder(log, log_bytes(limits.artifacts), &[]), folder(at, limits.work, &["home"])]
     }
 
     /// Folders on a disk that the handler can fill.
@@ -203,9 +209,10 @@ impl Scratch {
     /// What a failed run left is kept for a look; a success leaves nothing where the repository says so.
     pub(super) fn clear(&self, whole: bool, left: &Left) {
         if self.in_memory && !whole {
+            let mut room = Room { bytes: self.keep_bytes, entries: LEFTOVERS_MAX };
             for (name, place) in [("log", &left.log), ("work", &left.work)] {
                 let from = PathBuf::from(format!("/proc/self/fd/{}", place.root.as_raw_fd()));
-                if let Err(error) = copy_tree(&from, &self.root.join(name)) {
+                if let Err(error) = keep(&from, &self.root.join(name), LEFTOVERS_DEPTH_MAX, &mut room) {
                     tracing::warn!("keeping what is left of `{}`: {error}", self.root.display());
                 }
             }
@@ -232,6 +239,11 @@ pub(super) struct Place {
     pub(super) root: OwnedFd,
     /// The folder, relative to it: this part of the path may be the handler's.
     pub(super) below: PathBuf,
+}
+
+/// Room in the log folder: something that is too large is to be named in the record, rather than be a failure of the handler.
+fn log_bytes(artifacts: u64) -> u64 {
+    artifacts.saturating_mul(2).saturating_add(LOG_BYTES_MIN)
 }
 
 fn open(path: &Path) -> io::Result<OwnedFd> {
@@ -292,26 +304,44 @@ pub(super) fn open_folder(path: &Path, uid: Option<u32>) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what stands at a place, and whatever is no folder on the way to it.
-fn clear_way(root: &Path, place: &Path) -> io::Result<()> {
-    let mut path = root.to_path_buf();
-    for part in place.components() {
-        path.push(part);
-        match fs::symlink_metadata(&path) {
-            Ok(found) if found.is_dir() => {}
-            Ok(_) => return fs::remove_file(&path),
-            Err(_) => return Ok(()),
-        }
-    }
-    remove_tree(&path)
-}
-
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(above) = path.parent() {
         fs::create_dir_all(above)?;
     }
     fs::write(path, bytes)?;
     fs::set_permissions(path, Permissions::from_mode(0o644))
+}
+
+/// What may still be kept of a failed run.
+struct Room {
+    bytes: u64,
+    entries: usize,
+}
+
+/// Copies what fits of what a handler left. Files count by their length, once for each name: written out, holes and second names take their place.
+fn keep(from: &Path, to: &Path, depth: usize, room: &mut Room) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let Some(entries) = room.entries.checked_sub(1) else {
+            return Err(io::Error::other(format!("more than {LEFTOVERS_MAX} entries; the rest is not kept")));
+        };
+        room.entries = entries;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let found = entry.metadata()?;
+        if found.is_dir() && depth > 0 {
+            keep(&source, &target, depth - 1, room)?;
+        } else if found.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
+        } else if found.is_file()
+            && let Some(bytes) = room.bytes.checked_sub(found.len())
+        {
+            room.bytes = bytes;
+            fs::copy(&source, &target)?;
+            fs::set_permissions(&target, Permissions::from_mode((found.mode() & 0o777) | 0o200))?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies a tree, links as links; what is neither file nor folder nor link stays behind.
@@ -330,29 +360,6 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
             // A snapshot is read-only for everybody; a private copy belongs to the run. No copy gives anybody another's rights.
             let mode = entry.metadata()?.permissions().mode();
             fs::set_permissions(&target, Permissions::from_mode((mode & 0o777) | 0o200))?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes a tree in which a handler may have taken its own folders' rights away.
-pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_folders(path)?;
-            fs::remove_dir_all(path)
-        }
-        other => other,
-    }
-}
-
-fn open_folders(path: &Path) -> io::Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_folders(&entry.path())?;
         }
     }
     Ok(())

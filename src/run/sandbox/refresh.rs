@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use super::Refresh;
+use crate::removal::remove_tree;
 
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -62,7 +63,7 @@ fn link(to: &Path, target: &Path) -> io::Result<()> {
     if fs::read_link(target).is_ok_and(|found| found == to) {
         return Ok(());
     }
-    clear(target)?;
+    remove_tree(target)?;
     symlink(to, target)
 }
 
@@ -81,7 +82,7 @@ fn file(source: &Path, target: &Path) -> io::Result<()> {
         }
         return Ok(());
     }
-    clear(target)?;
+    remove_tree(target)?;
     fs::copy(source, target)?;
     fs::set_permissions(target, Permissions::from_mode(mode))
 }
@@ -101,16 +102,6 @@ fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
         if other.read_exact(&mut right[..read]).is_err() || left[..read] != right[..read] {
             return Ok(false);
         }
-    }
-}
-
-/// Removes whatever stands there, itself and never what it leads to.
-fn clear(target: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(target) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(found) if found.is_dir() => fs::remove_dir_all(target),
-        Ok(_) => fs::remove_file(target),
     }
 }
 
