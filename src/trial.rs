@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::job::Level;
-use crate::run::sandbox::{Control, Ending, Launch, Limits, Mount, Slot, Stream, Unavailable};
+use crate::run::sandbox::{Control, Ending, Launch, Limits, Mount, Slot, Stream, Unavailable, User};
 use crate::run::{Local, PATH};
 
 /// What is kept of what a trial prints, of each stream.
@@ -114,7 +114,7 @@ impl Trial {
             scratch: Vec::new(),
             refresh: None,
             watched: Vec::new(),
-            uid: attempt.uid,
+            user: attempt.uid.map(User::unnamed),
             tcp_ports: None,
             secrets: Vec::new(),
             secrets_dir: PathBuf::from("/run/secrets"),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use codex_dispatch::job::Level;
 use codex_dispatch::run::sandbox::{
-    Cause, Control, Ending, Launch, Limits, Mount, RunError, Slot, SlotSetup, Stream, sweep,
+    Cause, Control, Ending, Launch, Limits, Mount, RunError, Slot, SlotSetup, Stream, User, sweep,
 };
 use nix::mount::{MntFlags, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -108,7 +108,7 @@ impl Bench {
             scratch: Vec::new(),
             refresh: None,
             watched: Vec::new(),
-            uid: is_root().then_some(UID),
+            user: is_root().then(|| User::unnamed(UID)),
             tcp_ports: None,
             secrets: Vec::new(),
             secrets_dir: "/run/secrets".into(),
@@ -1107,7 +1107,7 @@ fn started_by_hand_the_keeper_says_so() {
 fn without_namespaces_and_a_uid_a_job_runs_as_its_dispatcher() {
     let mut bench = Bench::new(Level::None);
     let mut launch = bench.script("id -u; cat /proc/self/oom_score_adj");
-    launch.uid = None;
+    launch.user = None;
     let expected = format!("{}\n500\n", nix::unistd::geteuid());
     assert_eq!(bench.run(launch).stdout, expected);
 }
@@ -1126,7 +1126,7 @@ fn nobody_runs_as_uid_0_by_asking() {
     for level in ALL {
         let mut bench = Bench::new(level);
         let mut launch = bench.script("true");
-        launch.uid = Some(0);
+        launch.user = Some(User::unnamed(0));
         let refused = bench.try_run(launch, &Control::new().unwrap());
         assert!(matches!(refused, Err(RunError::Refused { .. })));
     }

@@ -16,7 +16,7 @@ use codex_dispatch::job::{Grant, Introduced, Job, Level, Limits, Network, Object
 use codex_dispatch::outcome::Outcome;
 use codex_dispatch::repo::{Checkout, Repo, Settings, Snapshot, Snapshots};
 use codex_dispatch::request::Request;
-use codex_dispatch::run::sandbox::{self, Cause, Control, Launch, Mount, Scratch, Slot};
+use codex_dispatch::run::sandbox::{self, Cause, Control, Launch, Mount, Scratch, Slot, User};
 use codex_dispatch::run::{Executor, Local, Work};
 use codex_dispatch::statedir::StateDir;
 use tempfile::TempDir;
@@ -264,7 +264,7 @@ impl<'a> InSlot<'a> {
             scratch: if isolated { scratch } else { Vec::new() },
             refresh: None,
             watched: Vec::new(),
-            uid: uid().filter(|_| self.level != Level::None),
+            user: uid().filter(|_| self.level != Level::None).map(User::unnamed),
             tcp_ports: None,
             secrets: self.secrets.clone(),
             secrets_dir: if isolated { "/run/secrets".into() } else { self.place.folder.path().join("secrets") },
@@ -328,7 +328,7 @@ impl Way for InAttempt {
             place: RECORD.into(),
             snapshot: Arc::clone(&self.snapshot),
             secrets: Vec::new(),
-            uid: None,
+            user: None,
             locks: Vec::new(),
             cleanup: true,
         });

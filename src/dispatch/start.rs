@@ -26,7 +26,7 @@ use crate::publish::{is_free, locked};
 use crate::queue::Standing as Place;
 use crate::repo::{Snapshot, SnapshotError};
 use crate::run::action::OUTPUT_BYTES_MAX;
-use crate::run::sandbox::Slot;
+use crate::run::sandbox::{Slot, User};
 use crate::run::{Local, Work};
 use crate::state::State;
 
@@ -138,7 +138,7 @@ impl Dispatcher {
             place: started.place.clone(),
             snapshot: prepared.snapshot,
             secrets: prepared.secrets,
-            uid: prepared.uid,
+            user: prepared.user,
             locks: prepared.locks,
             cleanup: config.cleanup,
         };
@@ -223,8 +223,8 @@ impl Dispatcher {
                 return Ok(None);
             }
         };
-        let uid = match self.uid_for(&kind, &grant)? {
-            Ok(uid) => uid,
+        let user = match self.user_for(&kind, &grant)? {
+            Ok(user) => user,
             Err(words) => {
                 self.hold_queued(id, &entry, HeldBy::Layer, words);
                 return Ok(None);
@@ -237,7 +237,7 @@ impl Dispatcher {
         let Some(locks) = self.take_locks(id, &entry, &keys)? else { return Ok(None) };
         let Some(snapshot) = self.snapshot_for(id, &entry) else { return Ok(None) };
         self.fix_start(id)?;
-        Ok(Some(Prepared { snapshot, secrets, uid, locks }))
+        Ok(Some(Prepared { snapshot, secrets, user, locks }))
     }
 
     /// All locks of a request, or none; `None` where another process has one, and held where it has had it for a while.
@@ -366,7 +366,7 @@ impl Dispatcher {
         ))
     }
 
-    fn uid_for(&self, kind: &str, grant: &Grant) -> Result<Result<Option<u32>, String>, DispatchError> {
+    fn user_for(&self, kind: &str, grant: &Grant) -> Result<Result<Option<User>, String>, DispatchError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(match &grant.run_as {
                 Some(name) => {
@@ -376,10 +376,10 @@ impl Dispatcher {
             });
         }
         if let Some(name) = &grant.run_as {
-            return Ok(host::users::id_of(name).map(Some));
+            return Ok(host::users::ids_of(name).map(|(uid, gid)| Some(User { uid, gid })));
         }
         // What it keeps must not change hands from run to run.
-        if grant.keeps_files() { Ok(self.uid_of_kind(kind)?.map(Some)) } else { Ok(Ok(None)) }
+        if grant.keeps_files() { Ok(self.uid_of_kind(kind)?.map(|uid| Some(User::unnamed(uid)))) } else { Ok(Ok(None)) }
     }
 
     /// The layer that a request needs and this machine lacks, probed once for each level and network.
@@ -420,7 +420,7 @@ const PROBE_SLOT: u32 = 9999;
 struct Prepared {
     snapshot: Arc<crate::repo::Snapshot>,
     secrets: Vec<(String, Vec<u8>)>,
-    uid: Option<u32>,
+    user: Option<User>,
     locks: Vec<lock::ResourceLock>,
 }
 

@@ -42,20 +42,25 @@ fn subordinate_of(subuid: &str, uid: u32) -> Option<&str> {
     })
 }
 
-/// The uid that a name or number of `run_as` means.
+/// The user and group that a name or number of `run_as` means. The group is the user's own one; a number that is nobody's has a group of the
+/// same number.
 ///
 /// # Errors
 /// Says so where there is no such user, or it is root.
-pub fn id_of(name: &str) -> Result<u32, String> {
-    let uid = match name.parse::<u32>() {
-        Ok(uid) => uid,
-        Err(_) => match User::from_name(name) {
-            Ok(Some(user)) => user.uid.as_raw(),
-            Ok(None) => return Err(format!("`run_as: {name}`: this machine has no such user")),
-            Err(error) => return Err(format!("`run_as: {name}`: looking the user up: {error}")),
-        },
+pub fn ids_of(name: &str) -> Result<(u32, u32), String> {
+    let number = name.parse::<u32>().ok();
+    let found = number.map_or_else(|| User::from_name(name), |uid| User::from_uid(Uid::from_raw(uid)));
+    let ids = match (found, number) {
+        (Ok(Some(user)), _) => (user.uid.as_raw(), user.gid.as_raw()),
+        (Ok(None), Some(uid)) => (uid, uid),
+        (Ok(None), None) => return Err(format!("`run_as: {name}`: this machine has no such user")),
+        (Err(error), _) => return Err(format!("`run_as: {name}`: looking the user up: {error}")),
     };
-    if uid == 0 { Err(format!("`run_as: {name}` is root, which no handler runs as")) } else { Ok(uid) }
+    match ids {
+        (0, _) => Err(format!("`run_as: {name}` is root, which no handler runs as")),
+        (_, 0) => Err(format!("`run_as: {name}` has root's group, which no handler runs in: give it one of its own")),
+        ids => Ok(ids),
+    }
 }
 
 #[cfg(test)]
@@ -75,9 +80,14 @@ mod tests {
     #[test]
     fn users_of_this_machine_are_found() {
         assert_eq!(whose(0).as_deref(), Some("uid 0 is the user `root`"));
-        assert_eq!(id_of("60720"), Ok(60_720));
-        assert!(id_of("0").unwrap_err().contains("is root"));
-        assert!(id_of("no-such-user-here").unwrap_err().contains("no such user"));
+        assert_eq!(ids_of("60720"), Ok((60_720, 60_720)));
+        // Debian's, whose numbers differ.
+        if let Ok(Some(man)) = User::from_name("man") {
+            assert_eq!(ids_of("man"), Ok((man.uid.as_raw(), man.gid.as_raw())));
+            assert_eq!(ids_of("man"), ids_of(&man.uid.to_string()));
+        }
+        assert!(ids_of("0").unwrap_err().contains("is root"));
+        assert!(ids_of("no-such-user-here").unwrap_err().contains("no such user"));
         let taken = of_slots(Uids { first: 1, last: 9 }, 1).unwrap_err().to_string();
         assert!(taken.contains("uid 1 is the user `"), "{taken}");
         assert!(of_slots(Uids { first: 4_000_000_000, last: 4_000_000_001 }, 3).is_err());

@@ -35,7 +35,7 @@ impl Known<'_> {
         let is_root = us.is_root();
         match file.run_as.get(kind) {
             Some(name) => {
-                let uid = users::id_of(name)?;
+                let (uid, _) = users::ids_of(name)?;
                 if !is_root && uid != us.as_raw() {
                     return Err(format!(
                         "`run_as` of kind `{kind}` is `{name}`, and only root can run as somebody else"

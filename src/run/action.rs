@@ -127,7 +127,7 @@ fn launch(work: &mut ActionWork) -> Launch {
         tcp_ports: None,
         refresh: None,
         watched: Vec::new(),
-        uid: None,
+        user: None,
         secrets: Vec::new(),
         secrets_dir: "/".into(),
         limits: unlimited(work.action.timeout),

@@ -12,6 +12,7 @@ use std::path::{Component, Path};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, unlinkat};
 use rustix::io::Errno;
 
+use super::sandbox::User;
 use crate::removal::remove_tree_at;
 
 /// Writes a file that is not there, with the folders above it.
@@ -25,10 +26,11 @@ pub(super) fn put(root: &Path, below: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A folder that the handler's user owns, with those above it.
-pub(super) fn folder(root: &Path, below: &Path, uid: Option<u32>) -> io::Result<()> {
+pub(super) fn folder(root: &Path, below: &Path, owner: Option<User>) -> io::Result<()> {
     let folder = File::from(make(root, below)?);
     folder.set_permissions(Permissions::from_mode(0o755))?;
-    fchown(&folder, uid, uid)
+    let (uid, gid) = User::ids(owner);
+    fchown(&folder, uid, gid)
 }
 
 /// Removes what stands at a place, and whatever is no folder on the way to it.

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use super::sandbox::User;
 use super::scratch::{folder, open_folder};
 use crate::durable;
 use crate::job::Job;
@@ -36,9 +37,9 @@ pub(super) struct Checkout {
 
 impl Checkout {
     /// Makes it where it is missing, and finds out what has gone since the last run.
-    pub(super) fn prepare(home: &Path, job: &Job, uid: Option<u32>, snapshot: &Path) -> io::Result<Self> {
+    pub(super) fn prepare(home: &Path, job: &Job, owner: Option<User>, snapshot: &Path) -> io::Result<Self> {
         let place = home.join("checkouts").join(key(job));
-        let tree = own_tree(&place, uid)?;
+        let tree = own_tree(&place, owner)?;
         let list = place.join("files");
         let mut files = BTreeSet::new();
         list_files(snapshot, Path::new(""), &mut files)?;
@@ -58,8 +59,8 @@ impl Checkout {
 }
 
 /// The folder of a cache, made where it is missing.
-pub(super) fn cache(home: &Path, job: &Job, uid: Option<u32>) -> io::Result<PathBuf> {
-    own_tree(&home.join("caches").join(key(job)), uid)
+pub(super) fn cache(home: &Path, job: &Job, owner: Option<User>) -> io::Result<PathBuf> {
+    own_tree(&home.join("caches").join(key(job)), owner)
 }
 
 /// Empties a cache or checkout that has become too large.
@@ -79,17 +80,17 @@ fn key(job: &Job) -> String {
     format!("{}-{}", job.kind, &digest[..16])
 }
 
-fn own_tree(place: &Path, uid: Option<u32>) -> io::Result<PathBuf> {
-    open_folder(place, uid)?;
+fn own_tree(place: &Path, owner: Option<User>) -> io::Result<PathBuf> {
+    open_folder(place, owner)?;
     let tree = place.join("tree");
-    let owner = uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+    let uid = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid);
     // Another user's (`run_as` was changed) is of no use.
-    if fs::symlink_metadata(&tree).is_ok_and(|found| !found.is_dir() || found.uid() != owner) {
+    if fs::symlink_metadata(&tree).is_ok_and(|found| !found.is_dir() || found.uid() != uid) {
         remove_tree(&tree)?;
         let _ = fs::remove_file(place.join("files"));
     }
     // Each time: a handler may have taken its rights away.
-    folder(&tree, uid)?;
+    folder(&tree, owner)?;
     Ok(tree)
 }
 

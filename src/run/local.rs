@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use super::output::{self, Captured};
 use super::proxy::Proxies;
-use super::sandbox::{self, Control, Ending, Launch, Mount, Slot, SlotSetup};
+use super::sandbox::{self, Control, Ending, Launch, Mount, Slot, SlotSetup, User};
 use super::scratch::{Left, Scratch};
 use super::{Executor, RunError, Work, artifacts, judge, kept};
 use crate::clock::Clock;
@@ -96,8 +96,9 @@ impl Executor for Local {
         let secrets = Secrets::new(&hidden).map_err(|error| RunError::Secrets(error.to_string()))?;
         let grant = &work.job.grant;
         let (level, network) = (grant.level, grant.network != Network::None);
-        let uid = if rustix::process::geteuid().is_root() { work.uid.or(self.uid) } else { None };
-        let scratch = Scratch::make(&self.state, &work, uid)?;
+        let slots = self.uid.map(User::unnamed);
+        let user = if rustix::process::geteuid().is_root() { work.user.or(slots) } else { None };
+        let scratch = Scratch::make(&self.state, &work, user)?;
         let spool = spool::attempt_folder(&self.state, work.id, work.attempt)?;
         // The object store may lose a request that was never committed; what was started keeps its bytes.
         let kept = self.state.spool(work.id).join("request");
@@ -105,7 +106,7 @@ impl Executor for Local {
         let mut output = output::Output::create(&spool, grant.limits.output, &secrets)
             .map_err(|error| RunError::Prepare { path: spool.join(output::FILE), source: io::Error::other(error) })?;
 
-        let mut launch = launch(&mut work, &scratch, uid);
+        let mut launch = launch(&mut work, &scratch, user);
         proxies.add_to(&mut launch.env);
         let argv = launch.argv.clone();
         let clock = Arc::clone(&self.clock);
@@ -121,7 +122,7 @@ impl Executor for Local {
         let memory = slot.take_scratch();
         let left =
             scratch.left(&work, memory).map_err(|source| RunError::Collect { path: scratch.log(&work), source })?;
-        let mut report = take(&work, &left, &spool, uid, &secrets, &ending, &captured)?;
+        let mut report = take(&work, &left, &spool, user, &secrets, &ending, &captured)?;
         report.warnings.extend(settle_kept(&work, &scratch, &ending));
         report.warnings.extend(work.snapshot.note());
         report.attempt.started_at = started_at;
@@ -133,7 +134,7 @@ impl Executor for Local {
     }
 }
 
-fn launch(work: &mut Work, scratch: &Scratch, uid: Option<u32>) -> Launch {
+fn launch(work: &mut Work, scratch: &Scratch, user: Option<User>) -> Launch {
     let grant = &work.job.grant;
     let isolated = grant.level == Level::Isolated;
     let places = if isolated {
@@ -199,7 +200,7 @@ fn launch(work: &mut Work, scratch: &Scratch, uid: Option<u32>) -> Launch {
         scratch: in_memory,
         refresh,
         watched: scratch.watched(work),
-        uid,
+        user,
         tcp_ports: match &grant.network {
             Network::Tcp(ports) => Some(ports.clone()),
             Network::None | Network::Host => None,
@@ -301,7 +302,7 @@ fn take(
     work: &Work,
     left: &Left,
     spool: &Path,
-    uid: Option<u32>,
+    user: Option<User>,
     secrets: &Secrets,
     ending: &Ending,
     captured: &Captured,
@@ -311,7 +312,7 @@ fn take(
         folder: &left.log.below,
         into: &spool.join("files"),
         bytes_max: work.job.grant.limits.artifacts,
-        owner: uid,
+        owner: user.map(|user| user.uid),
     };
     let mut collected = artifacts::collect(&collection, secrets)
         .map_err(|error| RunError::Collect { path: left.log.below.clone(), source: io::Error::other(error) })?;
@@ -355,7 +356,7 @@ fn take(
         },
         outcome,
         layers: ending.layers.clone(),
-        run_as: uid.map(|uid| uid.to_string()),
+        run_as: user.map(|user| user.uid.to_string()),
         output: captured.count,
         limits: limits_met(work, ending, captured),
         tail: captured.tail(crate::record::summary::TAIL_LINES_MAX),

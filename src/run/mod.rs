@@ -57,7 +57,7 @@ pub struct Work {
     /// Secrets by name.
     pub secrets: Vec<(String, Vec<u8>)>,
     /// The user to run as; none means the executor's choice.
-    pub uid: Option<u32>,
+    pub user: Option<sandbox::User>,
     /// Held until the last process of the attempt is gone.
     pub locks: Vec<ResourceLock>,
     /// Remove the scratch folder of a success.

@@ -20,6 +20,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use tempfile::TempDir;
 
 use super::kept::{self, Checkout};
+use super::sandbox::User;
 use super::{RunError, Work, beneath, sandbox};
 use crate::job::{Level, Workspace};
 use crate::removal::remove_tree;
@@ -68,7 +69,7 @@ pub fn closed_above(place: &Path) -> Option<&Path> {
 }
 
 impl Scratch {
-    pub(super) fn make(state: &StateDir, work: &Work, uid: Option<u32>) -> Result<Self, RunError> {
+    pub(super) fn make(state: &StateDir, work: &Work, owner: Option<User>) -> Result<Self, RunError> {
         let grant = &work.job.grant;
         let home = home(state, grant.level);
         let root = home.join("run").join(state.run(work.id, work.attempt).file_name().unwrap_or_default());
@@ -78,34 +79,34 @@ impl Scratch {
         let source = PathBuf::new();
         let mut scratch =
             Self { root, in_place, in_memory, keep_bytes, source, checkout: None, cache: None, secrets: None };
-        let filled = scratch.fill(&home, work, uid);
+        let filled = scratch.fill(&home, work, owner);
         filled.map_err(|source| RunError::Prepare { path: scratch.root.clone(), source })?;
         Ok(scratch)
     }
 
-    fn fill(&mut self, home: &Path, work: &Work, uid: Option<u32>) -> io::Result<()> {
-        if self.in_place && uid.is_some() {
+    fn fill(&mut self, home: &Path, work: &Work, owner: Option<User>) -> io::Result<()> {
+        if self.in_place && owner.is_some() {
             for folder in ["", "run", "checkouts", "caches"] {
                 passable(&home.join(folder))?;
             }
         }
         remove_tree(&self.root)?;
-        open_folder(&self.root, uid)?;
+        open_folder(&self.root, owner)?;
         let job = &work.job;
         let persistent = job.row.workspace == Workspace::Persistent;
         self.source.clone_from(&work.snapshot.path);
-        if self.in_place && (!persistent || uid.is_some()) {
+        if self.in_place && (!persistent || owner.is_some()) {
             self.source = self.root.join("repo");
             copy_tree(&work.snapshot.path, &self.source)?;
         }
         if persistent {
-            self.checkout = Some(Checkout::prepare(home, job, uid, &self.source)?);
+            self.checkout = Some(Checkout::prepare(home, job, owner, &self.source)?);
         }
         if job.grant.limits.cache > 0 {
-            self.cache = Some(kept::cache(home, job, uid)?);
+            self.cache = Some(kept::cache(home, job, owner)?);
         }
         if self.in_place {
-            self.lay_out_in_place(work, uid)?;
+            self.lay_out_in_place(work, owner)?;
         } else {
             let below = work.request_path.strip_prefix(&work.inbox).unwrap_or(&work.request_path);
             put(&self.root.join("requests").join(below.trim_start_matches('/')), &work.request)?;
@@ -114,15 +115,15 @@ impl Scratch {
             return Ok(());
         }
         if !self.in_place {
-            folder(&self.root.join("log"), uid)?;
+            folder(&self.root.join("log"), owner)?;
         }
-        folder(&self.work(), uid)?;
-        folder(&self.work().join("home"), uid)?;
-        if self.in_place { folder(&self.work().join("tmp"), uid) } else { Ok(()) }
+        folder(&self.work(), owner)?;
+        folder(&self.work().join("home"), owner)?;
+        if self.in_place { folder(&self.work().join("tmp"), owner) } else { Ok(()) }
     }
 
     /// The request and the log folder, where nothing can be mounted over the inbox's and the output's place.
-    fn lay_out_in_place(&mut self, work: &Work, uid: Option<u32>) -> io::Result<()> {
+    fn lay_out_in_place(&mut self, work: &Work, owner: Option<User>) -> io::Result<()> {
         let repo = self.repo();
         if self.checkout.is_some() {
             // An earlier run could write here.
@@ -131,9 +132,9 @@ impl Scratch {
             }
         }
         beneath::put(&repo, Path::new(&work.request_path), &work.request)?;
-        beneath::folder(&repo, &Path::new(&work.output).join(&work.place), uid)?;
+        beneath::folder(&repo, &Path::new(&work.output).join(&work.place), owner)?;
         if !work.secrets.is_empty() {
-            self.secrets = secrets_folder(uid)?;
+            self.secrets = secrets_folder(owner)?;
         }
         Ok(())
     }
@@ -170,16 +171,17 @@ impl Scratch {
     pub(super) fn watched(&self, work: &Work) -> Vec<sandbox::Watched> {
         let limits = &work.job.grant.limits;
         let mut watched = Vec::new();
-        let mut watch = |limit, folder: PathBuf, bytes| watched.push(sandbox::Watched { limit, folder, bytes });
+        let mut watch =
+            |limit, folder: PathBuf, bytes, kept| watched.push(sandbox::Watched { limit, folder, bytes, kept });
         if !self.in_memory {
-            watch("work", self.work(), limits.work);
-            watch("artifacts", self.log(work), limits.artifacts.saturating_add(limits.work));
+            watch("work", self.work(), limits.work, false);
+            watch("artifacts", self.log(work), limits.artifacts.saturating_add(limits.work), false);
         }
         if let Some(cache) = &self.cache {
-            watch("cache", cache.clone(), limits.cache);
+            watch("cache", cache.clone(), limits.cache, true);
         }
         if let Some(checkout) = &self.checkout {
-            watch("checkout", checkout.tree.clone(), limits.checkout);
+            watch("checkout", checkout.tree.clone(), limits.checkout, true);
         }
         watched
     }
@@ -256,13 +258,14 @@ fn empty_folder(path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// A folder on a tmpfs that only the job's user can enter, gone when it is dropped.
-fn secrets_folder(uid: Option<u32>) -> io::Result<Option<TempDir>> {
+fn secrets_folder(owner: Option<User>) -> io::Result<Option<TempDir>> {
     if !nix::sys::statfs::statfs(SHARED_MEMORY).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC) {
         return Ok(None);
     }
     let prefix = format!("{SECRETS_PREFIX}{}-", std::process::id());
     let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(SHARED_MEMORY)?;
-    chown(folder.path(), uid, uid)?;
+    let (uid, gid) = User::ids(owner);
+    chown(folder.path(), uid, gid)?;
     Ok(Some(folder))
 }
 
@@ -281,24 +284,31 @@ pub fn sweep_secrets() {
 }
 
 /// A folder that the handler's user owns, with those above it.
-pub(super) fn folder(path: &Path, uid: Option<u32>) -> io::Result<()> {
+pub(super) fn folder(path: &Path, owner: Option<User>) -> io::Result<()> {
     fs::create_dir_all(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o755))?;
-    chown(path, uid, uid)
+    let (uid, gid) = User::ids(owner);
+    chown(path, uid, gid)
 }
 
 /// A folder that everybody may go through and nobody else may list.
 fn passable(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o711).create(path)?;
+    // Beside the state folder somebody else may have been first.
+    let found = fs::symlink_metadata(path)?;
+    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+        let words = format!("`{}` is not a folder of the dispatcher's user: remove it", path.display());
+        return Err(io::Error::other(words));
+    }
     // Whatever our umask is.
     fs::set_permissions(path, Permissions::from_mode(0o711))
 }
 
 /// A folder of the dispatcher's that the handler's user may go through, and none of the others.
-pub(super) fn open_folder(path: &Path, uid: Option<u32>) -> io::Result<()> {
+pub(super) fn open_folder(path: &Path, owner: Option<User>) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    if uid.is_some() {
-        chown(path, None, uid)?;
+    if owner.is_some() {
+        chown(path, None, owner.map(|user| user.gid))?;
         fs::set_permissions(path, Permissions::from_mode(0o710))?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::wire::{self, Report};
-use super::{Control, Limits, Stream, Watched, usage};
+use super::{Control, Limits, Stream, Watched};
 
 /// How long the kernel may take to end what was killed. Longer means that a process hangs inside it.
 const KILL_WAIT: Duration = Duration::from_mins(1);
@@ -20,8 +20,9 @@ const KILL_WAIT: Duration = Duration::from_mins(1);
 const CHUNK_BYTES: usize = 64 << 10;
 /// How often watched folders are measured, where measuring takes next to nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Of a worker's time this share at most goes into measuring.
+/// Of a worker's time this share at most goes into measuring, as long as looks are not further apart than the longest pause.
 const LOOK_SHARE: u32 = 20;
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// The most that a pipe may hold (its size is the handler's to choose) when the job has gone.
 const REST_BYTES_MAX: usize = 4 << 20;
 
@@ -110,6 +111,10 @@ pub(super) fn attend(
             let report = wire::receive(&job.control).ok().flatten();
             job.read_rest();
             let (report, scratch) = report.unzip();
+            // What is kept is looked at by who keeps it.
+            let last =
+                || watched.iter().find(|watched| !watched.kept && watched.is_over()).map(|watched| watched.limit);
+            let over = over.or_else(last);
             return Ok(Seen { report, timed_out, stopped, over, scratch: scratch.unwrap_or_default() });
         }
     }
@@ -155,9 +160,8 @@ impl Attended<'_> {
         if self.look.is_none_or(|due| due > began) {
             return None;
         }
-        let grown = |watched: &&Watched| usage::bytes_below(&watched.folder, watched.bytes) > watched.bytes;
-        let over = self.watched.iter().find(grown);
-        self.look = Some(Instant::now() + LOOK_EVERY.max(began.elapsed() * LOOK_SHARE));
+        let over = self.watched.iter().find(|watched| watched.is_over());
+        self.look = Some(Instant::now() + LOOK_EVERY.max((began.elapsed() * LOOK_SHARE).min(LOOK_PAUSE_MAX)));
         over.map(|watched| watched.limit)
     }
 

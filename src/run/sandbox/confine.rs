@@ -87,7 +87,7 @@ fn confine(plan: &Plan, job: &Job, program: &[sock_filter]) -> Result<Vec<String
     let mut layers = vec!["capabilities", "no_new_privs", "rlimits", "seccomp"];
     if geteuid().is_root() {
         rights::drop_bounding_set()?;
-        let user = job.uid.ok_or("none was named").step("user", || "changing it".into())?;
+        let user = job.user.ok_or("none was named").step("user", || "changing it".into())?;
         rights::drop_user(user)?;
         layers.push("user");
     }
@@ -102,7 +102,7 @@ fn confine(plan: &Plan, job: &Job, program: &[sock_filter]) -> Result<Vec<String
 /// Everything of `none`. As root without a user it stays who it is.
 fn settle(job: &Job) -> Result<Vec<String>, Fault> {
     setsid().step("process", || "setsid".into())?;
-    if let Some(user) = job.uid {
+    if let Some(user) = job.user {
         rights::drop_user(user)?;
     }
     rights::limit(job, false)?;

@@ -178,7 +178,11 @@ impl Walls {
 pub(super) fn program(walls: Walls) -> Vec<Instruction> {
     let mut calls: Vec<(u32, Vec<Instruction>)> =
         REFUSED.iter().map(|call| (number(*call), vec![refuse(libc::EPERM)])).collect();
-    if !walls.namespaces {
+    if walls.namespaces {
+        // Its supervisor has its user: with a limit on that it could end it and choose what is recorded.
+        let check = vec![load_argument(0), instruction(JUMP_IF_EQUAL, 1, 0, 1), refuse(libc::EPERM), allow()];
+        calls.push((number(libc::SYS_prlimit64), check));
+    } else {
         let refused = REFUSED_WITHOUT_NAMESPACES.iter();
         calls.extend(refused.map(|call| (number(*call), vec![refuse(libc::EPERM)])));
         calls.extend(ONLY_ON_ITSELF.iter().map(|(call, argument)| (number(*call), own_number_check(*argument))));
@@ -362,6 +366,12 @@ mod tests {
                 assert_eq!(verdict(&program, ARCHITECTURE, call, [0, 0, 0, 0]), expected, "call {call}");
             }
         }
+    }
+
+    #[test]
+    fn with_namespaces_the_supervisor_keeps_its_limits() {
+        assert_eq!(of(true, libc::SYS_prlimit64, [1, 0, 0, 0]), EPERM);
+        assert_eq!(of(true, libc::SYS_prlimit64, [2, 0, 0, 0]), ALLOW);
     }
 
     #[test]

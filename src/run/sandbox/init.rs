@@ -19,7 +19,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, geteuid, setsid};
+use nix::unistd::{Pid, getegid, geteuid, setsid};
 use seccompiler::sock_filter;
 
 use super::confine::{self, Started};
@@ -27,7 +27,7 @@ use super::ruleset::Rules;
 use super::secrets::SecretFiles;
 use super::unavailable::not_started;
 use super::wire::{self, Fault, Job, Plan, Report, Step};
-use super::{refresh, rights, root, tree};
+use super::{User, refresh, rights, root, tree};
 use crate::job::Level;
 
 /// What a shell shows for SIGKILL; nobody is left to see it.
@@ -74,10 +74,10 @@ fn attempt(
         return Err("fewer than three").step("process", || "reading descriptors".into());
     };
     let _locks: Vec<OwnedFd> = descriptors.collect();
-    if let Some(uid) = job.uid {
+    if let Some(User { uid, gid }) = job.user {
         for pipe in [&stdout, &stderr] {
             // So that the handler may open /dev/stdout and /dev/stderr. Only root can give them away.
-            let _ = fchown(pipe, Some(uid), Some(uid));
+            let _ = fchown(pipe, Some(uid), Some(gid));
         }
     }
     let ends = [stdin, stdout, stderr];
@@ -129,7 +129,7 @@ fn isolate(
     scratch: &mut Vec<OwnedFd>,
 ) -> Result<Vec<String>, Fault> {
     let as_root = geteuid().is_root();
-    let user = job.uid.unwrap_or(geteuid().as_raw());
+    let user = job.user.unwrap_or(User { uid: geteuid().as_raw(), gid: getegid().as_raw() });
     *scratch = root::assemble(ground, job, plan.network, user, as_root)?;
     fs::write("/proc/self/oom_score_adj", OOM_SCORE).step("proc", || "oom_score_adj".into())?;
     let _ = setsid();

@@ -95,9 +95,9 @@ pub struct Launch {
     pub refresh: Option<Refresh>,
     /// Folders on a disk that it can write, each with the size at which the job is ended.
     pub watched: Vec<Watched>,
-    /// The user to run as, with a group of the same number; never 0. As root `isolated` and `confined` need one, and at `none` `None` means the dispatcher's
+    /// The user to run as; never root. As root `isolated` and `confined` need one, and at `none` `None` means the dispatcher's
     /// user. An ordinary user can only run as itself.
-    pub uid: Option<u32>,
+    pub user: Option<User>,
     /// Name and bytes of each file in `secrets_dir`, mode 0400.
     pub secrets: Vec<(String, Vec<u8>)>,
     /// Where TCP may connect to, in a slot with network; `None`: anywhere. UDP is not narrowed. Not at `none`.
@@ -109,6 +109,27 @@ pub struct Launch {
     pub limits: Limits,
     /// Files that hold a `flock`. They stay open until every process of the job is gone, even when the dispatcher is killed.
     pub locks: Vec<File>,
+}
+
+/// Whom a job runs as, in no group but this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+impl User {
+    /// A user that no file knows, with a group of the same number.
+    pub fn unnamed(uid: u32) -> Self {
+        Self { uid, gid: uid }
+    }
+
+    /// Both numbers, for a change of owner; without a user it stays as it is.
+    pub(in crate::run) fn ids(user: Option<Self>) -> (Option<u32>, Option<u32>) {
+        user.map(|user| (user.uid, user.gid)).unzip()
+    }
 }
 
 /// A part of the host's file tree that a job sees.
@@ -155,6 +176,14 @@ pub struct Watched {
     pub folder: PathBuf,
     /// The most that it may hold, on the disk.
     pub bytes: u64,
+    /// It outlives the job: one that has grown too large is thrown away behind it, which is no failure of the job.
+    pub kept: bool,
+}
+
+impl Watched {
+    fn is_over(&self) -> bool {
+        bytes_below(&self.folder, self.bytes) > self.bytes
+    }
 }
 
 /// What a job may use. For the numbers 0 means: not limited here.

@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use nix::unistd::geteuid;
 
 use super::wire::DESCRIPTORS_MAX;
-use super::{Launch, SlotSetup};
+use super::{Launch, SlotSetup, User};
 use crate::job::Level;
 
 /// stdin, stdout and stderr go the same way as the locks.
@@ -37,12 +37,12 @@ pub(super) fn refusal(setup: &SlotSetup, launch: &Launch) -> Option<String> {
     if launch.locks.len() > LOCKS_MAX {
         return Some(format!("more than {LOCKS_MAX} locks"));
     }
-    match launch.uid {
-        Some(0) => return Some("a handler never runs as uid 0".into()),
+    match launch.user {
+        Some(User { uid: 0, .. }) => return Some("a handler never runs as uid 0".into()),
         None if setup.level != Level::None && own.is_root() => {
             return Some(format!("as root a job at {} needs a uid", setup.level.as_str()));
         }
-        Some(uid) if !own.is_root() && uid != own.as_raw() => {
+        Some(User { uid, .. }) if !own.is_root() && uid != own.as_raw() => {
             return Some(format!("only root can run a job as uid {uid}"));
         }
         _ => {}
@@ -84,7 +84,7 @@ mod tests {
             scratch: Vec::new(),
             refresh: None,
             watched: Vec::new(),
-            uid: Some(if geteuid().is_root() { 60720 } else { geteuid().as_raw() }),
+            user: Some(User::unnamed(if geteuid().is_root() { 60720 } else { geteuid().as_raw() })),
             tcp_ports: None,
             secrets: Vec::new(),
             secrets_dir: "/run/secrets".into(),
@@ -113,7 +113,7 @@ mod tests {
     fn what_a_slot_does_not_do_is_refused() {
         let refused = |change: fn(&mut Launch)| why(Level::Isolated, change).is_some();
         assert_eq!(why(Level::Isolated, |_| {}), None);
-        assert!(refused(|launch| launch.uid = Some(0)));
+        assert!(refused(|launch| launch.user = Some(User::unnamed(0))));
         assert!(refused(|launch| launch.argv.clear()));
         assert!(refused(|launch| launch.cwd = "work".into()));
         assert!(refused(|launch| launch.empty_dirs = vec!["/a/../b".into()]));

@@ -5,17 +5,18 @@
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
+use super::User;
 use super::wire::{self, Fault, Job, Step};
 
 /// Seconds from SIGXCPU, which says what has happened, to SIGKILL.
 const CPU_GRACE: u64 = 5;
 
-pub(super) fn drop_user(user: u32) -> Result<(), Fault> {
+pub(super) fn drop_user(user: User) -> Result<(), Fault> {
     const LAYER: &str = "user";
-    if user == 0 {
+    if user.uid == 0 {
         return Err("a handler never runs as uid 0").step(LAYER, || "changing it".into());
     }
-    let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     setgroups(&[]).step(LAYER, || "setgroups".into())?;
     setresgid(gid, gid, gid).step(LAYER, || "setresgid".into())?;
     setresuid(uid, uid, uid).step(LAYER, || "setresuid".into())

@@ -21,7 +21,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, 
 use super::etc;
 use super::mounts::MountTable;
 use super::wire::{Fault, Job, Step};
-use super::{Mount, Scratch};
+use super::{Mount, Scratch, User};
 
 const NONE: Option<&str> = None;
 const LAYER: &str = "root";
@@ -114,7 +114,7 @@ pub(super) fn assemble(
     ground: Ground,
     job: &Job,
     network: bool,
-    user: u32,
+    user: User,
     as_root: bool,
 ) -> Result<Vec<OwnedFd>, Fault> {
     let new = Path::new("/new");
@@ -145,7 +145,7 @@ pub(super) fn assemble(
     Ok(scratch)
 }
 
-fn make_scratch(scratch: &Scratch, empty: &mut EmptyDirs<'_>, owner: Option<u32>) -> Result<OwnedFd, Fault> {
+fn make_scratch(scratch: &Scratch, empty: &mut EmptyDirs<'_>, owner: Option<User>) -> Result<OwnedFd, Fault> {
     empty.make_above(&scratch.place)?;
     let target = empty.tree.folder(&scratch.place)?;
     let options = format!("mode=755,{}{}", sized(scratch.bytes), owned_by(owner));
@@ -155,15 +155,16 @@ fn make_scratch(scratch: &Scratch, empty: &mut EmptyDirs<'_>, owner: Option<u32>
         let folder = root.join(name);
         let doing = || format!("making {}", folder.display());
         fs::create_dir(&folder).step("scratch", doing)?;
-        chown(&folder, owner, owner).step("scratch", doing)?;
+        let (uid, gid) = User::ids(owner);
+        chown(&folder, uid, gid).step("scratch", doing)?;
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(&root, flags, Mode::empty()).step("scratch", || format!("opening {}", root.display()))
 }
 
 /// Mount options that make a user own the top of a file system.
-fn owned_by(owner: Option<u32>) -> String {
-    owner.map_or_else(String::new, |uid| format!(",uid={uid},gid={uid}"))
+fn owned_by(owner: Option<User>) -> String {
+    owner.map_or_else(String::new, |user| format!(",uid={},gid={}", user.uid, user.gid))
 }
 
 /// Mount options for so many bytes, and not endlessly many empty files.
@@ -243,7 +244,7 @@ fn device_of(path: &Path) -> Result<u64, Fault> {
 }
 
 /// ssh and others fail where their own uid has no name.
-fn write_etc(etc: &Path, job: &Job, user: u32) -> Result<(), Fault> {
+fn write_etc(etc: &Path, job: &Job, User { uid, gid }: User) -> Result<(), Fault> {
     let home = job.env.iter().find(|(name, _)| name == "HOME");
     // A colon or a line break would make other fields or entries of it.
     let home = home.map(|(_, home)| home.as_str()).filter(|home| !home.contains([':', '\n'])).unwrap_or("/work");
@@ -252,12 +253,12 @@ fn write_etc(etc: &Path, job: &Job, user: u32) -> Result<(), Fault> {
     write(
         "passwd",
         format!(
-            "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\njob:x:{user}:{user}:job:{home}:/bin/sh\n\
+            "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\njob:x:{uid}:{gid}:job:{home}:/bin/sh\n\
              nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
         )
         .as_bytes(),
     )?;
-    write("group", format!("root:x:0:\njob:x:{user}:\nnogroup:x:65534:\n").as_bytes())
+    write("group", format!("root:x:0:\njob:x:{gid}:\nnogroup:x:65534:\n").as_bytes())
 }
 
 /// How names are found, as it is now: the keeper may be weeks old.
@@ -274,7 +275,7 @@ fn show_network(host: &Host, tree: &Tree) -> Result<(), Fault> {
     fs::write(&place, resolv.unwrap_or_default()).step(LAYER, || "writing /etc/resolv.conf".into())
 }
 
-fn write_secrets(tree: &Tree, job: &Job, owner: Option<u32>) -> Result<(), Fault> {
+fn write_secrets(tree: &Tree, job: &Job, owner: Option<User>) -> Result<(), Fault> {
     const LAYER: &str = "secrets";
     let place = tree.folder(&job.secrets_dir)?;
     let flags = SAFE | MsFlags::MS_NOEXEC;
@@ -288,7 +289,8 @@ fn write_secrets(tree: &Tree, job: &Job, owner: Option<u32>) -> Result<(), Fault
         options.write(true).create_new(true).mode(0o400);
         let mut file = options.open(folder.join(name)).step(LAYER, doing)?;
         file.write_all(bytes).step(LAYER, doing)?;
-        fchown(&file, owner, owner).step(LAYER, doing)?;
+        let (uid, gid) = User::ids(owner);
+        fchown(&file, uid, gid).step(LAYER, doing)?;
     }
     remount(&folder, flags | MsFlags::MS_RDONLY)
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::Mode;
 
+use super::User;
 use super::wire::{Fault, Job, Step};
 
 const LAYER: &str = "secrets";
@@ -28,11 +29,12 @@ impl SecretFiles {
             return Ok(written);
         }
         let folder = &job.secrets_dir;
+        let (uid, gid) = User::ids(job.user);
         if !folder.exists() {
             let doing = || format!("making {}", folder.display());
             nix::unistd::mkdir(folder, Mode::S_IRWXU).step(LAYER, doing)?;
             written.folder = Some(folder.clone());
-            chown(folder, job.uid, job.uid).step(LAYER, doing)?;
+            chown(folder, uid, gid).step(LAYER, doing)?;
         }
         for (name, bytes) in &job.secrets {
             let path = folder.join(name);
@@ -44,7 +46,7 @@ impl SecretFiles {
             let mut file = options.open(&path).step(LAYER, doing)?;
             written.files.push(path.clone());
             file.write_all(bytes).step(LAYER, doing)?;
-            fchown(&file, job.uid, job.uid).step(LAYER, doing)?;
+            fchown(&file, uid, gid).step(LAYER, doing)?;
         }
         Ok(written)
     }

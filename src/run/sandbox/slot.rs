@@ -20,7 +20,7 @@ use super::cgroup::{Cgroup, OWN_PROCESSES};
 use super::refusal::refusal;
 use super::secrets::SecretFiles;
 use super::wire::{self, Fault, Job, Plan, Report};
-use super::{Cause, Control, Ending, Launch, Limits, SlotSetup, Stream, Unavailable};
+use super::{Cause, Control, Ending, Launch, Limits, SlotSetup, Stream, Unavailable, User};
 use crate::job::Level;
 
 /// How long a keeper may take to answer; it takes some 10 ms.
@@ -201,8 +201,8 @@ impl Slot {
         let control = self.ask_for_job()?;
         let mut descriptors = vec![stdin.as_fd(), out.as_fd(), err.as_fd()];
         descriptors.extend(launch.locks.iter().map(File::as_fd));
-        let uid = launch.uid.filter(|_| geteuid().is_root());
-        let (address_space, processes) = self.stand_ins(&launch.limits, uid);
+        let user = launch.user.filter(|_| geteuid().is_root());
+        let (address_space, processes) = self.stand_ins(&launch.limits, user.map(|user| user.uid));
         let job = Job {
             argv: launch.argv,
             env: launch.env,
@@ -211,7 +211,7 @@ impl Slot {
             empty_dirs: launch.empty_dirs,
             scratch: launch.scratch,
             refresh: launch.refresh,
-            uid,
+            user,
             tcp_ports: launch.tcp_ports,
             secrets: launch.secrets,
             secrets_dir: launch.secrets_dir,
@@ -302,7 +302,7 @@ impl Slot {
     /// All steps of a job but the last.
     fn probe(&mut self, tcp_ports: Option<Vec<u16>>) -> Result<Vec<String>, Unavailable> {
         let silent = |kernel: String| Unavailable::from(Fault { layer: "keeper".into(), kernel });
-        let uid = geteuid().is_root().then_some(PROBE_UID);
+        let user = geteuid().is_root().then_some(User::unnamed(PROBE_UID));
         let job = Job {
             argv: Vec::new(),
             env: Vec::new(),
@@ -311,7 +311,7 @@ impl Slot {
             empty_dirs: Vec::new(),
             scratch: Vec::new(),
             refresh: None,
-            uid,
+            user,
             tcp_ports,
             secrets: Vec::new(),
             secrets_dir: "/run/secrets".into(),

@@ -17,7 +17,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Limits, Mount, Refresh, Scratch};
+use super::{Limits, Mount, Refresh, Scratch, User};
 use crate::job::Level;
 
 /// The most descriptors that one message carries.
@@ -54,7 +54,7 @@ pub(super) struct Job {
     pub empty_dirs: Vec<PathBuf>,
     pub scratch: Vec<Scratch>,
     pub refresh: Option<Refresh>,
-    pub uid: Option<u32>,
+    pub user: Option<User>,
     /// The ports that TCP is narrowed to, where the slot has a network.
     pub tcp_ports: Option<Vec<u16>>,
     pub secrets: Vec<(String, Vec<u8>)>,
