@@ -38,6 +38,11 @@ struct Inner {
     masks: Vec<Vec<u8>>,
 }
 
+/// Whether a value is long enough to be masked.
+pub fn is_masked(value: &[u8]) -> bool {
+    spellings::are_any(value)
+}
+
 /// The secrets could not be compiled: together they are too large.
 #[derive(Debug, thiserror::Error)]
 #[error("compiling the spellings of {count} secrets")]

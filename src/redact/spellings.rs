@@ -28,6 +28,11 @@ pub fn of(value: &[u8]) -> BTreeSet<Vec<u8>> {
     all
 }
 
+/// Whether there is any.
+pub fn are_any(value: &[u8]) -> bool {
+    !pieces(value).is_empty()
+}
+
 /// The value without the line end that files close with, and where it has several lines each line without the
 /// blanks around it; only what is long enough.
 fn pieces(value: &[u8]) -> Vec<&[u8]> {

@@ -20,7 +20,7 @@ use crate::outcome::Attempt;
 use crate::record::from_handler::{self, HandlerStatus};
 use crate::record::log::{LogEvent, LogWriter, Stream};
 use crate::record::report::Report;
-use crate::redact::Secrets;
+use crate::redact::{self, SECRET_CHARS_MIN, Secrets};
 use crate::repo::is_usable_path;
 use crate::spool;
 use crate::statedir::StateDir;
@@ -94,6 +94,8 @@ impl Executor for Local {
         };
         let hidden: Vec<(String, Vec<u8>)> = work.secrets.iter().cloned().chain(proxies.passwords()).collect();
         let secrets = Secrets::new(&hidden).map_err(|error| RunError::Secrets(error.to_string()))?;
+        let short = work.secrets.iter().filter(|(_, value)| !redact::is_masked(value)).map(|(name, _)| name.clone());
+        let short: Vec<String> = short.collect();
         let grant = &work.job.grant;
         let (level, network) = (grant.level, grant.network != Network::None);
         let slots = self.uid.map(User::unnamed);
@@ -124,6 +126,11 @@ impl Executor for Local {
             scratch.left(&work, memory).map_err(|source| RunError::Collect { path: scratch.log(&work), source })?;
         let mut report = take(&work, &left, &spool, user, &secrets, &ending, &captured)?;
         report.warnings.extend(settle_kept(&work, &scratch, &ending));
+        report.warnings.extend(short.iter().map(|name| {
+            format!(
+                "the secret {name} has fewer than {SECRET_CHARS_MIN} characters and was not masked in what was printed"
+            )
+        }));
         report.warnings.extend(work.snapshot.note());
         report.attempt.started_at = started_at;
         report.attempt.finished_at = Some(clock.now());

@@ -190,7 +190,10 @@ impl Cell<'_> {
         let failed = |doing: &'static str| move |error: io::Error| format!("{doing}: {error}");
         let uid = self.set.uid;
         let mark = Mark::new();
-        let scratch = Scratch::make(uid).map_err(failed("making a folder to try it in"))?;
+        let scratch = Scratch::make(uid).map_err(|error| {
+            let place = std::env::temp_dir();
+            format!("making a folder to try it in, below `{}` (TMPDIR says where): {error}", place.display())
+        })?;
         // Somebody has to answer, or a closed door and a wall would look the same.
         let doors = Doors::open(&scratch, &mark).map_err(failed("opening sockets to be reached"))?;
         let mut witness = Witness::start(&mark, uid).map_err(failed("starting a process to be seen"))?;
