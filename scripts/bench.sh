@@ -22,7 +22,7 @@ for word in "$@"; do
     -h | --help) usage && exit 0 ;;
     --json | --check) options="$options $word" ;;
     sandbox) parts="$parts $word" ;;
-    *) usage >&2 && exit 64 ;;
+    *) usage >&2 && exit 2 ;;
     esac
 done
 
