@@ -50,10 +50,17 @@ fn main() -> ExitCode {
                 continue;
             }
             let name = format!("attack::{}::control::{}", attack.name, user.word());
+            let impossible = impossible || kernel_refuses(attack);
             trials.push(Trial::test(name, move || works(attack, user)).with_ignored_flag(impossible));
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Whether this machine's kernel has been told to refuse an attack from anybody, so that no control can show it.
+fn kernel_refuses(attack: &Attack) -> bool {
+    let setting = std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti");
+    attack.name == "type_on_terminal" && setting.is_ok_and(|setting| setting.trim() == "0")
 }
 
 /// At a level that contains it nothing is reached, or exactly what is known to be.
