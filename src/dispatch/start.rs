@@ -357,6 +357,14 @@ impl Dispatcher {
             return None;
         }
         let place = crate::run::home(&self.state, grant.level);
+        if crate::run::is_anothers(&place) {
+            return Some(format!(
+                "sandbox_unavailable: scratch: `{}` is not a folder of the dispatcher's user, and handlers at level `{}` \
+                 would have their folders in it; remove it, or choose another state folder with --state",
+                place.display(),
+                grant.level.as_str()
+            ));
+        }
         let closed = crate::run::closed_above(&place)?;
         Some(format!(
             "sandbox_unavailable: scratch: at level `{}` a handler runs as a user that may not enter `{}`, and its folders \

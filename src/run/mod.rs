@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use action::{ActionWork, Actions};
 pub use local::{Local, PATH, cgroup_prefix as local_cgroup_prefix};
-pub use scratch::{closed_above, home, sweep_secrets};
+pub use scratch::{closed_above, home, is_anothers, sweep_secrets};
 
 use crate::id::RequestId;
 use crate::job::Job;

@@ -68,6 +68,12 @@ pub fn closed_above(place: &Path) -> Option<&Path> {
     place.ancestors().skip(1).filter(closed).last()
 }
 
+/// Whether something stands at a place that is no folder of the dispatcher's: beside the state folder somebody else may have been first.
+pub fn is_anothers(place: &Path) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    fs::symlink_metadata(place).is_ok_and(|found| !found.is_dir() || found.uid() != own)
+}
+
 impl Scratch {
     pub(super) fn make(state: &StateDir, work: &Work, owner: Option<User>) -> Result<Self, RunError> {
         let grant = &work.job.grant;
@@ -294,11 +300,8 @@ pub(super) fn folder(path: &Path, owner: Option<User>) -> io::Result<()> {
 /// A folder that everybody may go through and nobody else may list.
 fn passable(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o711).create(path)?;
-    // Beside the state folder somebody else may have been first.
-    let found = fs::symlink_metadata(path)?;
-    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
-        let words = format!("`{}` is not a folder of the dispatcher's user: remove it", path.display());
-        return Err(io::Error::other(words));
+    if is_anothers(path) {
+        return Err(io::Error::other(format!("`{}` is not a folder of the dispatcher's user", path.display())));
     }
     // Whatever our umask is.
     fs::set_permissions(path, Permissions::from_mode(0o711))
