@@ -1,8 +1,8 @@
 //! How a handler is started, kept in and ended.
 //!
 //! Owns the promise of a level: `isolated` (namespaces, a view of its own, a user without rights), `confined` (Landlock and seccomp, for machines
-//! that give no namespaces) and `none` (supervision alone). At each, when [`Slot::run`] returns, every process that the handler has started is gone, however it detached itself, and if the dispatcher dies the
-//! kernel ends the rest.
+//! that give no namespaces) and `none` (supervision alone). At each, when [`Slot::run`] returns, every process that the handler has started
+//! is gone, however it detached itself, and if the dispatcher dies the kernel ends the rest.
 //! Never: reads configuration, decides what a handler may do, writes records.
 //!
 //! ```text
