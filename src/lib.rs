@@ -53,6 +53,7 @@ pub mod diagnostic;
 pub mod durable;
 pub mod fields;
 pub mod paths;
+pub mod planted;
 pub mod resource;
 pub mod units;
 pub mod yaml;

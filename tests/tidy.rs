@@ -39,7 +39,19 @@ const FLOORS: [(&str, &[&str]); 6] = [
     ("nouns", &["event", "id", "job", "outcome", "probe", "request"]),
     (
         "ground",
-        &["backoff", "clock", "diagnostic", "durable", "fields", "paths", "removal", "resource", "units", "yaml"],
+        &[
+            "backoff",
+            "clock",
+            "diagnostic",
+            "durable",
+            "fields",
+            "paths",
+            "planted",
+            "removal",
+            "resource",
+            "units",
+            "yaml",
+        ],
     ),
 ];
 

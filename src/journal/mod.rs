@@ -15,6 +15,7 @@ pub use row::{Admitted, Row};
 use crate::durable;
 use crate::event::Event;
 use crate::id::RequestId;
+use crate::planted;
 use crate::state::{self, IllegalStep, State};
 
 /// 2: steps of actions after success. A program that knows 1 alone would take them for a broken journal.
@@ -225,7 +226,10 @@ impl Journal {
             .and_then(|mut statement| statement.execute(params![count.name, count.labels, count.value]))
             .map_err(wrap)?;
         }
-        tx.commit().map_err(wrap)
+        planted::crash_point("before-append");
+        tx.commit().map_err(wrap)?;
+        planted::crash_point("after-append");
+        Ok(())
     }
 
     /// Adds what admission learnt of a request to its row.

@@ -11,6 +11,7 @@ use super::checkout::{Origin, authority, protocol};
 use super::git::{Call, GitError, Token};
 use super::porcelain::{self, FetchClass, PushClass};
 use super::{Oid, Repo, RepoError, store};
+use crate::planted::{self, Bug};
 
 /// Prints the credential that the environment of this one call holds; git runs it with `sh`.
 const HELPER: &str = r#"!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$DISPATCH_GIT_USER" "$DISPATCH_GIT_PASSWORD"; }; f"#;
@@ -143,7 +144,11 @@ impl Repo {
         let pushed = call
             .args(["--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--recurse-submodules=no"])
             .args(how)
-            .arg(format!("--force-with-lease={branch}:{lease}"))
+            .arg(if planted::is(Bug::PlainPush) {
+                "--force".to_owned()
+            } else {
+                format!("--force-with-lease={branch}:{lease}")
+            })
             .args(["--", url])
             .arg(format!("{commit}:{branch}"))
             .run()
