@@ -48,6 +48,35 @@ need_build_tools() {
     install "to fetch and to compile the bundled SQLite" $packages || fail "could not install$packages"
 }
 
+# A program's package, where the program is missing.
+missing() {
+    while [ $# -gt 0 ]; do
+        have "$1" || printf '%s ' "$2"
+        shift 2
+    done
+}
+
+need_test_packages() {
+    packages=$(missing python3 python3 strace strace promtool prometheus curl curl openssl openssl)
+    servers=$(missing lighttpd lighttpd sshd openssh-server ssh openssh-client)
+    # Packages of servers start and enable them. In a container nothing does; on a machine with systemd that is not ours to do.
+    if [ -n "$servers" ] && [ -d /run/systemd/system ]; then
+        say "not installing on a machine with services: $servers(the tests over http and ssh are left out)"
+    else
+        packages="$packages$servers"
+    fi
+    if [ -n "$packages" ] && may_install; then
+        # shellcheck disable=SC2086 # a list of packages
+        install "for the tests" $packages || say "going on without"
+    fi
+    have python3 || fail "python3 is missing: some handlers under test are written in it"
+    have promtool || say "promtool is missing: metrics are not checked with it"
+    if ! have lighttpd || ! have sshd; then
+        say "lighttpd or sshd is missing: the tests over http and ssh are left out"
+        export DISPATCH_TEST_SERVERS=skip
+    fi
+}
+
 # new_enough VERSION: whether a cargo of this version can build the crate, whose Cargo.toml names the least.
 new_enough() {
     least=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")

@@ -1,6 +1,8 @@
 #!/bin/sh
-# Long campaigns: whatever is worth more time than scripts/test.sh has. Each is one function below, `campaign_NAME`; what
-# they find is saved with the command that repeats it, and stays a test from then on (ARCHITECTURE.md, "Tests"). Needs what scripts/test.sh needs; fuzzing needs a nightly toolchain and a C++ compiler as well.
+# Long campaigns: whatever is worth more time than scripts/test.sh has. Faults (tests/durability/, the same code as the
+# short slices among the tests) and fuzzing (fuzz/). What they find is shown with the command that repeats it, and stays a
+# test from then on (ARCHITECTURE.md, "Tests"). Needs what scripts/test.sh needs; fuzzing needs a nightly toolchain and a
+# C++ compiler as well.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd -P)
 # shellcheck source=scripts/setup.sh
@@ -11,10 +13,12 @@ usage() {
     cat <<'END'
 usage: scripts/soak.sh [--minutes N] [--only NAME]... [--list]
 
-Runs every campaign, one after the other, and ends with a table: campaign, runs, findings.
+Runs every campaign, one after the other, and ends with tables: what each fault came to (faults, requests, and how many of
+those were lost, run or recorded twice, or torn), and campaign, runs, findings.
 
-  --minutes N   time for all campaigns together, shared out evenly (default: 10)
-  --only NAME   this campaign, or all that begin with NAME, such as fuzz:yaml or fuzz (may be given again)
+  --minutes N   time for all campaigns together, builds not counted (default: 10); a campaign of faults gets five times as
+                much as one fuzzer
+  --only NAME   this campaign, or all that begin with NAME, such as fault:kill or fuzz (may be given again)
   --list        the campaigns, and nothing is run
 
 Exit code: 0 nothing was found, 1 something was found, 2 the command line is wrong, 69 nothing could be run.
@@ -26,10 +30,72 @@ END
 # (a number, or - where there is none) and `findings` (a number, or a word why it was left out). It says itself what
 # it found, and how to see it again.
 campaigns() {
+    for source in tests/durability/*.rs; do
+        module=${source##*/}
+        module=${module%.rs}
+        sed -n 's/^fn campaign_\([a-z0-9_]*\)().*/\1/p' "$source" | while read -r campaign; do
+            echo "fault:$campaign campaign_faults $module::campaign_$campaign"
+        done
+    done
     for source in fuzz/fuzz_targets/*.rs; do
         target_name=${source##*/}
         echo "fuzz:${target_name%.rs} campaign_fuzz ${target_name%.rs}"
     done
+}
+
+# One campaign of faults: the test of that name, with more time. It repeats with the seed that it names.
+campaign_faults() {
+    runs=-
+    need_faults
+    log=$soak/${1##*::}.log
+    lines=$(wc -l <"$reports")
+    DISPATCH_SOAK_SECONDS=$2 DISPATCH_SOAK_REPORT=$reports \
+        cargo test --quiet --locked --test durability -- --exact "$1" --nocapture >"$log" 2>&1 && ended=0 || ended=$?
+    runs=$(tail -n "+$((lines + 1))" "$reports" | report_sum faults)
+    if [ "$ended" -eq 0 ]; then
+        findings=0
+        # A campaign that this machine cannot have says so and reports nothing.
+        if [ "$(wc -l <"$reports")" = "$lines" ]; then
+            findings="left out"
+            grep -m 3 -i 'skipped' "$log" >&2 || true
+        fi
+        return 0
+    fi
+    findings=1
+    tail -n 30 "$log" >&2
+    say "$1 found something; all it said: $log
+  again:  DISPATCH_SOAK_SECONDS=$2 DISPATCH_SOAK_SEED=<the seed above> cargo test --test durability -- --exact $1 --nocapture"
+}
+
+# Sums a figure of the reports that it reads.
+report_sum() { python3 -c 'import json,sys; print(sum(json.loads(line)[sys.argv[1]] for line in sys.stdin))' "$1"; }
+
+# What the campaigns reported, by the kind of fault, with the sum of all.
+report_table() {
+    python3 -c '
+import json, sys
+figures = ["faults", "requests", "lost", "duplicated", "torn"]
+rows = {}
+for line in sys.stdin:
+    report = json.loads(line)
+    row = rows.setdefault(report["fault"], [0] * len(figures))
+    for index, figure in enumerate(figures):
+        row[index] += report[figure]
+if rows:
+    rows["all"] = [sum(column) for column in zip(*rows.values())]
+    print("\n%-44s %10s %10s %6s %11s %6s" % tuple(["fault"] + figures))
+    for fault, row in rows.items():
+        print("%-44s %10d %10d %6d %11d %6d" % tuple([fault] + row))
+'
+}
+
+# The test program and what it needs, once a run.
+need_faults() {
+    [ -z "${faults_are_built:-}" ] || return 0
+    need_test_packages
+    say "building the campaigns of faults"
+    cargo test --quiet --locked --test durability --no-run || fail "the campaigns of faults could not be built"
+    faults_are_built=1
 }
 
 # The fuzzer of one target. Starts from the corpora of the repository and from what earlier campaigns learned.
@@ -140,12 +206,16 @@ started=$(date -u +%Y%m%dT%H%M%SZ)
 soak=$target/soak
 mkdir -p "$soak"
 table=$soak/table
+reports=$soak/reports
 : >"$table"
-seconds=$((minutes * 60 / $(echo "$chosen" | wc -l)))
-[ "$seconds" -gt 0 ] || seconds=1
+: >"$reports"
+share_of() { case $1 in fault:*) echo 5 ;; *) echo 1 ;; esac; }
+shares=$(echo "$chosen" | while read -r name rest; do share_of "$name"; done | paste -sd+ | { read -r sum; echo $((sum)); })
 
 any=0 ran=0
 while read -r name function argument; do
+    seconds=$((minutes * 60 * $(share_of "$name") / shares))
+    [ "$seconds" -gt 0 ] || seconds=1
     say "$name, $seconds s"
     "$function" "$argument" "$seconds" </dev/null
     case $findings in
@@ -158,6 +228,7 @@ done <<END
 $chosen
 END
 
+report_table <"$reports"
 printf '\n%-24s %12s %10s\n' campaign runs findings
 cat "$table"
 [ "$ran" = 1 ] || fail "nothing could be run"

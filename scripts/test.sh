@@ -10,35 +10,6 @@ cd "$root"
 
 step() { printf '\n== %s\n' "$*" >&2; }
 
-# A program's package, where the program is missing.
-missing() {
-    while [ $# -gt 0 ]; do
-        have "$1" || printf '%s ' "$2"
-        shift 2
-    done
-}
-
-need_test_packages() {
-    packages=$(missing python3 python3 strace strace promtool prometheus curl curl openssl openssl)
-    servers=$(missing lighttpd lighttpd sshd openssh-server ssh openssh-client)
-    # Packages of servers start and enable them. In a container nothing does; on a machine with systemd that is not ours to do.
-    if [ -n "$servers" ] && [ -d /run/systemd/system ]; then
-        say "not installing on a machine with services: $servers(the tests over http and ssh are left out)"
-    else
-        packages="$packages$servers"
-    fi
-    if [ -n "$packages" ] && may_install; then
-        # shellcheck disable=SC2086 # a list of packages
-        install "for the tests" $packages || say "going on without"
-    fi
-    have python3 || fail "python3 is missing: some handlers under test are written in it"
-    have promtool || say "promtool is missing: metrics are not checked with it"
-    if ! have lighttpd || ! have sshd; then
-        say "lighttpd or sshd is missing: the tests over http and ssh are left out"
-        export DISPATCH_TEST_SERVERS=skip
-    fi
-}
-
 step "set-up"
 need_build_tools
 need_toolchain
