@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::event::Event;
 use crate::outcome::Outcome;
 
+#[cfg(test)]
+mod walks;
+
 /// Where a request stands, by what the journal says and nothing else.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum State {
     /// The journal has never heard of it.
@@ -72,7 +75,7 @@ pub enum State {
 }
 
 /// What the next action of a request is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
     /// It is not started, or there is none left.

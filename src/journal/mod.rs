@@ -5,12 +5,14 @@
 //! secrets. `user_version` carries the format: a newer one is refused, an upgrade keeps a copy.
 
 mod row;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
 pub use row::{Admitted, Row};
+pub use verify::Contradiction;
 
 use crate::durable;
 use crate::event::Event;

@@ -73,8 +73,16 @@ pub(super) fn lock(state: &StateDir) -> Probe {
 pub(super) fn journal(state: &StateDir) -> Probe {
     const NAME: &str = "journal";
     let read = Journal::open_to_read(state.root());
-    match read.and_then(|journal| journal.map(|journal| journal.open_requests()).transpose()) {
-        Ok(Some(open)) => Probe::ok(NAME, format!("readable, {} unfinished", open.len())),
+    let both = |journal: Journal| Ok((journal.open_requests()?, journal.contradictions()?));
+    match read.and_then(|journal| journal.map(both).transpose()) {
+        Ok(Some((open, found))) => match &found[..] {
+            [] => Probe::ok(NAME, format!("readable, {} unfinished", open.len())),
+            [first, rest @ ..] => {
+                let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+                Probe::failed(NAME, format!("it contradicts itself about {}: {}{more}", first.id, first.words))
+                    .help("something else than this program wrote to it, or its disk has lost a part of it: bring back a copy, or ask main what has run")
+            }
+        },
         Ok(None) => Probe::skipped(NAME, "nothing has run here yet"),
         Err(error) => Probe::failed(NAME, error.to_string())
             .help("put it aside with its -wal and -shm files; without it the records on main alone say what has run"),
@@ -175,6 +183,26 @@ mod tests {
         assert_eq!(judge_clock(now, hours(25), true).state, State::Failed);
         assert_eq!(judge_clock(now, None, false).state, State::Failed);
         assert_eq!(judge_clock("1970-01-02T00:00:00Z".parse().expect("time"), None, true).state, State::Failed);
+    }
+
+    #[test]
+    fn a_journal_that_contradicts_itself_is_named() {
+        use crate::event::Event;
+        use crate::id::RequestId;
+        use crate::journal::Entry;
+        let temp = tempfile::tempdir().expect("temp folder");
+        let state = StateDir::locate(temp.path(), Some(temp.path())).expect("free choice");
+        let word = || "c".to_owned();
+        let event = Event::Seen { path: word(), blob: word(), introduced: word(), base: word() };
+        let entry = Entry { id: RequestId::derived("c", "p", "b"), event };
+        Journal::open(temp.path())
+            .and_then(|mut open| open.append("2026-01-02T03:04:05Z", &[entry], &[]))
+            .expect("one");
+        assert_eq!(journal(&state).state, State::Ok);
+        let db = rusqlite::Connection::open(temp.path().join("journal.db")).expect("opens");
+        db.execute("UPDATE request SET phase = 'published'", []).expect("changed by somebody else");
+        let found = journal(&state);
+        assert_eq!(found.state, State::Failed, "{found:?}");
     }
 
     #[test]
