@@ -125,7 +125,8 @@ impl World {
         if left.is_empty() { Ok(()) } else { Err(io::Error::other(format!("processes left behind: {left:?}"))) }
     }
 
-    fn environment(&self) -> Vec<(&'static str, String)> {
+    /// What a command of this world has in its environment, and nothing else.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
         let inside = |name: &str| self.path(name).display().to_string();
         let inherited = std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".to_owned());
         let fixed = [

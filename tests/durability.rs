@@ -1,0 +1,28 @@
+//! Faults as inputs, and a checker that holds every commit of the origin against what was submitted and what handlers
+//! witnessed (docs/durability.md).
+//!
+//! `durability/rig.rs` builds the hosts and the submissions, `witness.rs` the handlers, `checker.rs` finds what is
+//! wrong, `report.rs` says how much of it. Each campaign is a test called `campaign_NAME`: a bounded slice here, and as
+//! long as it is given in `scripts/soak.sh`.
+
+#[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
+#[path = "durability/checker.rs"]
+mod checker;
+#[path = "durability/forged.rs"]
+mod forged;
+#[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
+#[path = "durability/leftovers.rs"]
+mod leftovers;
+#[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
+#[path = "durability/report.rs"]
+mod report;
+#[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
+#[path = "durability/rig.rs"]
+mod rig;
+#[path = "durability/steady.rs"]
+mod steady;
+#[expect(dead_code, reason = "what the stories need besides")]
+mod support;
+#[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
+#[path = "durability/witness.rs"]
+mod witness;
