@@ -1,10 +1,24 @@
 //! What the journal writes down about one request: every step that has an effect, before or after it as
 //! `docs/durability.md` says. Owns the words; the order in which they may come is `state`'s.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::job::Publish;
 use crate::outcome::{ActionRun, Outcome};
+
+/// The refs by which a host has a request for itself on the remote. Each points at a commit of its own that nobody else
+/// has, so that a ref which points at it was won by this very claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Random word of this claim; it stands in each of the commits.
+    pub nonce: String,
+    /// The commit of the claim's own ref.
+    pub commit: String,
+    /// The commit of each resource's lock ref, by lock key.
+    pub locks: BTreeMap<String, String>,
+}
 
 /// One durable step of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +34,19 @@ pub enum Event {
         introduced: String,
         /// Tip of main at which it was met.
         base: String,
+    },
+    /// The request is about to be claimed on the remote (`claims: remote`); whether it was won is to be read back.
+    Claim(Claim),
+    /// All refs of the claim were read back as ours, and the request was in the inbox of the main that was fetched after
+    /// they stood: no other host starts it, or ends it, before we delete them.
+    Claimed {
+        /// That tip of main.
+        tip: String,
+    },
+    /// The claim was not won, or is given back before anything was started. A later one has another nonce.
+    Unclaimed {
+        /// Why, in words.
+        reason: String,
     },
     /// A handler is about to be spawned. At-most-once kinds never get a second one.
     Start {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Event;
+use crate::event::{Claim, Event};
 use crate::outcome::Outcome;
 
 #[cfg(test)]
@@ -18,6 +18,16 @@ pub enum State {
     Unknown,
     /// Met on main, not started.
     Seen,
+    /// About to be claimed on the remote; whether it was won is to be read back.
+    Claiming {
+        /// The claim.
+        claim: Claim,
+    },
+    /// Claimed on the remote, not started: no other host starts it, or ends it, while the claim stands.
+    Claimed {
+        /// The claim.
+        claim: Claim,
+    },
     /// Started; whether the handler still runs is not known to the journal.
     Running {
         /// Attempt number, from 1.
@@ -92,6 +102,8 @@ impl State {
         match self {
             Self::Unknown => "unknown",
             Self::Seen => "seen",
+            Self::Claiming { .. } => "claiming",
+            Self::Claimed { .. } => "claimed",
             Self::Running { .. } => "running",
             Self::Acting { .. } => "acting",
             Self::Retrying { .. } => "retrying",
@@ -108,6 +120,11 @@ impl State {
             Self::Ended { outcome } | Self::Built { outcome, .. } | Self::Published { outcome } => Some(*outcome),
             _ => None,
         }
+    }
+
+    /// Nothing was started, nothing has ended, and it stands in the inbox.
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Self::Seen | Self::Claiming { .. } | Self::Claimed { .. })
     }
 
     /// Nothing is left to do for it.
@@ -130,12 +147,16 @@ pub struct IllegalStep {
 /// [`IllegalStep`] where the event may not follow the state; the state is left as it was.
 pub fn next(state: &State, event: &Event) -> Result<State, IllegalStep> {
     match (state, event) {
-        (State::Unknown | State::Withdrawn, Event::Seen { .. }) => Ok(State::Seen),
-        (State::Seen, Event::Withdrawn) => Ok(State::Withdrawn),
-        (State::Seen, Event::Start { attempt: 1, commit, place, .. }) => {
+        (State::Unknown | State::Withdrawn, Event::Seen { .. })
+        | (State::Claiming { .. } | State::Claimed { .. }, Event::Unclaimed { .. }) => Ok(State::Seen),
+        (State::Seen | State::Claiming { .. } | State::Claimed { .. }, Event::Withdrawn) => Ok(State::Withdrawn),
+        (State::Seen, Event::Claim(claim)) => Ok(State::Claiming { claim: claim.clone() }),
+        (State::Claiming { claim }, Event::Claimed { .. }) => Ok(State::Claimed { claim: claim.clone() }),
+        // With `claims: local` nothing is claimed. Where something is, only what was won goes on.
+        (State::Seen | State::Claimed { .. }, Event::Start { attempt: 1, commit, place, .. }) => {
             Ok(State::Running { attempt: 1, commit: commit.clone(), place: place.clone() })
         }
-        (State::Seen, Event::Exit { attempt: 0, outcome, terminal: true, .. }) => {
+        (State::Seen | State::Claimed { .. }, Event::Exit { attempt: 0, outcome, terminal: true, .. }) => {
             Ok(State::Ended { outcome: *outcome })
         }
         (
@@ -217,9 +238,21 @@ fn next_act(state: &State, event: &Event) -> Result<State, IllegalStep> {
     }
 }
 
+/// The claim that a request went on with: the last one that was not given back.
+pub fn claim_of<'e>(events: impl IntoIterator<Item = &'e Event>) -> Option<&'e Claim> {
+    events.into_iter().fold(None, |claim, event| match event {
+        Event::Claim(next) => Some(next),
+        Event::Seen { .. } | Event::Unclaimed { .. } | Event::Withdrawn => None,
+        _ => claim,
+    })
+}
+
 fn refusal(state: &State, event: &Event) -> IllegalStep {
     let event = match event {
         Event::Seen { .. } => "seen",
+        Event::Claim(_) => "claim",
+        Event::Claimed { .. } => "claimed",
+        Event::Unclaimed { .. } => "unclaimed",
         Event::Start { .. } => "start",
         Event::Passed { .. } => "passed",
         Event::ActionStart { .. } => "action_start",
@@ -357,6 +390,65 @@ mod tests {
         ] {
             assert!(fold(&[&before[..], &events].concat()).is_err(), "{events:?}");
         }
+    }
+
+    fn claim(nonce: &str) -> Event {
+        let locks = [("host/a".to_owned(), format!("lock-{nonce}"))].into();
+        Event::Claim(Claim { nonce: nonce.into(), commit: format!("claim-{nonce}"), locks })
+    }
+    fn claimed() -> Event {
+        Event::Claimed { tip: "t".into() }
+    }
+    fn unclaimed() -> Event {
+        Event::Unclaimed { reason: "another node was faster".into() }
+    }
+
+    #[test]
+    fn a_claimed_request_starts_or_ends_and_a_lost_claim_is_tried_again() {
+        let won = [seen(), claim("n"), claimed()];
+        let end = |rest: &[Event]| fold(&[&won[..], rest].concat());
+        assert_eq!(end(&[start(1)]), Ok(State::Running { attempt: 1, commit: "c".into(), place: "a".into() }));
+        assert_eq!(end(&[exit(0, true)]), Ok(State::Ended { outcome: Outcome::Failed }));
+        assert_eq!(end(&[unclaimed()]), Ok(State::Seen));
+        assert_eq!(end(&[Event::Withdrawn]), Ok(State::Withdrawn));
+        assert_eq!(fold(&[seen(), claim("n"), Event::Withdrawn]), Ok(State::Withdrawn));
+        let way = [seen(), claim("n"), unclaimed(), claim("m"), claimed()];
+        let State::Claimed { claim } = fold(&way).unwrap() else { panic!("it is claimed") };
+        assert_eq!((claim.nonce.as_str(), claim.commit.as_str()), ("m", "claim-m"));
+        // An attempt that follows keeps the claim of the first.
+        assert!(end(&[start(1), exit(1, false), start(2), exit(2, true), built("k")]).is_ok());
+    }
+
+    #[test]
+    fn nothing_goes_on_with_a_claim_that_was_not_read_back() {
+        for events in [
+            vec![claim("n")],
+            vec![seen(), claimed()],
+            vec![seen(), unclaimed()],
+            vec![seen(), claim("n"), start(1)],
+            vec![seen(), claim("n"), exit(0, true)],
+            vec![seen(), claim("n"), claim("m")],
+            vec![seen(), claim("n"), seen()],
+            vec![seen(), claim("n"), claimed(), claimed()],
+            vec![seen(), claim("n"), claimed(), claim("m")],
+            vec![seen(), claim("n"), claimed(), start(2)],
+            vec![seen(), claim("n"), unclaimed(), claimed()],
+            vec![seen(), claim("n"), claimed(), start(1), unclaimed()],
+            vec![seen(), claim("n"), claimed(), start(1), claim("m")],
+            vec![seen(), claim("n"), claimed(), exit(0, true), unclaimed()],
+        ] {
+            assert!(fold(&events).is_err(), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn the_claim_of_a_request_is_the_last_that_was_not_given_back() {
+        let nonce = |events: &[Event]| claim_of(events).map(|claim| claim.nonce.clone());
+        assert_eq!(nonce(&[seen()]), None);
+        assert_eq!(nonce(&[seen(), claim("n"), claimed(), start(1), exit(1, true)]), Some("n".into()));
+        assert_eq!(nonce(&[seen(), claim("n"), unclaimed()]), None);
+        assert_eq!(nonce(&[seen(), claim("n"), unclaimed(), claim("m")]), Some("m".into()));
+        assert_eq!(nonce(&[seen(), claim("n"), Event::Withdrawn, seen()]), None);
     }
 
     #[test]

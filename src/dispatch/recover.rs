@@ -38,7 +38,13 @@ impl Dispatcher {
                 State::Acting { .. } => self.recover_acting(&row)?,
                 State::Retrying { commit, place, due, .. } => self.recover_retrying(&row, &commit, &place, &due)?,
                 State::Ended { outcome } | State::Built { outcome, .. } => self.recover_ended(&row, outcome)?,
-                State::Unknown | State::Seen | State::Published { .. } | State::Withdrawn => {}
+                // What was claimed and not started is settled by what the remote says of the claim.
+                State::Unknown
+                | State::Seen
+                | State::Claiming { .. }
+                | State::Claimed { .. }
+                | State::Published { .. }
+                | State::Withdrawn => {}
             }
         }
         Ok(())

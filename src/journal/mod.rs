@@ -15,13 +15,14 @@ pub use row::{Admitted, Row};
 pub use verify::Contradiction;
 
 use crate::durable;
-use crate::event::Event;
+use crate::event::{Claim, Event};
 use crate::id::RequestId;
 use crate::planted;
 use crate::state::{self, IllegalStep, State};
 
-/// 2: steps of actions after success. A program that knows 1 alone would take them for a broken journal.
-const FORMAT: i64 = 2;
+/// 2: steps of actions after success. 3: claims on the remote. A program that knows an older one alone would take such
+/// steps for a broken journal.
+const FORMAT: i64 = 3;
 /// Formats that differ from the present one in nothing that is read: they are raised by their number alone.
 const OLD_FORMATS: std::ops::Range<i64> = 1..FORMAT;
 
@@ -311,6 +312,21 @@ impl Journal {
             .collect()
     }
 
+    /// Every claim that was ever about to be made for a request, in order.
+    ///
+    /// # Errors
+    /// [`JournalError`] where one cannot be read.
+    pub fn claims_of(&self, id: RequestId) -> Result<Vec<Claim>, JournalError> {
+        let events = self.events(id)?;
+        Ok(events
+            .into_iter()
+            .filter_map(|(_, event)| match event {
+                Event::Claim(claim) => Some(claim),
+                _ => None,
+            })
+            .collect())
+    }
+
     /// A remembered fact, such as the branch that the first run saw.
     ///
     /// # Errors
@@ -370,7 +386,7 @@ fn file(state: &Path) -> PathBuf {
     state.join("journal.db")
 }
 
-/// The journal as an older program left it, whole and durable before anything is changed: `journal.db.v1`.
+/// The journal as an older program left it, whole and durable before anything is changed: `journal.db.v2`.
 fn keep_copy(db: &Connection, state: &Path, format: i64) -> Result<(), JournalError> {
     let path = state.join(format!("journal.db.v{format}"));
     let draft = state.join(format!("journal.db.v{format}.new"));
@@ -483,30 +499,56 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_of_the_first_format_is_raised_and_a_copy_kept() {
+    fn a_journal_of_an_earlier_format_is_raised_and_a_copy_kept() {
+        for (format, filled, phase, steps) in
+            [(1, include_str!("v1.sql"), "running", 2), (2, include_str!("v2.sql"), "acting", 4)]
+        {
+            let folder = tempfile::tempdir().expect("temp folder");
+            let file = folder.path().join("journal.db");
+            let db = Connection::open(&file).expect("opens");
+            db.execute_batch(SCHEMA).expect("made");
+            db.execute_batch(filled).expect("filled as that version did");
+            drop(db);
+            let reader = Journal::open_to_read(folder.path()).expect("readable").expect("there");
+            assert_eq!(reader.open_requests().expect("rows").len(), 1);
+            drop(reader);
+            let version = |path: &Path| -> i64 {
+                Connection::open(path)
+                    .expect("opens")
+                    .pragma_query_value(None, "user_version", |row| row.get(0))
+                    .expect("set")
+            };
+            assert_eq!(version(&file), format, "reading changes nothing");
+            let journal = Journal::open(folder.path()).expect("raised");
+            let rows = journal.open_requests().expect("rows");
+            assert_eq!(rows.iter().map(|row| row.state.phase()).collect::<Vec<_>>(), [phase]);
+            assert_eq!(journal.events(rows[0].id).expect("events").len(), steps);
+            drop(journal);
+            let copy = folder.path().join(format!("journal.db.v{format}"));
+            assert_eq!((version(&file), version(&copy)), (FORMAT, format));
+            Journal::open(folder.path()).expect("opens again");
+        }
+    }
+
+    #[test]
+    fn claims_survive_a_restart_with_their_commits() {
         let folder = tempfile::tempdir().expect("temp folder");
-        let file = folder.path().join("journal.db");
-        let db = Connection::open(&file).expect("opens");
-        db.execute_batch(SCHEMA).expect("made");
-        db.execute_batch(include_str!("v1.sql")).expect("filled as version 1 did");
-        drop(db);
-        let reader = Journal::open_to_read(folder.path()).expect("readable").expect("there");
-        assert_eq!(reader.open_requests().expect("rows").len(), 1);
-        drop(reader);
-        let version = |path: &Path| -> i64 {
-            Connection::open(path)
-                .expect("opens")
-                .pragma_query_value(None, "user_version", |row| row.get(0))
-                .expect("set")
+        let claim = Claim {
+            nonce: "n".into(),
+            commit: "claim".into(),
+            locks: [("host/a".to_owned(), "lock".to_owned())].into(),
         };
-        assert_eq!(version(&file), 1, "reading changes nothing");
-        let journal = Journal::open(folder.path()).expect("raised");
-        let rows = journal.open_requests().expect("rows");
-        assert!(matches!(&rows[..], [Row { state: State::Running { attempt: 1, .. }, .. }]), "{rows:?}");
-        assert_eq!(journal.events(rows[0].id).expect("events").len(), 2);
-        drop(journal);
-        assert_eq!((version(&file), version(&folder.path().join("journal.db.v1"))), (FORMAT, 1));
-        Journal::open(folder.path()).expect("opens again");
+        let steps = [seen(1), Entry { id: id(1), event: Event::Claim(claim.clone()) }];
+        Journal::open(folder.path()).expect("opens").append(AT, &steps, &[]).expect("legal");
+        let mut journal = Journal::open(folder.path()).expect("opens again");
+        assert_eq!(
+            journal.get(id(1)).expect("readable").expect("there").state,
+            State::Claiming { claim: claim.clone() }
+        );
+        assert!(matches!(journal.append(AT, &[rejected(1)], &[]), Err(JournalError::Illegal { .. })));
+        let claimed = Entry { id: id(1), event: Event::Claimed { tip: "t".into() } };
+        journal.append(AT, &[claimed, rejected(1)], &[]).expect("legal");
+        assert_eq!(journal.claims_of(id(1)).expect("readable"), [claim]);
     }
 
     #[test]
