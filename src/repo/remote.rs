@@ -276,7 +276,7 @@ impl Repo {
 }
 
 /// One `syncfs` on the file system that holds the folder: cheaper than each new object and folder.
-fn sync_file_system(dir: &Path) -> Result<(), RepoError> {
+pub(super) fn sync_file_system(dir: &Path) -> Result<(), RepoError> {
     let failed = || RepoError::file("syncing", dir);
     let folder = std::fs::File::open(dir).map_err(failed())?;
     rustix::fs::syncfs(&folder).map_err(|errno| failed()(errno.into()))

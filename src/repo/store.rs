@@ -1,14 +1,14 @@
 //! The object store on disk: our own bare repository in the state folder, or the user's.
 //!
 //! Owns creating, checking, clearing and packing of `<state>/repo.git`, which is a cache. Objects
-//! there are not synced: after a reboot its connectivity is checked once, and where that is bad it
-//! is made anew. The user's repository is only opened.
+//! there are not synced: after a reboot what a power cut has torn is removed, the connectivity is checked
+//! once, and where that is bad it is made anew. The user's repository is only opened.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::git::Git;
-use super::{Checkout, RepoError};
+use super::{Checkout, Oid, RepoError};
 
 /// Where what we fetched is kept in our own repository; also the server's answer to the last push.
 const FETCHED: &str = "refs/dispatch-fetch/heads/";
@@ -55,6 +55,7 @@ pub(super) fn open_own(git: &Git, state: &Path, branch: &str, alone: bool) -> Re
     if std::fs::read_to_string(&mark).is_ok_and(|known| known == boot) {
         return Ok(store);
     }
+    clear_torn(&store, &dir);
     let name = fetched_ref(branch);
     if store.refname_to_id(&name).is_ok() {
         let walk = git
@@ -152,13 +153,51 @@ fn clear_leftovers(dir: &Path) {
     }
 }
 
+/// Removes loose objects and refs that cannot be read: a power cut may leave a file without its content, and whoever writes
+/// or fetches the object again finds it there and lets it be. A loose object is never needed: it can be had again.
+fn clear_torn(store: &git2::Repository, dir: &Path) {
+    let Ok(odb) = store.odb() else { return };
+    for (oid, file) in loose_objects(&dir.join("objects")) {
+        // Read whole and hashed, which `exists` is not.
+        if odb.read(oid).is_err() {
+            tracing::warn!("the object cache held a torn object, which is removed: {oid}");
+            let _ = std::fs::remove_file(file);
+        }
+    }
+    let mut open = vec![dir.join("refs")];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if !std::fs::read_to_string(&path).is_ok_and(|text| text.trim_end().parse::<Oid>().is_ok()) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+}
+
+fn loose_objects(objects: &Path) -> impl Iterator<Item = (git2::Oid, PathBuf)> {
+    let fans = folders(objects).filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path)));
+    fans.filter(|(fan, _)| fan.len() == 2).flat_map(|(fan, folder)| {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        files.filter_map(move |file| {
+            let name = format!("{fan}{}", file.file_name().to_str()?);
+            Some((name.parse::<Oid>().ok()?.0, file.path()))
+        })
+    })
+}
+
 fn folders(dir: &Path) -> impl Iterator<Item = PathBuf> {
     std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::bench_tests::Bench;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::Changeset;
+    use super::super::bench_tests::{Bench, tester};
     use super::*;
 
     #[test]
@@ -180,6 +219,48 @@ mod tests {
         assert_eq!(after.fetch().unwrap().commit, tip);
         assert!(after.blob_at(tip, "n", 9).unwrap().is_some());
         assert!(repo.blob_at(tip, "seed", 9).unwrap().is_some(), "a handle from before reads on");
+    }
+
+    /// What a power cut does to files that were written and not synced: their names are there, their content is not.
+    #[test]
+    fn after_a_reboot_torn_objects_and_refs_are_had_again() {
+        let bench = Bench::with_remote();
+        let mut repo = bench.repo();
+        let tip = repo.fetch().unwrap().commit;
+        let ahead =
+            repo.commit_on(Some(tip), &Changeset::default(), "ahead", &tester(), &tester(), 1_700_000_000).unwrap();
+        drop(repo);
+        let own = bench.path("state/repo.git");
+        let torn = |oid: Oid| {
+            let hex = oid.to_string();
+            let file = own.join("objects").join(&hex[..2]).join(&hex[2..]);
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+            std::fs::write(file, "").unwrap();
+        };
+        let reboot = || std::fs::write(own.join(BOOT_MARK), "another").unwrap();
+        // One that main does not reach: nothing but this look would ever find it.
+        torn(ahead.commit);
+        reboot();
+        let repo = bench.repo();
+        assert!(!repo.has(ahead.commit));
+        let again =
+            repo.commit_on(Some(tip), &Changeset::default(), "ahead", &tester(), &tester(), 1_700_000_000).unwrap();
+        assert_eq!(again, ahead);
+        assert!(repo.is_ancestor(tip, again.commit).unwrap(), "it can be read now");
+        // One that main reaches, and the ref itself.
+        repo.push(Some(tip), again.commit).unwrap();
+        drop(repo);
+        for commit in [true, false] {
+            if commit {
+                torn(again.commit);
+            } else {
+                std::fs::write(own.join(fetched_ref("main")), "").unwrap();
+            }
+            reboot();
+            let mut repo = bench.repo();
+            assert_eq!(repo.fetch().unwrap().commit, again.commit);
+            assert!(repo.is_ancestor(tip, again.commit).unwrap());
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::checkout::Origin;
 use super::git::Call;
 use super::objects::{is_below, trimmed};
 use super::porcelain::{self, ChangedState};
+use super::remote::sync_file_system;
 use super::{Oid, Repo, RepoError, store};
 
 /// Git's name for a tree without entries.
@@ -83,6 +84,10 @@ impl Repo {
             if !retried {
                 return skipped(words);
             }
+        }
+        // The files too, before anything says that they stand there.
+        if let Some(tree) = &self.checkout.work_tree {
+            sync_file_system(tree)?;
         }
         self.drop_note();
         if let Origin::Remote { .. } = self.origin
@@ -330,6 +335,9 @@ impl Repo {
         self.git
             .call(verb)
             .git_dir(&self.checkout.git_dir)
+            // A power cut must not leave the user with objects, refs or an index of ours that are empty files.
+            .setting("core.fsync=all")
+            .setting("core.fsyncMethod=batch")
             .env("GIT_COMMITTER_NAME", "dispatch")
             .env("GIT_COMMITTER_EMAIL", "dispatch@localhost")
     }
