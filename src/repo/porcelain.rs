@@ -53,12 +53,15 @@ pub fn push_class(succeeded: bool, stdout: &str, stderr: &str) -> PushClass {
             _ => PushClass::Other,
         };
     }
+    // A server that finds the pack too large breaks the connection off as well: its number comes before git's words.
+    if has(stderr, TOO_LARGE) {
+        return PushClass::TooLarge;
+    }
     match fetch_class(stderr) {
         FetchClass::Network => PushClass::Network,
         FetchClass::Auth => PushClass::Auth,
         FetchClass::Configuration | FetchClass::Protocol => PushClass::Configuration,
-        FetchClass::Empty | FetchClass::Corrupt | FetchClass::Other if has(stderr, TOO_LARGE) => PushClass::TooLarge,
-        _ => PushClass::Other,
+        FetchClass::Empty | FetchClass::Corrupt | FetchClass::Other => PushClass::Other,
     }
 }
 
@@ -90,7 +93,14 @@ const RACE: &[&str] = &[
     "needs force",
 ];
 
-const TOO_LARGE: &[&str] = &["HTTP 413", "error: 413", "pack exceeds maximum", "pack is too large", "Entity Too Large"];
+const TOO_LARGE: &[&str] = &[
+    "HTTP 413",
+    "error: 413",
+    "pack exceeds maximum",
+    "pack is too large",
+    "Entity Too Large",
+    "exceeds the maximum allowed size",
+];
 
 fn rejection_class(summary: &str, stderr: &str) -> PushClass {
     if has(summary, RACE) {
@@ -102,7 +112,11 @@ fn rejection_class(summary: &str, stderr: &str) -> PushClass {
     if has(summary, &["unpacker error", "unpack failed", "missing necessary objects"]) {
         return if has(stderr, TOO_LARGE) { PushClass::TooLarge } else { PushClass::Other };
     }
-    if has(summary, &["internal error", "internal server error", "remote failed to report status"]) {
+    // The server broke; what it would have said of the content is not known.
+    let summary_low = summary.to_ascii_lowercase();
+    let broken =
+        ["internal error", "internal server error", "remote failed to report status", "atomic push fail", "timed out"];
+    if has(&summary_low, &broken) {
         return PushClass::Other;
     }
     if summary.contains("[remote rejected]") { PushClass::Declined } else { PushClass::Other }
@@ -143,6 +157,14 @@ pub fn fetch_class(stderr: &str) -> FetchClass {
         "' not found",
         "not authorized",
         "Write access to repository not granted",
+        // GitHub and GitLab over ssh, where the branch is not even asked about; Gitea and Gitolite in their own words.
+        "ERROR: Permission to ",
+        "marked as read only",
+        "You are not allowed to ",
+        "User permission denied",
+        "DENIED by ",
+        "Unauthorized",
+        "repository access denied",
     ];
     const CORRUPT: &[&str] = &[
         "is corrupt",
@@ -152,11 +174,12 @@ pub fn fetch_class(stderr: &str) -> FetchClass {
         "did not send all necessary objects",
         "unable to read tree",
         "not a git repository: '",
-        "inflate: data stream error",
-        "unresolved deltas",
         "cannot be mapped",
         "does not match index",
     ];
+    // A pack that was cut off on its way looks broken too: that is not our own copy's fault.
+    const CUT_OFF: &[&str] =
+        &["early EOF", "unexpected disconnect", "hung up unexpectedly", "premature end of pack", "RPC failed"];
     const NETWORK: &[&str] = &[
         "Could not resolve",
         "Connection refused",
@@ -169,10 +192,11 @@ pub fn fetch_class(stderr: &str) -> FetchClass {
         "Network is unreachable",
         "Failed to connect",
         "Couldn't connect",
-        "early EOF",
-        "unexpected disconnect",
-        "hung up unexpectedly",
-        "RPC failed",
+        "closed by remote host",
+        "inflate: data stream error",
+        "unresolved deltas",
+        "index-pack died",
+        "invalid index-pack output",
         "unable to access",
         "returned error: 5",
         "does not appear to be a git repository",
@@ -186,6 +210,7 @@ pub fn fetch_class(stderr: &str) -> FetchClass {
         (&["transport '"], FetchClass::Protocol),
         (CONFIGURATION, FetchClass::Configuration),
         (AUTH, FetchClass::Auth),
+        (CUT_OFF, FetchClass::Network),
         (CORRUPT, FetchClass::Corrupt),
         (NETWORK, FetchClass::Network),
         (PROTOCOL, FetchClass::Protocol),
@@ -284,6 +309,44 @@ mod tests {
             (false, line('!', "[remote rejected] (pre-receive hook declined)"), "remote: no", PushClass::Declined),
             (false, line('!', "[remote rejected] (hook declined)"), "", PushClass::Declined),
             (false, line('!', "[remote rejected] (protected branch hook declined)"), "", PushClass::Declined),
+            (
+                false,
+                line('!', "[remote rejected] (protected branch hook declined)"),
+                "remote: error: GH006: Protected branch update failed for refs/heads/main.",
+                PushClass::Declined,
+            ),
+            (
+                false,
+                line('!', "[remote rejected] (push declined due to repository rule violations)"),
+                "remote: error: GH013: Repository rule violations found for refs/heads/main.",
+                PushClass::Declined,
+            ),
+            (
+                false,
+                line('!', "[remote rejected] (pre-receive hook declined)"),
+                "remote: GitLab: You are not allowed to push code to protected branches on this project.",
+                PushClass::Declined,
+            ),
+            (
+                false,
+                line('!', "[remote rejected] (pre-receive hook declined)"),
+                "remote: Gitea: Not allowed to push to protected branch main",
+                PushClass::Declined,
+            ),
+            (
+                false,
+                line('!', "[remote rejected] (pre-receive hook declined)"),
+                "remote: error: GH001: Large files detected.\nremote: error: File logs/a/core is 120.00 MB",
+                PushClass::Declined,
+            ),
+            (
+                false,
+                line('!', "[remote rejected] (hook declined)"),
+                "remote: cannot lock the vault",
+                PushClass::Declined,
+            ),
+            (false, line('!', "[remote rejected] (Internal Server Error)"), "", PushClass::Other),
+            (false, line('!', "[remote failure] (remote failed to report status)"), "", PushClass::Other),
             (false, line('!', "[remote rejected] (branch is currently checked out)"), "", PushClass::Configuration),
             (
                 false,
@@ -297,6 +360,40 @@ mod tests {
                 String::new(),
                 "fatal: unable to access 'https://h/': Could not resolve host: h",
                 PushClass::Network,
+            ),
+            (
+                false,
+                String::new(),
+                "error: RPC failed; HTTP 413 curl 22 The requested URL returned error: 413\n\
+                 send-pack: unexpected disconnect while reading sideband packet\n\
+                 fatal: the remote end hung up unexpectedly",
+                PushClass::TooLarge,
+            ),
+            (
+                false,
+                String::new(),
+                "error: RPC failed; HTTP 503 curl 22 The requested URL returned error: 503\n\
+                 fatal: the remote end hung up unexpectedly",
+                PushClass::Network,
+            ),
+            (
+                false,
+                String::new(),
+                "ERROR: Permission to o/r.git denied to deploy key\nfatal: Could not read from remote repository.",
+                PushClass::Auth,
+            ),
+            (
+                false,
+                String::new(),
+                "remote: GitLab: You are not allowed to push code to this project.\n\
+                 fatal: Could not read from remote repository.",
+                PushClass::Auth,
+            ),
+            (
+                false,
+                String::new(),
+                "Gitea: User permission denied for writing.\nfatal: Could not read from remote repository.",
+                PushClass::Auth,
             ),
             (false, String::new(), "fatal: Authentication failed for 'https://h/'", PushClass::Auth),
             (
@@ -331,6 +428,17 @@ mod tests {
             ("ssh: connect to host h port 22: Connection refused", FetchClass::Network),
             ("fatal: transport 'http' not allowed", FetchClass::Protocol),
             ("error: object file objects/ab/cd is empty", FetchClass::Corrupt),
+            ("error: inflate: data stream error (incorrect data check)\nfatal: early EOF", FetchClass::Network),
+            (
+                "fatal: early EOF\nfatal: fetch-pack: invalid index-pack output\nerror: remote did not send all necessary objects",
+                FetchClass::Network,
+            ),
+            ("error: remote did not send all necessary objects", FetchClass::Corrupt),
+            (
+                "Connection to h closed by remote host.\nfatal: Could not read from remote repository.",
+                FetchClass::Network,
+            ),
+            ("fatal: unable to access 'http://h/': The requested URL returned error: 429", FetchClass::Network),
             ("fatal: unable to access 'http://h/': The requested URL returned error: 503", FetchClass::Network),
             ("", FetchClass::Other),
         ];
