@@ -10,7 +10,7 @@ use crate::outcome::{ActionRun, Outcome};
 
 /// The refs by which a host has a request for itself on the remote. Each points at a commit of its own that nobody else
 /// has, so that a ref which points at it was won by this very claim.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Claim {
     /// Random word of this claim; it stands in each of the commits.
     pub nonce: String,

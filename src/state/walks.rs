@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::{Act, State, next};
-use crate::event::Event;
+use crate::event::{Claim, Event};
 use crate::job::Publish;
 use crate::outcome::{ActionRun, Outcome};
 
@@ -52,9 +52,15 @@ fn seen() -> Event {
     Event::Seen { path: "requests/a.yml".into(), blob: "b".into(), introduced: "c".into(), base: "c".into() }
 }
 
+fn claiming() -> [Event; 2] {
+    [Event::Claim(Claim::default()), Event::Claimed { tip: "t".into() }]
+}
+
 /// Every step with every parameter that makes a difference.
 fn alphabet() -> Vec<Event> {
     let mut all = vec![seen(), Event::Withdrawn, Event::Pushed { tip: "t".into() }];
+    all.extend(claiming());
+    all.push(Event::Unclaimed { reason: "another node was faster".into() });
     all.extend(["k", "l"].map(|commit| Event::Built { base: "c".into(), commit: commit.into() }));
     for attempt in 0..4 {
         all.push(start(attempt, "c", "a"));
@@ -84,10 +90,24 @@ fn holds(steps: &[Event]) -> Result<(), &'static str> {
     let (mut running, mut starts, mut fixed) = (None, 0, None);
     let (mut passes, mut action, mut actions_done, mut action_failed) = (None, false, 0, false);
     let (mut outcome, mut built) = (None, false);
+    // Of the claim, where there is one: asked for, and whether it was read back as ours.
+    let mut claim: Option<bool> = None;
     for step in &steps[from + 1..] {
         let over = outcome.is_some();
         match step {
             Event::Seen { .. } => unreachable!("the last one was looked for"),
+            Event::Claim(_) | Event::Claimed { .. } | Event::Unclaimed { .. } if starts > 0 || over => {
+                return Err("a claim comes before the start");
+            }
+            Event::Claim(_) if claim.is_some() => return Err("there is one claim at a time"),
+            Event::Claim(_) => claim = Some(false),
+            Event::Claimed { .. } if claim != Some(false) => return Err("what is won was asked for"),
+            Event::Claimed { .. } => claim = Some(true),
+            Event::Unclaimed { .. } if claim.take().is_none() => return Err("what is given back was asked for"),
+            Event::Unclaimed { .. } => {}
+            Event::Start { .. } | Event::Exit { .. } if claim == Some(false) => {
+                return Err("nothing goes on with a claim that was not read back");
+            }
             Event::Withdrawn if starts > 0 || over => return Err("what was started is not withdrawn"),
             Event::Start { attempt, commit, place, .. } => {
                 if running.is_some() || over || passes.is_some() {
@@ -183,6 +203,13 @@ fn a_life(dice: &mut Dice) -> Vec<Event> {
     let mut life = vec![seen()];
     while dice.below(4) == 0 {
         life.extend([Event::Withdrawn, seen()]);
+    }
+    while dice.below(3) == 0 {
+        life.extend(claiming());
+        life.push(Event::Unclaimed { reason: "main has its record".into() });
+    }
+    if dice.below(2) == 0 {
+        life.extend(claiming());
     }
     if dice.below(4) == 0 {
         life.push(exit(0, Outcome::Rejected, None));
