@@ -468,9 +468,14 @@ mod tests {
         }
         let output = command.output().expect("sh");
         let heard = Heard::read(&output.stdout);
-        // Amid its execution a process shows no arguments: then the second look finds it.
-        let first = mark.left_behind();
-        let stayed = if matches!(first, Finding::Reached(_)) { first } else { mark.left_behind() };
+        // Amid its execution a process shows no arguments: a later look finds it.
+        let patience = std::time::Instant::now() + Duration::from_secs(10);
+        let stayed = loop {
+            let found = mark.left_behind();
+            if matches!(found, Finding::Reached(_)) || std::time::Instant::now() > patience {
+                break found;
+            }
+        };
         if let Finding::Reached(words) = &stayed {
             let process: i32 = words.rsplit(' ').next().and_then(|id| id.parse().ok()).expect("a process");
             let process = rustix::process::Pid::from_raw(process).expect("above 0");
