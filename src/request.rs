@@ -42,6 +42,9 @@ const KIND_CHARS_MAX: usize = 64;
 /// The longest name of a request without its ending, and of a folder, in characters.
 const NAME_CHARS_MAX: usize = 128;
 
+/// The longest name of a node, in characters.
+const NODE_CHARS_MAX: usize = 64;
+
 const CODES: Codes = Codes { shape: "E0201", unknown: "E0202", value: "E0204" };
 
 /// A request as its file says it.
@@ -115,6 +118,19 @@ pub fn is_reserved(kind: &str) -> bool {
 /// Whether a text is a kind: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
 pub fn is_kind(text: &str) -> bool {
     is_name(text.as_bytes(), KIND_CHARS_MAX)
+}
+
+/// Why a text cannot be the name of a node: it becomes the last part of a ref, `refs/dispatch/nodes/<node>`.
+pub fn broken_node(name: &str) -> Option<&'static str> {
+    // As git itself reads them: by bytes.
+    let ends = |end: &[u8]| name.as_bytes().ends_with(end);
+    if !is_name(name.as_bytes(), NODE_CHARS_MAX) {
+        Some("is no node's name: letters, digits, `.`, `_` and `-`, 1 to 64 of them, the first a letter or digit")
+    } else if name.contains("..") || ends(b".") || ends(b".lock") {
+        Some("is no node's name: git takes no `..` in a ref, and neither `.` nor `.lock` at its end")
+    } else {
+        None
+    }
 }
 
 /// The kind and id of a file that [`parse`] refuses, as far as they can be read: its record names them.
@@ -299,6 +315,16 @@ mod tests {
     fn faults(text: &str) -> Vec<(&'static str, String)> {
         let faults = parse("requests/a.yml", text.as_bytes()).map(|envelope| envelope.request).unwrap_err();
         faults.into_iter().map(|fault| (fault.code, fault.message)).collect()
+    }
+
+    #[test]
+    fn names_of_nodes_are_safe_in_a_ref() {
+        for good in ["a", "web-1", "Web_01.example.org", &"x".repeat(64)] {
+            assert_eq!(broken_node(good), None, "{good}");
+        }
+        for bad in ["", "-a", ".a", "a b", "a/b", "a..b", "a.", "a.lock", "\u{fc}", "a~1", &"x".repeat(65)] {
+            assert!(broken_node(bad).is_some(), "{bad}");
+        }
     }
 
     #[test]
