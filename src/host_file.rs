@@ -25,7 +25,7 @@ use crate::diagnostic::Diagnostic;
 use crate::fields::{self, Codes, Fault, Fields};
 use crate::job::{Level, SecretSource};
 use crate::paths::on_host;
-use crate::request::is_kind;
+use crate::request::{self, is_kind};
 use crate::row::is_variable;
 use crate::yaml::{self, Document, Limits};
 
@@ -261,8 +261,10 @@ fn read(file: &str, document: &Document) -> Result<HostFile, Vec<Diagnostic>> {
     let host = HostFile {
         file: file.to_owned(),
         given: fields.keys().map(str::to_owned).collect(),
-        node: fields.read("node", "the machine's name", fields::line(64)),
-        labels: by_key(&mut fields, "labels", any_key, |labels, key| labels.read(key, "text", fields::line(64))),
+        node: fields.read("node", "a name such as web-1", request::node),
+        labels: by_key(&mut fields, "labels", any_key, |labels, key| {
+            labels.read(key, "text (quote a number)", request::label)
+        }),
         jobs: fields.read("jobs", "a whole number from 1 to 1024", fields::count(1024)),
         interval: fields
             .read("interval", "a duration such as 15s", fields::positive_duration)
@@ -293,8 +295,7 @@ fn not_yet(fields: &mut Fields<'_>, host: &HostFile) {
     if !fields.is_sound() {
         return;
     }
-    let asked =
-        [(host.claims == Claims::Remote, "claims", "`claims: remote`"), (!host.rate.is_empty(), "rate", "`rate`")];
+    let asked = [(!host.rate.is_empty(), "rate", "`rate`")];
     for (_, key, what) in asked.iter().filter(|(asked, ..)| *asked) {
         let pointer = fields.pointer_to(key);
         fields.push_at("E0890", &pointer, format!("not yet: {what} is not supported by this version"));

@@ -28,6 +28,7 @@ pub mod spool;
 pub mod statedir;
 
 pub mod admit;
+pub mod claim;
 pub mod config;
 pub mod handler;
 pub mod host_file;

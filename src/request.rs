@@ -14,9 +14,12 @@
 //! | E0205 | a reserved kind that there is not |
 //! | E0290 | well formed, and not yet supported |
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -42,6 +45,9 @@ const KIND_CHARS_MAX: usize = 64;
 /// The longest name of a request without its ending, and of a folder, in characters.
 const NAME_CHARS_MAX: usize = 128;
 
+/// The longest name of a node, in characters.
+const NODE_CHARS_MAX: usize = 64;
+
 const CODES: Codes = Codes { shape: "E0201", unknown: "E0202", value: "E0204" };
 
 /// A request as its file says it.
@@ -63,10 +69,43 @@ pub struct Request {
     pub expires: Option<Timestamp>,
     /// At most one success a kind with this key.
     pub idempotency_key: Option<String>,
-    /// The node or labels that it is meant for, well formed.
-    pub target: Option<Value>,
+    /// The node or labels that it is meant for.
+    pub target: Option<Target>,
     /// The request that this one repeats.
     pub rerun_of: Option<Uuid>,
+}
+
+/// Whose request it is, where it is not anybody's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The node of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// A node that has all of these labels, with these values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Target {
+    /// Whether the node of this name and with these labels is meant.
+    pub fn means(&self, node: &str, labels: &BTreeMap<String, String>) -> bool {
+        self.node.as_ref().is_none_or(|wanted| wanted == node)
+            && self.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+    }
+}
+
+impl fmt::Display for Target {
+    /// `node web-1`, `a node with zone=eu`, `node web-1 with zone=eu, disk=ssd`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.node {
+            Some(node) => write!(f, "node {node}")?,
+            None => f.write_str("a node")?,
+        }
+        for (at, (key, value)) in self.labels.iter().enumerate() {
+            write!(f, "{}{key}={value}", if at == 0 { " with " } else { ", " })?;
+        }
+        Ok(())
+    }
 }
 
 impl Request {
@@ -117,6 +156,19 @@ pub fn is_kind(text: &str) -> bool {
     is_name(text.as_bytes(), KIND_CHARS_MAX)
 }
 
+/// Why a text cannot be the name of a node: it becomes the last part of a ref, `refs/dispatch/nodes/<node>`.
+pub fn broken_node(name: &str) -> Option<&'static str> {
+    // As git itself reads them: by bytes.
+    let ends = |end: &[u8]| name.as_bytes().ends_with(end);
+    if !is_name(name.as_bytes(), NODE_CHARS_MAX) {
+        Some("is no node's name: letters, digits, `.`, `_` and `-`, 1 to 64 of them, the first a letter or digit")
+    } else if name.contains("..") || ends(b".") || ends(b".lock") {
+        Some("is no node's name: git takes no `..` in a ref, and neither `.` nor `.lock` at its end")
+    } else {
+        None
+    }
+}
+
 /// The kind and id of a file that [`parse`] refuses, as far as they can be read: its record names them.
 pub fn hints(file: &str, bytes: &[u8]) -> (Option<String>, Option<Uuid>) {
     let Ok(document) = yaml::read(file, bytes, Limits::REQUEST) else { return (None, None) };
@@ -165,7 +217,6 @@ fn not_yet(request: &Request, document: &Document) -> Vec<Diagnostic> {
     let reserved = is_reserved(&request.kind);
     [
         (reserved, "/kind", format!("the kind `{}`", request.kind)),
-        (request.target.is_some(), "/target", "`target`".to_owned()),
         (request.rerun_of.is_some(), "/rerun_of", "`rerun_of`".to_owned()),
     ]
     .into_iter()
@@ -176,21 +227,49 @@ fn not_yet(request: &Request, document: &Document) -> Vec<Diagnostic> {
     .collect()
 }
 
-fn read_target(fields: &mut Fields<'_>) -> Option<Value> {
-    let target = fields.raw("target")?.clone();
+fn read_target(fields: &mut Fields<'_>) -> Option<Target> {
     fields.nested("target", |target| {
         target.refuse_unknown(&["node", "labels"]);
-        if target.keys().next().is_none() {
-            target.fault_here("`target` names neither `node` nor `labels`");
-        }
-        target.read("node", "a node's name", fields::line(NAME_CHARS_MAX));
-        target.nested("labels", |labels| {
-            for key in labels.keys() {
-                labels.read(key, "text", fields::line(NAME_CHARS_MAX));
+        let mut labels = BTreeMap::new();
+        let node = target.read("node", "a node's name", node);
+        target.nested("labels", |map| {
+            for key in map.keys() {
+                labels.extend(map.read(key, "text (quote a number)", label).map(|value| (key.to_owned(), value)));
             }
         });
-    });
-    Some(target)
+        if target.is_sound() && node.is_none() && labels.is_empty() {
+            target.fault_here("`target` names neither a `node` nor any `labels`");
+        }
+        Target { node, labels }
+    })
+}
+
+/// The name of a node.
+///
+/// # Errors
+/// It is no text, or breaks the rule for such names.
+pub fn node(value: &Value) -> Result<String, Fault> {
+    let text = fields::text(value)?;
+    broken_node(text).map_or_else(|| Ok(text.to_owned()), |rule| Err(Fault::rule(rule)))
+}
+
+/// The value of a label.
+///
+/// # Errors
+/// It is no text of one printable line.
+pub fn label(value: &Value) -> Result<String, Fault> {
+    fields::line(NODE_CHARS_MAX)(value)
+}
+
+/// Whose a file is that reads as a request up to there, whatever else is wrong with it: nobody else judges it.
+pub fn target_of(file: &str, bytes: &[u8]) -> Option<Target> {
+    // Most name none, and a text that names one holds the word.
+    if !bytes.windows(6).any(|word| word == b"target") {
+        return None;
+    }
+    let document = yaml::read(file, bytes, Limits::REQUEST).ok()?;
+    let mut fields = Fields::of(&document, "", "a request", CODES).ok()?;
+    read_target(&mut fields).filter(|_| fields.is_sound())
 }
 
 fn kind(value: &Value) -> Result<String, Fault> {
@@ -302,6 +381,16 @@ mod tests {
     }
 
     #[test]
+    fn names_of_nodes_are_safe_in_a_ref() {
+        for good in ["a", "web-1", "Web_01.example.org", &"x".repeat(64)] {
+            assert_eq!(broken_node(good), None, "{good}");
+        }
+        for bad in ["", "-a", ".a", "a b", "a/b", "a..b", "a.", "a.lock", "\u{fc}", "a~1", &"x".repeat(65)] {
+            assert!(broken_node(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
     fn kind_and_spec_are_a_whole_request() {
         let envelope = parse("a.yml", b"kind: deploy\nspec: {target: web-01}\n").unwrap();
         assert_eq!(envelope.request, Request::new("deploy", json!({"target": "web-01"})));
@@ -349,7 +438,10 @@ mod tests {
             ("kind: a\nidempotency_key: 42", "E0201", "cannot be a number"),
             ("kind: a\nnot_before: 2026-11-21T08:00:00Z\nexpires: 2026-11-21T08:00:00Z", "E0204", "could never run"),
             ("kind: dispatch.cancle", "E0205", "there is no `dispatch.cancle`"),
-            ("kind: a\ntarget: {}", "E0204", "neither `node` nor `labels`"),
+            ("kind: a\ntarget: {}", "E0204", "neither a `node` nor any `labels`"),
+            ("kind: a\ntarget: {labels: {}}", "E0204", "neither a `node` nor any `labels`"),
+            ("kind: a\ntarget: {node: a b}", "E0204", "is no node's name"),
+            ("kind: a\ntarget: web-1", "E0201", "`target` cannot be text"),
             ("kind: a\ntarget: {host: x}", "E0202", "unknown key `host`"),
             ("kind: a\ntarget: {labels: {zone: 1}}", "E0201", "`zone` cannot be a number"),
             ("kind: a\nrerun_of: x", "E0204", "is no UUID"),
@@ -376,13 +468,42 @@ mod tests {
     fn what_is_not_yet_supported_is_refused_by_name() {
         for (text, part) in [
             ("kind: dispatch.cancel", "not yet: the kind `dispatch.cancel`"),
-            ("kind: a\ntarget: {node: web-1, labels: {zone: eu}}", "not yet: `target`"),
             ("kind: a\nrerun_of: 0198c0de-7a10-7c44-9b1e-2f6d0a8e5b31", "not yet: `rerun_of`"),
         ] {
             let found = faults(text);
             assert!(found.len() == 1 && found[0].0 == "E0290" && found[0].1.starts_with(part), "{found:?}");
         }
         assert!(is_reserved("dispatch.pause") && !is_reserved("dispatcher") && !is_reserved("dispatch"));
+    }
+
+    #[test]
+    fn a_target_means_a_node_by_name_and_labels() {
+        let target = |text: &str| parse("a.yml", format!("kind: a\ntarget: {text}").as_bytes()).unwrap().request.target;
+        let labels: BTreeMap<String, String> =
+            [("zone", "eu"), ("disk", "ssd")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        for (text, shown, means) in [
+            ("{node: web-1}", "node web-1", true),
+            ("{node: web-2}", "node web-2", false),
+            ("{labels: {zone: eu}}", "a node with zone=eu", true),
+            ("{labels: {zone: eu, disk: ssd}}", "a node with disk=ssd, zone=eu", true),
+            ("{labels: {zone: us}}", "a node with zone=us", false),
+            ("{labels: {rack: '7'}}", "a node with rack=7", false),
+            ("{node: web-1, labels: {zone: us}}", "node web-1 with zone=us", false),
+            ("{node: web-2, labels: {zone: eu}}", "node web-2 with zone=eu", false),
+        ] {
+            let target = target(text).expect(text);
+            assert_eq!((target.to_string().as_str(), target.means("web-1", &labels)), (shown, means), "{text}");
+        }
+        assert_eq!(parse("a.yml", b"kind: a\n").unwrap().request.target, None);
+    }
+
+    #[test]
+    fn whose_a_request_is_can_be_read_where_the_rest_is_wrong() {
+        let whose = |text: &str| target_of("a.yml", text.as_bytes()).map(|target| target.to_string());
+        assert_eq!(whose("kind: 7\nnope: 1\ntarget: {node: web-1}\n").as_deref(), Some("node web-1"));
+        assert_eq!(whose("kind: a\nspec: {target: web-1}\n"), None);
+        assert_eq!(whose("kind: a\ntarget: {host: web-1}\n"), None, "nobody knows whose it is: anybody rejects it");
+        assert_eq!(whose("{target"), None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
         "core",
         &[
             "admit",
+            "claim",
             "config",
             "handler",
             "host_file",

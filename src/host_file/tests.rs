@@ -57,6 +57,9 @@ fn faults() {
         ("levels: {minimum: none}", "E0803", "lowered to confined only"),
         ("levels: {require: [Landlock]}", "E0803", "no layer"),
         ("uids: 0-5", "E0803", "which is root"),
+        ("node: web 1", "E0803", "is no node's name"),
+        ("node: web..1", "E0803", "git takes no `..`"),
+        ("labels: {zone: 1}", "E0801", "`zone` cannot be a number"),
         ("uids: 5-4", "E0803", "must go up"),
         ("uids: 1-99999", "E0803", "65536"),
         ("uids: +1-5", "E0803", "no range of numbers"),
@@ -95,9 +98,16 @@ fn faults() {
 
 #[test]
 fn what_is_not_yet_supported_is_refused_with_its_line() {
-    let text = "jobs: 1\nclaims: remote\nrate: {\"*\": 200/h}\n";
+    let text = "jobs: 1\nrate: {\"*\": 200/h}\n";
     let faults = parse(PATH, text.as_bytes()).unwrap_err();
     let found: Vec<_> = faults.iter().map(|fault| (fault.code, fault.place.map_or(0, |place| place.line))).collect();
-    assert_eq!(found, [("E0890", 2), ("E0890", 3)]);
-    assert_eq!(faults[1].message, "not yet: `rate` is not supported by this version");
+    assert_eq!(found, [("E0890", 2)]);
+    assert_eq!(faults[0].message, "not yet: `rate` is not supported by this version");
+}
+
+#[test]
+fn several_hosts_may_share_a_repository() {
+    let host = parse(PATH, b"node: web-1\nlabels: {zone: eu}\nclaims: remote\n").unwrap();
+    assert_eq!((host.node.as_deref(), host.claims), (Some("web-1"), Claims::Remote));
+    assert_eq!(host.labels.get("zone").map(String::as_str), Some("eu"));
 }

@@ -7,6 +7,7 @@
 //!   entry_at blob_at blob tree_entries walk exists digest_without    (objects.rs)
 //!   introduced is_ancestor foreign_states                            (history.rs)
 //! commit_on(base, changeset, message, …) -> Built (changeset.rs)     push(base, commit)  (remote.rs)
+//! marks() write_note(…) push_marks(changes) push_record(base, commit, ends)      refs of claims (claims.rs)
 //! Snapshots::open(state) / materialise(repo, …)   (snapshot.rs)
 //! follow dirty_paths untracked_inbox              (worktree.rs)
 //! ```
@@ -20,6 +21,7 @@
 mod blobs;
 mod changeset;
 mod checkout;
+mod claims;
 mod git;
 mod history;
 mod objects;
@@ -37,10 +39,12 @@ use std::fmt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use changeset::{Built, Changeset, Content, Identity, Removal, Write, is_usable_path};
 pub use checkout::{Checkout, Origin, is_kept_in_lfs};
+pub use claims::{Mark, RefChange};
 pub use git::{Git, GitError, Token};
 pub use history::{Introduced, Open};
 pub use objects::{BlobAt, TreeEntry};
@@ -244,6 +248,8 @@ pub struct Repo {
     /// Settings of the user's repository that calls to the remote need too.
     transport: Vec<(String, String)>,
     remembered: RefCell<history::Remembered>,
+    /// Held for a fetch: two at once would contend for the same refs of our own repository.
+    fetching: Arc<Mutex<()>>,
 }
 
 impl Repo {
@@ -275,6 +281,7 @@ impl Repo {
             store,
             transport,
             remembered: RefCell::default(),
+            fetching: Arc::default(),
         })
     }
 
@@ -288,7 +295,8 @@ impl Repo {
         let store = store::open_users(&checkout)?;
         let state = checkout.common_dir.join("dispatch");
         let transport = Vec::new();
-        Ok(Self { git, checkout, origin, settings, state, transport, store, remembered: RefCell::default() })
+        let (remembered, fetching) = (RefCell::default(), Arc::default());
+        Ok(Self { git, checkout, origin, settings, state, store, transport, remembered, fetching })
     }
 
     /// The branch as the user's repository knows it: its remote-tracking branch where there is a remote, else the
@@ -330,6 +338,7 @@ impl Repo {
             store,
             transport: self.transport.clone(),
             remembered: RefCell::default(),
+            fetching: Arc::clone(&self.fetching),
         })
     }
 

@@ -57,6 +57,9 @@ pub fn push_class(succeeded: bool, stdout: &str, stderr: &str) -> PushClass {
     if has(stderr, TOO_LARGE) {
         return PushClass::TooLarge;
     }
+    if stderr.contains("does not support --atomic push") {
+        return PushClass::Configuration;
+    }
     match fetch_class(stderr) {
         FetchClass::Network => PushClass::Network,
         FetchClass::Auth => PushClass::Auth,
@@ -65,19 +68,27 @@ pub fn push_class(succeeded: bool, stdout: &str, stderr: &str) -> PushClass {
     }
 }
 
-/// The one ref line of porcelain output: its flag and its summary with the reason.
+/// The ref line of porcelain output that decides, its flag and its summary with the reason: where something was refused,
+/// the first that says why, and not only that it fell with another one.
 pub fn push_line(stdout: &str) -> Option<(char, &str)> {
-    stdout.lines().find_map(|line| {
-        let mut fields = line.splitn(3, '\t');
-        let flag = fields.next()?;
-        let (_, summary) = (fields.next()?, fields.next()?);
-        let mut chars = flag.chars();
-        match (chars.next(), chars.next()) {
-            (Some(flag @ (' ' | '+' | '-' | '*' | '!' | '=')), None) => Some((flag, summary)),
-            _ => None,
-        }
-    })
+    let lines = || {
+        stdout.lines().filter_map(|line| {
+            let mut fields = line.splitn(3, '\t');
+            let flag = fields.next()?;
+            let (_, summary) = (fields.next()?, fields.next()?);
+            let mut chars = flag.chars();
+            match (chars.next(), chars.next()) {
+                (Some(flag @ (' ' | '+' | '-' | '*' | '!' | '=')), None) => Some((flag, summary)),
+                _ => None,
+            }
+        })
+    };
+    let refused = || lines().filter(|(flag, _)| *flag == '!');
+    refused().find(|(_, summary)| !has(summary, FELL)).or_else(|| refused().next()).or_else(|| lines().next())
 }
+
+/// What is said of a ref that was fine and fell with another one of the same push.
+const FELL: &[&str] = &["atomic push failed", "atomic push failure"];
 
 const RACE: &[&str] = &[
     "stale info",
@@ -91,6 +102,8 @@ const RACE: &[&str] = &[
     "reference already exists",
     "remote ref updated since checkout",
     "needs force",
+    // Of several refs in one push; which one was changed under the server's hands is in its words only.
+    "atomic transaction failed",
 ];
 
 const TOO_LARGE: &[&str] = &[
@@ -409,6 +422,36 @@ mod tests {
         for (succeeded, stdout, stderr, expected) in table {
             assert_eq!(push_class(succeeded, &stdout, stderr), expected, "{stdout} {stderr}");
         }
+    }
+
+    #[test]
+    fn of_several_refs_the_one_that_was_refused_decides() {
+        let line = |flag: char, name: &str, summary: &str| format!("{flag}\tabc:{name}\t{summary}\n");
+        let (main, claim) = ("refs/heads/main", "refs/dispatch/claims/x");
+        let stale = "[rejected] (stale info)";
+        let table = [
+            (true, line('-', claim, "[deleted]") + &line(' ', main, "aaa..bbb"), PushClass::Done),
+            (false, line('!', main, "[rejected] (atomic push failed)") + &line('!', claim, stale), PushClass::LostRace),
+            (false, line('!', main, stale) + &line('!', claim, "[rejected] (atomic push failed)"), PushClass::LostRace),
+            (
+                false,
+                line('!', main, "[remote rejected] (atomic push failure)")
+                    + &line('!', claim, "[remote rejected] (hook declined)"),
+                PushClass::Declined,
+            ),
+            (false, line('!', main, "[remote rejected] (atomic transaction failed)"), PushClass::LostRace),
+            (false, line('*', main, "[new branch]") + &line('!', claim, stale), PushClass::LostRace),
+        ];
+        for (succeeded, stdout, expected) in table {
+            assert_eq!(
+                push_class(succeeded, &stdout, "fatal: the remote end hung up unexpectedly"),
+                expected,
+                "{stdout}"
+            );
+        }
+        let words =
+            "fatal: the receiving end does not support --atomic push\nfatal: the remote end hung up unexpectedly";
+        assert_eq!(push_class(false, "", words), PushClass::Configuration);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The branch at its origin: fetching its tip and moving it by compare-and-swap.
+//! The branch at its origin: fetching its tip, with the refs of claims, and moving it by compare-and-swap.
 //!
 //! Owns network calls and what they mean: fetch, push, dry-run push, reachability. A push names the
 //! tip that it was built on; where the branch stands elsewhere nothing happens. Objects of a
@@ -6,11 +6,13 @@
 //! retries, and never decides what a failure leads to.
 
 use std::path::Path;
+use std::sync::{Arc, PoisonError};
 
 use super::checkout::{Origin, authority, protocol};
 use super::git::{Call, GitError, Token};
 use super::porcelain::{self, FetchClass, PushClass};
-use super::{Oid, Repo, RepoError, store};
+use super::{Oid, RefChange, Repo, RepoError, store};
+use crate::claim;
 use crate::planted::{self, Bug};
 
 /// Prints the credential that the environment of this one call holds; git runs it with `sh`.
@@ -52,6 +54,8 @@ impl Repo {
     /// holder makes it anew, once. Without a remote it only reads the branch.
     pub fn fetch(&mut self) -> Result<Tip, FetchError> {
         let Origin::Remote { fetch_url, .. } = self.origin.clone() else { return self.local_tip() };
+        let fetching = Arc::clone(&self.fetching);
+        let _alone = fetching.lock().unwrap_or_else(PoisonError::into_inner);
         match self.fetch_once(&fetch_url) {
             Err(error) if error.class == FetchClass::Corrupt && self.settings.holds_lock => {
                 tracing::warn!(words = error.words, "the object cache is broken: it is fetched anew");
@@ -66,7 +70,7 @@ impl Repo {
     pub fn push(&self, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
         match &self.origin {
             Origin::Local => self.move_branch(base, commit),
-            Origin::Remote { push_url, .. } => self.push_to(push_url, base, commit, &[]),
+            Origin::Remote { push_url, .. } => self.push_to(push_url, &[self.branch_change(base, commit)], &[]),
         }
     }
 
@@ -75,7 +79,9 @@ impl Repo {
     pub fn push_dry_run(&self, commit: Oid) -> Result<(), PushError> {
         match &self.origin {
             Origin::Local => Ok(()),
-            Origin::Remote { push_url, .. } => self.push_to(push_url, Some(commit), commit, &["--dry-run"]),
+            Origin::Remote { push_url, .. } => {
+                self.push_to(push_url, &[self.branch_change(Some(commit), commit)], &["--dry-run"])
+            }
         }
     }
 
@@ -102,6 +108,10 @@ impl Repo {
         Ok(line.and_then(|(oid, _)| oid.parse().ok()))
     }
 
+    fn branch_change(&self, base: Option<Oid>, commit: Oid) -> RefChange {
+        RefChange { name: self.branch_ref(), from: base, to: Some(commit) }
+    }
+
     fn local_tip(&self) -> Result<Tip, FetchError> {
         match self.store.refname_to_id(&self.branch_ref()) {
             Ok(commit) => Ok(Tip { commit: Oid(commit) }),
@@ -121,11 +131,13 @@ impl Repo {
                 "--no-write-fetch-head",
                 "--no-recurse-submodules",
                 "--update-shallow",
+                "--prune",
                 "--quiet",
                 "--",
             ])
             .arg(url)
             .arg(format!("+{}:{kept}", self.branch_ref()))
+            .arg(format!("+{}*:{}*", claim::ALL, store::FETCHED_CLAIMS))
             .run()
             .map_err(|error| self.fetch_failed(&error))?;
         if !fetched.succeeded() {
@@ -137,20 +149,18 @@ impl Repo {
         Ok(Tip { commit })
     }
 
-    fn push_to(&self, url: &str, base: Option<Oid>, commit: Oid, how: &[&str]) -> Result<(), PushError> {
-        let branch = self.branch_ref();
-        let lease = base.map_or_else(String::new, |base| base.to_string());
+    pub(super) fn push_to(&self, url: &str, changes: &[RefChange], how: &[&str]) -> Result<(), PushError> {
         let call = self.network("push", url).map_err(|words| self.push_error(PushClass::Configuration, words))?;
         let pushed = call
             .args(["--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--recurse-submodules=no"])
             .args(how)
-            .arg(if planted::is(Bug::PlainPush) {
-                "--force".to_owned()
-            } else {
-                format!("--force-with-lease={branch}:{lease}")
-            })
+            .args(changes.iter().map(
+                |change| {
+                    if planted::is(Bug::PlainPush) { "--force".to_owned() } else { change.lease() }
+                },
+            ))
             .args(["--", url])
-            .arg(format!("{commit}:{branch}"))
+            .args(changes.iter().map(RefChange::refspec))
             .run()
             .map_err(|error| {
                 let class =
@@ -160,7 +170,9 @@ impl Repo {
         let stdout = String::from_utf8_lossy(&pushed.stdout);
         match porcelain::push_class(pushed.succeeded(), &stdout, &pushed.stderr) {
             PushClass::Done => {
-                if how.is_empty() {
+                let branch = self.branch_ref();
+                let moved = changes.iter().find(|change| change.name == branch && how != ["--dry-run"]);
+                if let Some(commit) = moved.and_then(|change| change.to) {
                     // So that `follow` finds it there; the next fetch sets it anyway.
                     let kept = store::fetched_ref(&self.settings.branch);
                     let _ = self.store.reference(&kept, commit.0, true, "pushed");
@@ -173,6 +185,10 @@ impl Repo {
                 Err(self.push_error(class, words.trim().to_owned()))
             }
         }
+    }
+
+    pub(super) fn no_remote(&self) -> PushError {
+        self.push_error(PushClass::Configuration, "this repository has no remote to claim requests on".to_owned())
     }
 
     /// Without a remote: everything on the disk first, then the branch, in one transaction of git's.

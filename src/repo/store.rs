@@ -13,6 +13,9 @@ use super::{Checkout, Oid, RepoError};
 /// Where what we fetched is kept in our own repository; also the server's answer to the last push.
 const FETCHED: &str = "refs/dispatch-fetch/heads/";
 
+/// Where the refs below `refs/dispatch/` of the remote are kept in our own repository, as they were last fetched.
+pub(super) const FETCHED_CLAIMS: &str = "refs/dispatch-fetch/dispatch/";
+
 /// Loose objects in our own repository above which it is worth a pack.
 const LOOSE_OBJECTS_MAX: usize = 4_000;
 
