@@ -368,6 +368,15 @@ mod tests {
                 PushClass::TooLarge,
             ),
             (false, line('!', "[remote rejected] (unpacker error)"), "error: remote unpack failed", PushClass::Other),
+        ];
+        for (succeeded, stdout, stderr, expected) in table {
+            assert_eq!(push_class(succeeded, &stdout, stderr), expected, "{stdout} {stderr}");
+        }
+    }
+
+    #[test]
+    fn pushes_that_told_nothing_of_the_branch() {
+        let table = [
             (
                 false,
                 String::new(),
