@@ -22,12 +22,19 @@ step "format"
 cargo fmt --check
 step "lints"
 cargo clippy --quiet --all-targets --locked -- -D warnings
+cargo clippy --quiet --all-targets --locked --features planted -- -D warnings
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --locked --document-private-items
 step "dependencies"
 cargo deny --locked --log-level error check --hide-inclusion-graph bans licenses sources
 step "documentation tests"
 cargo test --quiet --doc --locked
+step "bugs that are built in on purpose"
+if have cargo-nextest; then
+    cargo nextest run --locked --features planted --test planted
+else
+    cargo test --locked --features planted --test planted
+fi
 step "tests"
 if have cargo-nextest; then
     exec cargo nextest run --locked

@@ -7,15 +7,100 @@
 /// A fault that can be asked for by its name in `DISPATCH_PLANT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
+    /// A file that stands where a record goes is overwritten.
+    AnyPlace,
+    /// Only the last attempt stands in the record.
+    AttemptLeftOut,
+    /// What lies in the inbox by then is archived, not what was admitted.
+    EditArchived,
+    /// The tree of a record commit is made from the index of the user's clone.
+    FromTheIndex,
+    /// What nobody saw end is taken for a success.
+    Guessed,
+    /// The digest is that of another text than the log's.
+    HalfDigest,
+    /// The last request on main starts first.
+    LastFirst,
+    /// START is journalled after the handler was started.
+    LateStart,
+    /// What a killed git left in our own repository stays.
+    LitterStays,
+    /// Requests on one resource run at the same time.
+    NoLocks,
     /// The branch is forced to our commit, wherever it stands.
     PlainPush,
+    /// Archive and record come in two commits.
+    RecordApart,
+    /// A record whose push was not answered is published again unseen.
+    RecordedTwice,
+    /// The request stays in the inbox.
+    RequestStays,
+    /// A sync that failed is tried again, and its success believed.
+    RetriedSync,
+    /// A request whose record could not be pushed is taken for one that was never started.
+    RunAgain,
+    /// After a crash an at-most-once request is started again.
+    StartedAgain,
+    /// Records of another dispatcher on main are passed over.
+    StrangerIgnored,
+    /// The branch moves before its objects are on the disk.
+    UnsyncedObjects,
+    /// EXIT is journalled before the record is on the disk.
+    UnsyncedSpool,
+    /// Steps of the journal are not brought to the disk.
+    UnsyncedSteps,
 }
 
 impl Bug {
+    /// Every fault, by its name.
+    pub const ALL: [Self; 21] = [
+        Self::AnyPlace,
+        Self::AttemptLeftOut,
+        Self::EditArchived,
+        Self::FromTheIndex,
+        Self::Guessed,
+        Self::HalfDigest,
+        Self::LastFirst,
+        Self::LateStart,
+        Self::LitterStays,
+        Self::NoLocks,
+        Self::PlainPush,
+        Self::RecordApart,
+        Self::RecordedTwice,
+        Self::RequestStays,
+        Self::RetriedSync,
+        Self::RunAgain,
+        Self::StartedAgain,
+        Self::StrangerIgnored,
+        Self::UnsyncedObjects,
+        Self::UnsyncedSpool,
+        Self::UnsyncedSteps,
+    ];
+
     /// Its name in `DISPATCH_PLANT`, in the tests and in the documentation.
     pub fn name(self) -> &'static str {
         match self {
+            Self::AnyPlace => "any-place",
+            Self::AttemptLeftOut => "attempt-left-out",
+            Self::EditArchived => "edit-archived",
+            Self::FromTheIndex => "from-the-index",
+            Self::Guessed => "guessed",
+            Self::HalfDigest => "half-digest",
+            Self::LastFirst => "last-first",
+            Self::LateStart => "late-start",
+            Self::LitterStays => "litter-stays",
+            Self::NoLocks => "no-locks",
             Self::PlainPush => "plain-push",
+            Self::RecordApart => "record-apart",
+            Self::RecordedTwice => "recorded-twice",
+            Self::RequestStays => "request-stays",
+            Self::RetriedSync => "retried-sync",
+            Self::RunAgain => "run-again",
+            Self::StartedAgain => "started-again",
+            Self::StrangerIgnored => "stranger-ignored",
+            Self::UnsyncedObjects => "unsynced-objects",
+            Self::UnsyncedSpool => "unsynced-spool",
+            Self::UnsyncedSteps => "unsynced-steps",
         }
     }
 }
@@ -23,7 +108,8 @@ impl Bug {
 /// Whether this process was asked to have the fault.
 #[cfg(feature = "planted")]
 pub fn is(bug: Bug) -> bool {
-    std::env::var("DISPATCH_PLANT").is_ok_and(|name| name == bug.name())
+    static ASKED: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    ASKED.get_or_init(|| std::env::var("DISPATCH_PLANT").unwrap_or_default()) == bug.name()
 }
 
 /// Whether this process was asked to have the fault: never.

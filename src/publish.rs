@@ -14,6 +14,7 @@ use crate::clock::{Clock, utc_millis};
 use crate::event::Event;
 use crate::journal::{Count, Entry, Journal, JournalError};
 use crate::metrics;
+use crate::planted::{self, Bug};
 use crate::record::{Record, commit};
 use crate::repo::{
     Changeset, Content, FetchClass, FetchError, Identity, MODE_EXECUTABLE, MODE_FILE, Oid, PushClass, PushError,
@@ -252,7 +253,7 @@ impl Publisher {
             for commit in commits {
                 there = there || self.repo.is_ancestor(commit.parse()?, round.tip)?;
             }
-            if there { landed.push(parcel) } else { parcels.push(parcel) }
+            if there && !planted::is(Bug::RecordedTwice) { landed.push(parcel) } else { parcels.push(parcel) }
         }
         if landed.is_empty() {
             return Ok(());
@@ -295,8 +296,11 @@ impl Publisher {
         let mut changeset = Changeset::default();
         for parcel in parcels.iter_mut() {
             self.settle_place(tip, parcel, &mut taken)?;
-            let blob: Oid = parcel.blob.parse()?;
-            if !parcel.loose {
+            let mut blob: Oid = parcel.blob.parse()?;
+            if planted::is(Bug::EditArchived) {
+                blob = self.repo.entry_at(tip, &parcel.path)?.map_or(blob, |entry| entry.oid);
+            }
+            if !parcel.loose && !planted::is(Bug::RequestStays) {
                 changeset.removals.push(Removal { path: parcel.path.clone(), oid: blob });
             }
             let archived = format!("{}/{}{}", parcel.archive, parcel.place, parcel.extension);
@@ -317,8 +321,18 @@ impl Publisher {
         let records: Vec<&Record> = parcels.iter().map(|parcel| &parcel.record).collect();
         let message = commit::message(&records, self.state_id, suffix);
         let now = self.clock.now();
-        let built =
-            self.repo.commit_on(Some(tip), &changeset, &message, &self.identity, &self.identity, now.as_second())?;
+        let commit_on = |base: Oid, changeset: &Changeset| {
+            self.repo.commit_on(Some(base), changeset, &message, &self.identity, &self.identity, now.as_second())
+        };
+        let mut base = tip;
+        if planted::is(Bug::RecordApart) {
+            let archived = |write: &Write| matches!(write.content, Content::Object(_));
+            let (writes, rest) = std::mem::take(&mut changeset.writes).into_iter().partition(archived);
+            let removals = std::mem::take(&mut changeset.removals);
+            base = commit_on(tip, &Changeset { removals, writes })?.commit;
+            changeset.writes = rest;
+        }
+        let built = commit_on(base, &changeset)?;
         for path in &built.kept {
             let path = String::from_utf8_lossy(path);
             tracing::warn!(
@@ -389,7 +403,7 @@ impl Publisher {
 /// [`RepoError`] where the tree cannot be read.
 pub fn is_free(repo: &Repo, tip: Oid, output: &str, archive: &str, place: &str) -> Result<bool, RepoError> {
     for path in [format!("{output}/{place}"), format!("{archive}/{place}.yml"), format!("{archive}/{place}.yaml")] {
-        if repo.exists(tip, path)? {
+        if repo.exists(tip, path)? && !planted::is(Bug::AnyPlace) {
             return Ok(false);
         }
     }

@@ -26,6 +26,7 @@ use crate::durable;
 use crate::id::RequestId;
 use crate::job::Publish;
 use crate::outcome::ActionRun;
+use crate::planted::{self, Bug};
 use crate::record::log::LogEvent;
 use crate::record::report::Report;
 use crate::record::summary::{self, Extras};
@@ -197,7 +198,8 @@ pub fn seal(state: &StateDir, mut parcel: Parcel, story: Story) -> Result<Parcel
         Publish::Tail => take_artifacts(&spool, &folder, attempts)?,
         Publish::Digest => tail.clear(),
     }
-    parcel.record.log_sha256 = Some(HEXLOWER.encode(&Sha256::digest(&text)));
+    let digested = if planted::is(Bug::HalfDigest) { &text[..text.len() / 2] } else { &text[..] };
+    parcel.record.log_sha256 = Some(HEXLOWER.encode(&Sha256::digest(digested)));
     put(&folder.join("log.jsonl"), &text)?;
     put(&folder.join("status.yml"), parcel.record.to_status_yaml()?.as_bytes())?;
     let extras = Extras { limits: &limits, tail: &tail };
@@ -218,6 +220,9 @@ pub fn seal(state: &StateDir, mut parcel: Parcel, story: Story) -> Result<Parcel
 /// # Errors
 /// [`SpoolError::Durable`]: what the disk holds is unknown then, and nothing may be built on it.
 pub fn sync(state: &StateDir) -> Result<(), SpoolError> {
+    if planted::is(Bug::UnsyncedSpool) {
+        return Ok(());
+    }
     Ok(durable::sync_filesystem(state.root())?)
 }
 

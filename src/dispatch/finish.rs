@@ -22,6 +22,7 @@ use crate::job::{Delivery, Introduced, Retry};
 use crate::journal::{Count, Entry as Step};
 use crate::metrics;
 use crate::outcome::{ActionRun, Attempt, Outcome};
+use crate::planted::{self, Bug};
 use crate::publish::locked;
 use crate::queue::Standing as Place;
 use crate::record::log::LogEvent;
@@ -144,7 +145,8 @@ impl Dispatcher {
             self.record(report.outcome, id, &ticket.entry, &ticket.introduced, &started.contract.commit.to_string());
         fill_from_job(&mut record, &ticket.admitted, &started.contract.index_blob);
         let reason = reason.or_else(|| report.attempt.reason.clone());
-        record = Record { reason, ..record }.with_attempts(ticket.attempts.clone());
+        let left_out = if planted::is(Bug::AttemptLeftOut) { ticket.attempts.len().saturating_sub(1) } else { 0 };
+        record = Record { reason, ..record }.with_attempts(ticket.attempts[left_out..].to_vec());
         if let Some(acting) = &ticket.acting {
             record = record.with_actions(acting.done.clone(), self.clock.now());
             let reached = record.then.len();

@@ -1,6 +1,6 @@
 //! Looking at main: fetch, history, contract, inbox; and what each entry becomes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
@@ -17,6 +17,7 @@ use crate::inbox::{self, Entry};
 use crate::job::Introduced;
 use crate::journal::{Admitted as Described, Entry as Step, Row};
 use crate::outcome::Outcome;
+use crate::planted::{self, Bug};
 use crate::publish::{META_TIP, locked, obstacle_of};
 use crate::queue::{Order, Standing as Place};
 use crate::repo::{self, Oid, Open};
@@ -87,7 +88,7 @@ impl Dispatcher {
                 foreign = Some(state);
             }
         }
-        if let Some(state) = foreign {
+        if let Some(state) = foreign.filter(|_| !planted::is(Bug::StrangerIgnored)) {
             tracing::error!(
                 "another dispatcher (state {state}) records in this repository; at-most-once requests wait"
             );
@@ -120,7 +121,7 @@ impl Dispatcher {
             for commit in commits {
                 landed = landed || self.repo.is_ancestor(commit.parse()?, tip)?;
             }
-            if landed {
+            if landed && !planted::is(Bug::RecordedTwice) {
                 self.append(&[Self::step(row.id, Event::Pushed { tip: tip.to_string() })], &[])?;
                 self.ended.retain(|parcel| parcel.record.id != row.id);
                 self.spooled_bytes.remove(&row.id);
@@ -222,6 +223,7 @@ impl Dispatcher {
             let row = rows.get(&met.id).filter(|row| !gone.contains(&row.id));
             match row.map(|row| &row.state) {
                 Some(State::Seen) => {}
+                Some(State::Built { .. }) if planted::is(Bug::RunAgain) => {}
                 Some(_) => continue,
                 // Published once, and main lost the record together with the archived request: the spool has it still.
                 None if self.publish_again(met.id)? => continue,
@@ -399,8 +401,12 @@ impl Dispatcher {
             self.hold(id, &entry, by, words);
             return Ok(());
         }
-        let order = Order { position: introduced.position, path: entry.shown.clone() };
-        self.queue.insert(id, order, admitted.locks.clone(), Place::Ready);
+        let mut order = Order { position: introduced.position, path: entry.shown.clone() };
+        if planted::is(Bug::LastFirst) {
+            order.position = u64::MAX - order.position;
+        }
+        let keys = if planted::is(Bug::NoLocks) { BTreeSet::new() } else { admitted.locks.clone() };
+        self.queue.insert(id, order, keys, Place::Ready);
         let ticket = Ticket {
             entry,
             introduced,

@@ -22,6 +22,7 @@ use crate::job::{Delivery, Grant, Introduced, Job, Level, Network, Objects};
 use crate::journal::Entry as Step;
 use crate::lock;
 use crate::outcome::Outcome;
+use crate::planted::{self, Bug};
 use crate::publish::{is_free, locked};
 use crate::queue::Standing as Place;
 use crate::repo::{Snapshot, SnapshotError};
@@ -57,12 +58,19 @@ impl Dispatcher {
                 break;
             }
         }
-        self.append(&steps, &[])?;
+        if !planted::is(Bug::LateStart) {
+            self.append(&steps, &[])?;
+        }
         for next in work {
             tracing::info!("{} started ({})", self.name_of(next.id), next.id);
             self.queue.set(next.id, Place::Running);
             self.running += 1;
             crew.give(Errand::Attempt(Box::new(next)));
+        }
+        if planted::is(Bug::LateStart) && !steps.is_empty() {
+            // Long enough for whoever wants to come in between.
+            std::thread::sleep(Duration::from_mins(1));
+            self.append(&steps, &[])?;
         }
         Ok(())
     }
@@ -247,6 +255,7 @@ impl Dispatcher {
         entry: &Entry,
         keys: &BTreeSet<String>,
     ) -> Result<Option<Vec<lock::ResourceLock>>, DispatchError> {
+        let keys = if planted::is(Bug::NoLocks) { &BTreeSet::new() } else { keys };
         let taken = lock::take_all(&self.state.locks(), keys)?;
         if taken.is_some() {
             self.locked_out = None;

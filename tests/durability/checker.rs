@@ -27,6 +27,8 @@ pub enum Fault {
     Duplicated,
     /// A commit that takes a request has not all of its record, or a record is not what it should be.
     Torn,
+    /// A step that is not on the disk when what follows it happens: only a power cut shows it in what is left.
+    Unsynced,
     /// Something that was recorded, or a request in the archive, is not what it was.
     Changed,
     /// A record says what nobody has witnessed, or not what was witnessed.
@@ -56,10 +58,11 @@ pub enum Class {
 }
 
 impl Fault {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Lost,
         Self::Duplicated,
         Self::Torn,
+        Self::Unsynced,
         Self::Changed,
         Self::Untrue,
         Self::Unrecorded,
@@ -76,7 +79,7 @@ impl Fault {
         match self {
             Self::Lost | Self::Foreign | Self::Unrecorded | Self::Restless => Class::Lost,
             Self::Duplicated | Self::Overlap | Self::Order => Class::Duplicated,
-            Self::Torn | Self::Changed | Self::Untrue | Self::Unsound | Self::Leftover => Class::Torn,
+            Self::Torn | Self::Unsynced | Self::Changed | Self::Untrue | Self::Unsound | Self::Leftover => Class::Torn,
         }
     }
 
@@ -86,6 +89,7 @@ impl Fault {
             Self::Lost => "lost",
             Self::Duplicated => "duplicated",
             Self::Torn => "torn",
+            Self::Unsynced => "unsynced",
             Self::Changed => "changed",
             Self::Untrue => "untrue",
             Self::Unrecorded => "unrecorded",
@@ -188,6 +192,8 @@ struct Judge<'e> {
     /// Where each request's blob lies: paths in the inbox and in the archive.
     places: BTreeMap<&'e str, BTreeSet<String>>,
     records: BTreeMap<String, Recorded>,
+    /// Every path that a dispatcher wrote.
+    recorded: BTreeSet<String>,
     found: Vec<Violation>,
 }
 
@@ -201,6 +207,7 @@ impl<'e> Judge<'e> {
             positions: BTreeMap::new(),
             places: BTreeMap::new(),
             records: BTreeMap::new(),
+            recorded: BTreeSet::new(),
             found: Vec::new(),
         }
     }
@@ -252,10 +259,10 @@ impl<'e> Judge<'e> {
         let touched = self.follow(&changes);
         let message = commit.message().unwrap_or_default().to_owned();
         if self.evidence.commits.contains(&name) {
-            for change in changes
-                .iter()
-                .filter(|change| change.path.starts_with("logs/") || change.path.starts_with("processed/"))
-            {
+            for change in &changes {
+                if !self.recorded.contains(&change.path) {
+                    continue;
+                }
                 self.say(Fault::Changed, None, Some(&name), format!("`{}` by another writer", change.path));
             }
         } else if trailers(&message, TRAILER_STATE).next().is_some() {
@@ -355,6 +362,7 @@ impl<'e> Judge<'e> {
                 }
             }
         }
+        self.recorded.extend(archived.keys().chain(files.keys()).cloned());
         let ids: Vec<&str> = trailers(message, TRAILER_ID).collect();
         let outcomes: Vec<&str> = trailers(message, TRAILER_OUTCOME).collect();
         let mut told: BTreeMap<&str, &str> = ids.iter().copied().zip(outcomes.iter().copied()).collect();

@@ -142,6 +142,8 @@ pub struct Rig {
     pub submissions: Vec<Submission>,
     /// Commits that we put on main ourselves.
     pub commits: BTreeSet<String>,
+    /// More variables for every dispatcher.
+    pub variables: Vec<(String, String)>,
     /// Every dispatcher that was started, for what it may have left behind.
     started: Vec<u32>,
     number: u32,
@@ -154,7 +156,8 @@ impl Rig {
         let witness = Witness::new(world.path("witness"))?;
         let random = Random::new(plan.seed);
         let (submissions, commits) = (Vec::new(), BTreeSet::new());
-        let mut rig = Self { world, plan, witness, random, submissions, commits, started: Vec::new(), number: 0 };
+        let (variables, started) = (Vec::new(), Vec::new());
+        let mut rig = Self { world, plan, witness, random, submissions, commits, variables, started, number: 0 };
         rig.make_origin()?;
         (1..=rig.plan.hosts).try_for_each(|host| rig.make_host(host))?;
         Ok(rig)
@@ -419,6 +422,7 @@ impl Rig {
             .env_clear()
             .envs(self.world.environment())
             .env("DISPATCH_HOST", self.world.path(&format!("host{host}/host.yaml")))
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .process_group(0);
         command
@@ -543,6 +547,13 @@ impl Rig {
     }
 }
 
+/// Ends a dispatcher's process group as nothing else can, and waits for it.
+pub fn kill(child: &mut Child) -> io::Result<ExitStatus> {
+    let group = format!("-{}", child.id());
+    Command::new("kill").args(["-KILL", "--", &group]).status()?;
+    child.wait()
+}
+
 /// Waits for a child; where it takes too long, it is ended with its group.
 pub fn wait(child: &mut Child, most: Duration) -> io::Result<ExitStatus> {
     let deadline = Instant::now() + most;
@@ -551,9 +562,7 @@ pub fn wait(child: &mut Child, most: Duration) -> io::Result<ExitStatus> {
             return Ok(status);
         }
         if Instant::now() > deadline {
-            let group = format!("-{}", child.id());
-            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-            let _ = child.wait();
+            kill(child)?;
             return Err(io::Error::other(format!("a dispatcher took more than {most:?}")));
         }
         std::thread::sleep(Duration::from_millis(2));

@@ -10,9 +10,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use codex_dispatch::job::Delivery;
 use codex_dispatch::outcome::Outcome;
+
+use crate::rig::until;
 
 /// A sort of request: its kind in the router table, and what has to come of it where nothing disturbs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -280,6 +283,14 @@ impl Witness {
         let place = self.folder.display();
         let rows: Vec<String> = kinds.iter().map(|kind| format!("  {kind}: [\"{place}\"]\n")).collect();
         format!("write:\n{}", rows.concat())
+    }
+
+    /// Waits until a handler of this request has begun.
+    pub fn begun(&self, id: &str) -> io::Result<()> {
+        let begin = |event: &Event| event.word == Word::Begin && event.id == id;
+        until(&format!("{id} begins"), Duration::from_mins(1), || {
+            self.events().is_ok_and(|events| events.iter().any(begin))
+        })
     }
 
     /// Everything that was reported, in order.

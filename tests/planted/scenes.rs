@@ -1,0 +1,213 @@
+//! What is done to the program to show a bug. Each scene is played twice, with the bug and without it, and gives what the
+//! checks find.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use codex_dispatch::planted::Bug;
+
+use crate::checker::{self, Fault, Violation};
+use crate::rig::{Plan, Remote, Rig, kill, until, wait};
+use crate::trace::Trace;
+use crate::witness::Sort;
+
+type Found = io::Result<Vec<Violation>>;
+
+/// How long anything may take that a scene waits for.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn rig(bug: Option<Bug>, plan: Plan) -> io::Result<Rig> {
+    let mut rig = Rig::new(Plan { places: 1, ..plan })?;
+    rig.variables.extend(bug.map(|bug| ("DISPATCH_PLANT".to_owned(), bug.name().to_owned())));
+    Ok(rig)
+}
+
+/// Settles, judges and ends.
+fn judged(mut rig: Rig, disturbed: bool) -> Found {
+    let mut found = rig.settle()?;
+    let mut evidence = rig.evidence()?;
+    evidence.disturbed = disturbed;
+    found.extend(checker::judge(&evidence)?);
+    found.extend(rig.close());
+    Ok(found)
+}
+
+/// Requests, one list a commit, and nothing else happens.
+pub fn undisturbed(bug: Option<Bug>, commits: &[&[Sort]]) -> Found {
+    let mut rig = rig(bug, Plan::default())?;
+    commits.iter().try_for_each(|sorts| rig.submit_these(sorts))?;
+    judged(rig, false)
+}
+
+/// A request that runs until the scene wants it to end: its dispatcher, and its id.
+fn in_the_middle(rig: &mut Rig) -> io::Result<(std::process::Child, String)> {
+    rig.submit_these(&[Sort::Gated])?;
+    let id = rig.submissions.last().expect("just submitted").id.clone();
+    let child = rig.start(1)?;
+    rig.witness.begun(&id)?;
+    Ok((child, id))
+}
+
+/// The dispatcher and its group are killed in the middle of a run.
+pub fn killed(bug: Option<Bug>) -> Found {
+    let mut rig = rig(bug, Plan::default())?;
+    let (mut child, _) = in_the_middle(&mut rig)?;
+    kill(&mut child)?;
+    rig.witness.open_gate()?;
+    // The same program, but what it does late it need not do late again.
+    if bug == Some(Bug::LateStart) {
+        rig.variables.clear();
+    }
+    judged(rig, true)
+}
+
+/// Killed, and the state folder is gone: nothing knows of the run any more but a record of an earlier one on main.
+pub fn state_is_lost(bug: Option<Bug>) -> Found {
+    let mut rig = rig(bug, Plan::default())?;
+    rig.submit_these(&[Sort::Quick])?;
+    let mut found = rig.settle()?;
+    let (mut child, _) = in_the_middle(&mut rig)?;
+    kill(&mut child)?;
+    fs::remove_dir_all(rig.state_of(1))?;
+    rig.witness.open_gate()?;
+    let ended = rig.run(1)?;
+    if bug.is_none() && ended.exit != Some(75) {
+        found.push(Violation::new(Fault::Restless, format!("a stranger's records, and {:?}", ended.exit)));
+    }
+    let mut evidence = rig.evidence()?;
+    evidence.settled = false;
+    found.extend(checker::judge(&evidence)?);
+    found.extend(rig.close());
+    Ok(found)
+}
+
+/// Another writer pushes between the look at main and the push.
+pub fn raced(bug: Option<Bug>) -> Found {
+    let mut rig = rig(bug, Plan::default())?;
+    let (mut child, _) = in_the_middle(&mut rig)?;
+    rig.foreign()?;
+    rig.witness.open_gate()?;
+    wait(&mut child, PATIENCE)?;
+    judged(rig, false)
+}
+
+/// The author edits the request after it was started.
+pub fn edited(bug: Option<Bug>) -> Found {
+    let mut rig = rig(bug, Plan::default())?;
+    let (mut child, _) = in_the_middle(&mut rig)?;
+    rig.edit(0)?;
+    rig.witness.open_gate()?;
+    wait(&mut child, PATIENCE)?;
+    judged(rig, true)
+}
+
+/// Another writer puts a file where the record would go.
+pub fn place_is_taken(bug: Option<Bug>) -> Found {
+    let mut rig = rig(bug, Plan::default())?;
+    let (mut child, _) = in_the_middle(&mut rig)?;
+    let path = rig.submissions[0].path.replacen("requests/", "logs/", 1);
+    let place = path.trim_end_matches(".yaml").trim_end_matches(".yml").to_owned();
+    rig.commit("forged", &[(format!("{place}/status.yml"), Some("status: success\n".to_owned()))])?;
+    rig.witness.open_gate()?;
+    wait(&mut child, PATIENCE)?;
+    judged(rig, false)
+}
+
+fn hook(rig: &Rig, name: &str, script: &str) -> io::Result<()> {
+    let path = rig.origin().join("hooks").join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}"))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+/// A hook declines whatever is pushed, until somebody takes it away.
+pub fn declined(bug: Option<Bug>) -> Found {
+    let mut rig = rig(bug, Plan::default())?;
+    // What a server has taken once is not tried out with one record first.
+    rig.submit_these(&[Sort::Quick])?;
+    let mut found = rig.settle()?;
+    rig.submit_these(&[Sort::Quick])?;
+    hook(&rig, "pre-receive", "echo not now >&2\nexit 1\n")?;
+    let ended = rig.run(1)?;
+    fs::remove_file(rig.origin().join("hooks/pre-receive"))?;
+    if ended.exit != Some(75) {
+        found.push(Violation::new(Fault::Restless, format!("every push is declined, and {:?}", ended.exit)));
+    }
+    // The record may be without its output: the first server said no to all of it.
+    found.extend(judged(rig, false)?);
+    Ok(found)
+}
+
+/// The server has moved its branch, and the dispatcher is killed before it can know.
+pub fn unanswered(bug: Option<Bug>) -> Found {
+    let mut rig = rig(bug, Plan::default())?;
+    rig.submit_these(&[Sort::Quick])?;
+    let (moved, go) = (rig.world.path("moved"), rig.world.path("go"));
+    let script = format!("touch '{}'\nuntil [ -e '{}' ]; do sleep 0.01; done\n", moved.display(), go.display());
+    hook(&rig, "post-receive", &script)?;
+    let mut child = rig.start(1)?;
+    until("the server has moved its branch", PATIENCE, || moved.exists())?;
+    kill(&mut child)?;
+    fs::write(go, "")?;
+    judged(rig, false)
+}
+
+/// A git that was killed has left its locks and temporary objects in our own repository.
+pub fn littered(bug: Option<Bug>) -> Found {
+    let mut rig = rig(bug, Plan::default())?;
+    rig.submit_these(&[Sort::Quick])?;
+    let mut found = rig.settle()?;
+    let own = rig.state_of(1).join("repo.git");
+    fs::write(own.join("shallow.lock"), "")?;
+    fs::create_dir_all(own.join("objects/ab"))?;
+    fs::write(own.join("objects/ab/tmp_obj_1"), "")?;
+    found.extend(judged(rig, false)?);
+    Ok(found)
+}
+
+/// One request, with every step that has to be on the disk held against what follows it.
+pub fn watched(bug: Option<Bug>) -> Found {
+    watch(bug, Plan::default(), None)
+}
+
+/// The same where the user's own repository is the origin.
+pub fn watched_without_a_remote(bug: Option<Bug>) -> Found {
+    watch(bug, Plan { remote: Remote::None, ..Plan::default() }, None)
+}
+
+/// The first sync of a file system, that of the spool, fails as a disk would make it fail.
+pub fn sync_fails(bug: Option<Bug>) -> Found {
+    watch(bug, Plan::default(), Some("inject=syncfs:error=EIO:when=1"))
+}
+
+fn watch(bug: Option<Bug>, plan: Plan, inject: Option<&str>) -> Found {
+    let mut rig = rig(bug, plan)?;
+    rig.submit_these(&[Sort::Quick])?;
+    let file = rig.world.path("trace");
+    let dispatcher = rig.dispatcher(1);
+    let mut strace = Trace::of(&dispatcher, &file, inject);
+    let ended = rig.run_command(1, &mut strace)?;
+    let mut found = Trace::read(&file)?.unsynced();
+    if inject.is_some() && bug.is_none() && ended.exit == Some(0) {
+        found.push(Violation::new(Fault::Unsynced, "a sync failed, and all is well"));
+    }
+    found.extend(judged(rig, inject.is_some())?);
+    Ok(found)
+}
+
+/// The program and arguments of a command under another program.
+pub fn under(command: &Command, program: &str, arguments: &[String]) -> Command {
+    let mut wrapped = Command::new(program);
+    wrapped.args(arguments).arg(command.get_program()).args(command.get_args()).env_clear();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            wrapped.env(name, value);
+        }
+    }
+    if let Some(folder) = command.get_current_dir() {
+        wrapped.current_dir(folder);
+    }
+    wrapped
+}
