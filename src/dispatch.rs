@@ -5,20 +5,25 @@
 //! writes SEEN, START and EXIT, only the publisher BUILT and PUSHED, and each is durable before what it announces.
 
 mod act;
+mod crew;
+mod ending;
 mod finish;
 mod intake;
+mod pulse;
 mod recover;
 mod setup;
 mod standing;
 mod start;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crew::{Broken, Crew};
 use uuid::Uuid;
 
 pub use intake::{META_ADOPTED, META_BRANCH, META_MERGED_ONLY};
@@ -38,12 +43,13 @@ use crate::job::{Introduced, Job, Level, Network};
 use crate::journal::{Entry as Step, Journal};
 use crate::lock::{Instance, ResourceLock};
 use crate::outcome::{ActionRun, Attempt, Outcome};
+use crate::patience::Patience;
 use crate::publish::{Batch, Obstacle, PublishError, Round, locked};
 use crate::queue::Queue;
 use crate::record::report::Report;
-use crate::repo::{Oid, Repo, Snapshot, Snapshots};
+use crate::repo::{BranchWatch, Oid, Repo, Snapshot, Snapshots};
 use crate::run::sandbox::Control;
-use crate::run::{ActionWork, Actions, Executor, Local, RunError, Work};
+use crate::run::{ActionWork, Actions, Local, RunError, Work};
 use crate::spool::Parcel;
 use crate::statedir::StateDir;
 
@@ -102,11 +108,14 @@ pub struct Ended {
 #[derive(Clone, Debug)]
 pub struct Stop {
     messages: Sender<Message>,
+    looking: Patience,
 }
 
 impl Stop {
     /// Take no more work, wait for what runs. A second time: do not wait.
     pub fn stop(&self) {
+        // Nothing new is taken, so that nobody has to wait for a remote that does not answer.
+        self.looking.end();
         // The conductor may be gone already, which is what was asked for.
         let _ = self.messages.send(Message::Stop);
     }
@@ -120,7 +129,12 @@ impl Stop {
 enum Message {
     Done(usize, RequestId, Done),
     Published(Box<Result<Round, PublishError>>),
+    /// A worker or the publisher panicked.
+    Broken(Broken),
+    /// Somebody wants main to be read now.
     Look,
+    /// The branch has moved at its origin, which is on this machine.
+    Moved,
     Stop,
 }
 
@@ -205,7 +219,7 @@ enum Halt {
 pub struct Dispatcher {
     repo: Repo,
     state: StateDir,
-    _instance: Instance,
+    instance: Instance,
     journal: Arc<Mutex<Journal>>,
     host: Host,
     clock: Arc<dyn Clock>,
@@ -234,6 +248,8 @@ pub struct Dispatcher {
     publishing: usize,
     push_failures: u32,
     push_again: Option<Duration>,
+    /// Ends what the publisher waits for.
+    push_patience: Patience,
     /// Nothing has ever reached this remote: one record goes ahead alone.
     unproven: bool,
     /// What was found of each level: the stand-ins that it has not been told of yet, or what is missing.
@@ -245,15 +261,39 @@ pub struct Dispatcher {
     stalled: BTreeSet<RequestId>,
     /// Something ended that others waited for.
     look_again: bool,
-    watching: bool,
+    /// Pause between looks; none where there is only one pass.
+    interval: Option<Duration>,
+    /// When main is read next.
+    look_at: Option<Duration>,
+    /// When it was read last, whatever came of it.
+    looked_at: Option<Duration>,
+    /// Looks in a row that main did not answer.
+    fetch_failures: u32,
+    /// The first look is over.
+    ready: bool,
+    /// Somebody asked for a look that is not over yet.
+    reloading: bool,
+    /// When those who look at us are told next that we live.
+    beat_at: Duration,
+    /// When old files were cleared last.
+    cleared_at: Option<Duration>,
+    /// Says when the branch moves at an origin on this machine.
+    branch_watch: Option<BranchWatch>,
     /// Since when everything that could start waits for a lock of another process.
     locked_out: Option<Duration>,
     running: usize,
     /// Requests whose next action may start as soon as a worker is free.
     actions_due: Vec<RequestId>,
+    /// Until when what runs may go on, since somebody said that it shall end.
     stopping: Option<Duration>,
+    /// How often somebody said so.
+    stops: u32,
     /// What runs was told to end: nothing is started any more.
     cut_off: bool,
+    /// Until when anything is published, since nothing runs any more.
+    publish_until: Option<Duration>,
+    /// A thread beside us broke.
+    broken: Option<DispatchError>,
     control: Control,
     messages: (Sender<Message>, Receiver<Message>),
     last_fetch: i64,
@@ -264,7 +304,15 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// A handle that ends or wakes it.
     pub fn stop_handle(&self) -> Stop {
-        Stop { messages: self.messages.0.clone() }
+        Stop { messages: self.messages.0.clone(), looking: self.repo.patience().clone() }
+    }
+
+    /// Says in the state folder who works here, for `dispatch poke`: signals are listened for from now on.
+    ///
+    /// # Errors
+    /// [`DispatchError::System`] where the lock file cannot be written.
+    pub fn listen(&self) -> Result<(), DispatchError> {
+        self.instance.listen().map_err(|source| DispatchError::System { what: "writing the instance lock", source })
     }
 
     /// One pass: everything that is on main now is handled and published, or the summary says what is not.
@@ -284,63 +332,39 @@ impl Dispatcher {
     }
 
     fn conduct(mut self, interval: Option<Duration>) -> Result<Summary, DispatchError> {
-        self.watching = interval.is_some();
-        let mut publisher = self.publisher()?;
+        self.interval = interval;
+        let publisher = self.publisher()?;
         let executors: Vec<(Local, Actions)> = (0..self.settings.jobs).map(|index| self.executor(index)).collect();
         let answers = self.messages.0.clone();
         thread::scope(|scope| {
-            let (batches, to_publish) = channel::<Batch>();
-            let publish_answers = answers.clone();
-            scope.spawn(move || {
-                for batch in to_publish {
-                    let _ = publish_answers.send(Message::Published(Box::new(publisher.publish(batch))));
-                }
-            });
-            let mut crew = Crew::default();
-            for (index, (mut executor, mut actions)) in executors.into_iter().enumerate() {
-                let (work, to_do) = channel::<Errand>();
-                let answers = answers.clone();
-                scope.spawn(move || {
-                    for errand in to_do {
-                        let id = errand.id();
-                        let done = match errand {
-                            Errand::Attempt(work) => match executor.execute(*work) {
-                                Ok(report) => Done::Attempt(Box::new(report)),
-                                Err(error) => Done::Misfire(error),
-                            },
-                            Errand::Action(work) => Done::Action(actions.execute(*work)),
-                        };
-                        let _ = answers.send(Message::Done(index, id, done));
-                    }
-                });
-                crew.add(work);
-            }
-            let end = self.pass_after_pass(&mut crew, &batches, interval);
-            // An error leaves workers in the middle of something: what they run has to end before the threads can.
+            let no_thread = |source| DispatchError::System { what: "starting a thread", source };
+            let batches = crew::start_publisher(scope, publisher, answers.clone()).map_err(no_thread)?;
+            let mut crew = Crew::start(scope, executors, &answers).map_err(no_thread)?;
+            let end = catch_unwind(AssertUnwindSafe(|| self.pass_after_pass(&mut crew, &batches)))
+                .unwrap_or_else(|panic| Err(ending::conductor_broke(&*panic)));
+            // An error leaves the others in the middle of something: what they run or wait for has to end before they can.
             if end.is_err() {
                 self.control.kill();
+                self.push_patience.end();
             }
             end
         })?;
         Ok(self.close())
     }
 
-    fn pass_after_pass(
-        &mut self,
-        crew: &mut Crew,
-        batches: &Sender<Batch>,
-        interval: Option<Duration>,
-    ) -> Result<(), DispatchError> {
-        let mut look_at = Some(self.clock.monotonic());
+    fn pass_after_pass(&mut self, crew: &mut Crew, batches: &Sender<Batch>) -> Result<(), DispatchError> {
+        self.look_at = Some(self.clock.monotonic());
+        self.watch_branch();
         let mut quiet = false;
         loop {
             let now = self.clock.monotonic();
             if std::mem::take(&mut self.look_again) {
-                look_at = Some(now);
+                self.look_at = Some(now);
             }
-            if self.stopping.is_none() && look_at.is_some_and(|due| due <= now) {
+            self.mind_the_end();
+            if self.stopping.is_none() && self.look_at.is_some_and(|due| due <= now) {
                 self.look()?;
-                look_at = interval.map(|pause| now + pause);
+                self.plan_next_look();
                 quiet = false;
             }
             self.start_actions(crew)?;
@@ -354,13 +378,15 @@ impl Dispatcher {
             } else if !quiet {
                 // Said once and not at every turn: an idle dispatcher writes nothing.
                 self.settle_pass();
-                if interval.is_none() || self.stopping.is_some() {
-                    return Ok(());
+                if self.interval.is_none() || self.stopping.is_some() {
+                    return self.broken.take().map_or(Ok(()), Err);
                 }
+                self.clear_old_at_times();
                 self.tidy();
                 quiet = true;
             }
-            self.take_messages(self.wait_for(now, look_at), crew, &mut look_at)?;
+            self.show_life();
+            self.take_messages(self.wait_for(now), crew)?;
         }
     }
 
@@ -390,19 +416,11 @@ impl Dispatcher {
         self.read_inbox(tip)
     }
 
-    /// Takes what workers and publisher have to say, waiting for the first word no longer than `wait`.
-    fn take_messages(
-        &mut self,
-        wait: Duration,
-        crew: &mut Crew,
-        look_at: &mut Option<Duration>,
-    ) -> Result<(), DispatchError> {
+    /// Takes what the others have to say, waiting for the first word no longer than `wait`.
+    fn take_messages(&mut self, wait: Duration, crew: &mut Crew) -> Result<(), DispatchError> {
         let first = match self.messages.1.recv_timeout(wait) {
             Ok(message) => message,
-            Err(RecvTimeoutError::Timeout) => {
-                self.stop_what_outlasts_the_drain();
-                return Ok(());
-            }
+            Err(RecvTimeoutError::Timeout) => return Ok(()),
             Err(RecvTimeoutError::Disconnected) => unreachable!("we hold a sender ourselves"),
         };
         let (mut done, mut rounds) = (Vec::new(), Vec::new());
@@ -415,7 +433,9 @@ impl Dispatcher {
                     done.push((id, result));
                 }
                 Message::Published(round) => rounds.push(*round),
-                Message::Look => *look_at = Some(self.clock.monotonic()),
+                Message::Broken(broken) => self.take_broken(broken),
+                Message::Look => self.look_now(),
+                Message::Moved => self.look_soon(),
                 Message::Stop => self.stop(),
             }
         }
@@ -424,45 +444,26 @@ impl Dispatcher {
         rounds.into_iter().try_for_each(|round| self.take_round(round))
     }
 
-    fn stop(&mut self) {
-        if self.stopping.is_some() {
-            tracing::info!("told to stop a second time: ending what runs");
-            self.cut_off = true;
-            self.control.stop();
-            return;
-        }
-        let drain = self.host.file.drain;
-        tracing::info!(
-            "told to stop: waiting at most {} for {} running",
-            crate::units::format_duration(drain),
-            self.running
-        );
-        self.stopping = Some(self.clock.monotonic() + drain);
-    }
-
-    fn stop_what_outlasts_the_drain(&mut self) {
-        if self.stopping.is_some_and(|end| end <= self.clock.monotonic()) && self.running > 0 {
-            self.cut_off = true;
-            self.control.stop();
-        }
-    }
-
     /// How long nothing can happen by itself.
-    fn wait_for(&self, now: Duration, look_at: Option<Duration>) -> Duration {
+    fn wait_for(&self, now: Duration) -> Duration {
         // A time counts only where something can be done at it: one that has passed without that would make a busy loop.
         let retry = self.queue.next_due().filter(|_| self.may_start_now()).map(|due| {
             let pause = due.duration_since(self.clock.now());
             now + Duration::try_from(pause).unwrap_or_default()
         });
-        let publishable = self.publishing == 0 && !self.ended.is_empty() && self.halt != Some(Halt::Rewritten);
+        let publishable =
+            self.publishing == 0 && !self.ended.is_empty() && self.halt != Some(Halt::Rewritten) && self.may_publish();
         let again = self.push_again.filter(|due| *due > now);
         let batch = self.batch_open.filter(|_| again.is_none()).map(|opened| opened + BATCH_OPEN);
         let wake = [
-            look_at.filter(|_| self.stopping.is_none()),
+            self.look_at.filter(|_| self.stopping.is_none()),
+            self.interval.map(|_| self.beat_at),
+            self.settings.notifier.due_in().map(|pause| now + pause),
             retry.filter(|due| *due > now),
             batch.or(again).filter(|due| publishable && *due > now),
             again.filter(|_| publishable),
             self.stopping.filter(|due| *due > now),
+            self.publish_until.filter(|due| *due > now),
         ];
         let soonest = wake.into_iter().flatten().min();
         // Locks of other processes, pauses and what has been due for a while have no event: look again soon.
@@ -473,8 +474,8 @@ impl Dispatcher {
     /// Nothing runs, nothing can start, and everything that ended is published or cannot be now.
     fn is_settled(&self) -> bool {
         let blocked = self.push_again.is_some() && self.push_failures >= self.settings.push_tries;
-        let nothing_to_publish =
-            self.publishing == 0 && (self.ended.is_empty() || blocked || self.halt == Some(Halt::Rewritten));
+        let nothing_to_publish = self.publishing == 0
+            && (self.ended.is_empty() || blocked || self.halt == Some(Halt::Rewritten) || !self.may_publish());
         self.running == 0
             && !self.may_act()
             && nothing_to_publish
@@ -488,33 +489,6 @@ impl Dispatcher {
 
     fn step(id: RequestId, event: Event) -> Step {
         Step { id, event }
-    }
-}
-
-/// The workers, and which of them are free.
-#[derive(Default)]
-struct Crew {
-    work: Vec<Sender<Errand>>,
-    free: Vec<usize>,
-}
-
-impl Crew {
-    fn add(&mut self, work: Sender<Errand>) {
-        self.free.push(self.work.len());
-        self.work.push(work);
-    }
-
-    fn free(&self) -> usize {
-        self.free.len()
-    }
-
-    fn release(&mut self, worker: usize) {
-        self.free.push(worker);
-    }
-
-    fn give(&mut self, work: Errand) {
-        let worker = self.free.pop().expect("only as much is started as workers are free");
-        self.work[worker].send(work).expect("a worker lives as long as its sender");
     }
 }
 

@@ -1,18 +1,44 @@
 //! Locks of this host, all `flock`: one per state folder (a second dispatcher on it is refused) and one per
 //! resource. Holding one is a value. Never waits: who cannot have a lock now asks again later.
+//!
+//! A dispatcher that listens for signals writes its process number into `instance.lock`; what stands there is never
+//! believed, only a process that has that very file open.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use sha2::{Digest, Sha256};
+
+const INSTANCE: &str = "instance.lock";
 
 /// The right to change a state folder, held as long as the value lives.
 #[derive(Debug)]
 pub struct Instance {
-    _file: File,
+    file: File,
+}
+
+/// Who holds a state folder.
+#[derive(Debug)]
+pub enum Holder {
+    /// Nobody.
+    Nobody,
+    /// Somebody who takes no signals, such as `dispatch adopt`, or whom we may not look at.
+    Somebody,
+    /// A dispatcher that listens.
+    Dispatcher(Running),
+}
+
+/// A running dispatcher: this process and no later one with its number.
+#[derive(Debug)]
+pub struct Running {
+    /// Its process number.
+    pub pid: u32,
+    process: OwnedFd,
 }
 
 /// One held resource lock. The file is handed on to the process that supervises the handler, so that the
@@ -58,16 +84,57 @@ impl Instance {
     /// # Errors
     /// [`LockError::Busy`] where another process holds it.
     pub fn take(state: &Path) -> Result<Self, LockError> {
-        match try_lock(&state.join("instance.lock"))? {
-            Some(file) => Ok(Self { _file: file }),
-            None => Err(LockError::Busy(state.to_owned())),
-        }
+        let path = state.join(INSTANCE);
+        let Some(file) = try_lock(&path)? else { return Err(LockError::Busy(state.to_owned())) };
+        // What an earlier holder wrote is not true any more.
+        file.set_len(0).map_err(|source| LockError::Io { path, source })?;
+        Ok(Self { file })
+    }
+
+    /// Says who we are: from now on SIGHUP makes us look at main.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn listen(&self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        (&self.file).write_all(format!("{}\n", std::process::id()).as_bytes())
     }
 
     /// Whether some process holds the state folder now. Takes nothing for longer than the look.
     pub fn is_held(state: &Path) -> bool {
-        matches!(try_lock(&state.join("instance.lock")), Ok(None))
+        matches!(try_lock(&state.join(INSTANCE)), Ok(None))
     }
+
+    /// Who holds the state folder now. Takes nothing for longer than the look.
+    pub fn holder(state: &Path) -> Holder {
+        if !Self::is_held(state) {
+            return Holder::Nobody;
+        }
+        running(&state.join(INSTANCE)).map_or(Holder::Somebody, Holder::Dispatcher)
+    }
+}
+
+impl Running {
+    /// Asks it to look at main now.
+    ///
+    /// # Errors
+    /// It belongs to another user, or it has just ended.
+    pub fn poke(&self) -> io::Result<()> {
+        Ok(pidfd_send_signal(&self.process, Signal::HUP)?)
+    }
+}
+
+/// The process that the lock file names, where it has that file open.
+fn running(path: &Path) -> Option<Running> {
+    let pid = fs::read_to_string(path).ok()?.trim().parse::<i32>().ok()?;
+    // First the handle, then the look: a number that is given to another process meanwhile does not deceive us.
+    let process = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+    let file = fs::metadata(path).ok()?;
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+    let holds = open
+        .filter_map(|entry| fs::metadata(entry.path()).ok())
+        .any(|other| (other.dev(), other.ino()) == (file.dev(), file.ino()));
+    holds.then_some(Running { pid: pid.cast_unsigned(), process })
 }
 
 /// Takes all of `keys` (sorted by the caller's set) or none; `None` where one is held by somebody else.
@@ -116,6 +183,28 @@ mod tests {
         drop(first);
         assert!(!Instance::is_held(folder.path()));
         Instance::take(folder.path()).expect("free again");
+    }
+
+    #[test]
+    fn only_a_process_that_has_the_lock_open_is_its_holder() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let found = || Instance::holder(folder.path());
+        assert!(matches!(found(), Holder::Nobody));
+        let held = Instance::take(folder.path()).expect("free");
+        assert!(matches!(found(), Holder::Somebody), "it takes no signals yet");
+        held.listen().expect("written");
+        let us = std::process::id();
+        assert!(matches!(found(), Holder::Dispatcher(Running { pid, .. }) if pid == us), "{:?}", found());
+        // A number of somebody else's: a stale one that was given away again.
+        let mut other = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
+        fs::write(folder.path().join(INSTANCE), format!("{}\n", other.id())).expect("written");
+        assert!(matches!(found(), Holder::Somebody));
+        other.kill().and_then(|()| other.wait()).expect("ended");
+        assert!(matches!(found(), Holder::Somebody));
+        drop(held);
+        assert!(matches!(found(), Holder::Nobody));
+        let _again = Instance::take(folder.path()).expect("free again");
+        assert_eq!(fs::read(folder.path().join(INSTANCE)).expect("readable"), b"");
     }
 
     #[test]

@@ -13,5 +13,6 @@ fn main() -> ExitCode {
         eprintln!("error: preparing the process: {error}");
         return ExitCode::from(70);
     }
-    cli::main(std::env::args_os())
+    // What panicked has said so; the code says that it is a fault of this program.
+    std::panic::catch_unwind(|| cli::main(std::env::args_os())).unwrap_or_else(|_| ExitCode::from(70))
 }

@@ -26,6 +26,8 @@ pub struct Gauges {
     pub queue_depth: usize,
     /// Age of the oldest of them.
     pub oldest_pending: Duration,
+    /// When this was written, seconds since 1970.
+    pub heartbeat: i64,
     /// Last time the remote was read, seconds since 1970; 0 = never.
     pub last_fetch_success: i64,
     /// Last time a record reached the remote, seconds since 1970; 0 = never.
@@ -102,6 +104,11 @@ fn families(counts: &[Count], gauges: &Gauges) -> Vec<MetricFamily> {
             "codex_dispatch_oldest_pending_age_seconds",
             "Age of the oldest request in the inbox without an outcome.",
             gauges.oldest_pending.as_secs_f64(),
+        ),
+        (
+            "codex_dispatch_heartbeat_timestamp_seconds",
+            "When the dispatcher last wrote this; while it watches, at every interval.",
+            gauges.heartbeat as f64,
         ),
         (
             "codex_dispatch_last_fetch_success_timestamp_seconds",

@@ -68,7 +68,8 @@ const SANDBOX_KEYS: [&str; 13] = [
 const LIST_MAX: usize = 64;
 
 /// The longest time between TERM and KILL: past it a timeout would mean nothing.
-const GRACE_MAX: Duration = Duration::from_mins(10);
+/// The longest `grace` that a row may ask for.
+pub const GRACE_MAX: Duration = Duration::from_mins(10);
 
 /// Reads the row of one kind in the router table.
 ///

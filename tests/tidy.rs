@@ -15,8 +15,8 @@ const FLOORS: [(&str, &[&str]); 6] = [
     (
         "shell",
         &[
-            "contract", "env_file", "host", "inbox", "journal", "lock", "metrics", "publish", "repo", "run", "spool",
-            "statedir",
+            "contract", "env_file", "host", "inbox", "journal", "lock", "metrics", "notify", "publish", "repo", "run",
+            "spool", "statedir",
         ],
     ),
     (
@@ -47,6 +47,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "durable",
             "fields",
             "paths",
+            "patience",
             "planted",
             "removal",
             "resource",

@@ -8,6 +8,7 @@ use super::{PlaceArgs, render};
 use crate::contract;
 use crate::dispatch::{META_ADOPTED, META_BRANCH, META_MERGED_ONLY, META_STATE_ID};
 use crate::journal::Journal;
+use crate::patience::Patience;
 use crate::publish::META_TIP;
 use crate::repo::Repo;
 
@@ -25,7 +26,7 @@ pub fn answer(place: &PlaceArgs, _: &AdoptArgs) -> Result<Exit, Failure> {
     let _instance = home.hold()?;
     let mut journal = Journal::open(home.state.root())?;
     let mut accepted = Vec::new();
-    let mut repo = home.own_repo()?;
+    let mut repo = home.own_repo(Patience::default())?;
     let tip = fetch(&mut repo)?;
     let (config, _) =
         contract::load_config(&repo, tip).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;

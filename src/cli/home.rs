@@ -12,6 +12,8 @@ use crate::env_file::{self, EnvFile};
 use crate::host::{self, Host};
 use crate::journal::Journal;
 use crate::lock::Instance;
+use crate::notify::Notifier;
+use crate::patience::Patience;
 use crate::publish::PublishError;
 use crate::repo::{Checkout, Identity, Repo, RepoError, Settings, Token};
 use crate::statedir::StateDir;
@@ -82,23 +84,32 @@ impl Home {
     }
 
     /// A dispatcher: takes the state folder for itself.
-    pub fn dispatcher(&self, jobs: Option<u32>, push_tries: u32) -> Result<Dispatcher, Failure> {
+    pub fn dispatcher(
+        &self,
+        jobs: Option<u32>,
+        push_tries: u32,
+        notifier: Arc<Notifier>,
+    ) -> Result<Dispatcher, Failure> {
         let instance = self.hold()?;
-        let repo = self.own_repo()?;
+        let life = Arc::clone(&notifier);
+        // Whoever waits for git shows meanwhile that it lives.
+        let repo = self.own_repo(Patience::with_pulse(move || life.alive()))?;
         let settings = DispatchSettings {
             jobs: jobs.unwrap_or(self.host.jobs).max(1),
             push_tries,
             keeper: own_program(),
             identity: self.identity(&repo)?,
             machine_paused: PathBuf::from("/etc/dispatch/paused"),
+            notifier,
         };
         let clock: Arc<dyn Clock> = Arc::new(System::new());
         Ok(Dispatcher::open(repo, self.state.clone(), instance, self.host.clone(), clock, settings)?)
     }
 
     /// The repository for whoever holds the state folder.
-    pub fn own_repo(&self) -> Result<Repo, Failure> {
-        Ok(Repo::open(self.checkout.clone(), self.state.root(), self.repo_settings(true)?)?)
+    pub fn own_repo(&self, patience: Patience) -> Result<Repo, Failure> {
+        let settings = Settings { patience, ..self.repo_settings(true)? };
+        Ok(Repo::open(self.checkout.clone(), self.state.root(), settings)?)
     }
 
     /// Makes the state folder and takes it.
@@ -168,6 +179,8 @@ impl From<DispatchError> for Failure {
             DispatchError::Journal(error) | DispatchError::Publish(PublishError::Journal(error)) => error.into(),
             DispatchError::Repo(error) | DispatchError::Publish(PublishError::Repo(error)) => error.into(),
             DispatchError::Host(error) => error.into(),
+            error @ DispatchError::Broken { .. } => Self::new(Exit::Bug, chain(&error))
+                .hint("what ran was ended and everything is kept: start it again, and report what it printed"),
             other => Self::new(Exit::Unwritable, chain(&other)),
         }
     }

@@ -11,6 +11,7 @@ mod init;
 mod kinds;
 mod list;
 mod logs;
+mod poke;
 mod render;
 mod run;
 mod selftest;
@@ -98,6 +99,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Do what `run` does, again and again, until it is told to stop
     Watch(run::WatchArgs),
+    /// Make the dispatcher that watches here look at main now
+    Poke(poke::PokeArgs),
     /// Give the verdict of admission without running anything (exit 64 where something would be rejected)
     Check(check::CheckArgs),
     /// List requests: pending first, then those that ended
@@ -151,6 +154,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         None => standing::answer(place, line.json),
         Some(Verb::Run(args)) => run::answer(place, &args),
         Some(Verb::Watch(args)) => run::answer_watch(place, &args),
+        Some(Verb::Poke(args)) => poke::answer(place, &args),
         Some(Verb::Check(args)) => check::answer(place, &args),
         Some(Verb::List(args)) => list::answer(place, &args),
         Some(Verb::Status(args)) => status::answer(place, &args),

@@ -1,5 +1,6 @@
 //! `dispatch run` and `dispatch watch`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::{PlaceArgs, render};
 use crate::dispatch::{Dispatcher, HeldBy, Summary};
+use crate::notify::Notifier;
 use crate::outcome::Outcome;
 use crate::publish::Obstacle;
 use crate::units::{format_duration, parse_duration};
@@ -40,7 +42,7 @@ pub struct RunArgs {
 /// Arguments of `watch`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  dispatch watch\n  dispatch watch --interval 5s\nSIGTERM ends it after what runs, SIGHUP makes it look at once."
+    after_help = "Examples:\n  dispatch watch\n  dispatch watch --interval 5s\nSIGTERM ends it after what runs, SIGHUP or `dispatch poke` makes it look at once. docs/service.md: how to run it as a service."
 )]
 pub struct WatchArgs {
     /// Requests that run at once [default: the host file's, else the cores]
@@ -59,7 +61,7 @@ pub struct WatchArgs {
 /// Answers `run`.
 pub fn answer(place: &PlaceArgs, args: &RunArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
-    let dispatcher = home.dispatcher(args.jobs, args.push_tries.max(1))?;
+    let dispatcher = home.dispatcher(args.jobs, args.push_tries.max(1), Arc::new(Notifier::none()))?;
     obey_signals(&dispatcher)?;
     let summary = dispatcher.run()?;
     tell(&summary);
@@ -70,6 +72,8 @@ pub fn answer(place: &PlaceArgs, args: &RunArgs) -> Result<Exit, Failure> {
 
 /// Answers `watch`.
 pub fn answer_watch(place: &PlaceArgs, args: &WatchArgs) -> Result<Exit, Failure> {
+    let notifier =
+        Notifier::from_environment().map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
     let home = Home::open(place)?;
     let from_environment = std::env::var("DISPATCHER_INTERVAL").ok().filter(|text| !text.trim().is_empty());
     let from_environment = from_environment
@@ -80,7 +84,7 @@ pub fn answer_watch(place: &PlaceArgs, args: &WatchArgs) -> Result<Exit, Failure
         Duration::ZERO => INTERVAL,
         interval => interval,
     });
-    let dispatcher = home.dispatcher(args.jobs, args.push_tries)?;
+    let dispatcher = home.dispatcher(args.jobs, args.push_tries, Arc::new(notifier))?;
     obey_signals(&dispatcher)?;
     tracing::info!("looking at main every {}", format_duration(interval));
     dispatcher.watch(interval)?;
@@ -143,12 +147,13 @@ fn obey_signals(dispatcher: &Dispatcher) -> Result<(), Failure> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(Exit::Bug, format!("listening for signals: {error}")))?;
     // Ends with the process: it waits for signals and holds nothing else.
-    std::thread::spawn(move || {
+    let listens = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in &mut signals {
             if signal == SIGHUP { stop.look() } else { stop.stop() }
         }
     });
-    Ok(())
+    listens.map_err(|error| Failure::new(Exit::Missing, format!("starting a thread: {error}")))?;
+    Ok(dispatcher.listen()?)
 }
 
 fn span(text: &str) -> Result<Duration, String> {

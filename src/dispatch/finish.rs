@@ -382,13 +382,13 @@ impl Dispatcher {
 
     /// Hands a closed batch to the publisher: when nothing runs or can start, or the batch is old enough.
     pub(super) fn publish_due(&mut self, batches: &Sender<Batch>) {
-        if self.publishing > 0 || self.ended.is_empty() || self.halt == Some(Halt::Rewritten) {
+        if self.publishing > 0 || self.ended.is_empty() || self.halt == Some(Halt::Rewritten) || !self.may_publish() {
             return;
         }
         let now = self.clock.monotonic();
         if self
             .push_again
-            .is_some_and(|due| due > now || self.push_failures >= self.settings.push_tries && !self.watching)
+            .is_some_and(|due| due > now || self.push_failures >= self.settings.push_tries && self.interval.is_none())
         {
             return;
         }

@@ -20,7 +20,7 @@ use crate::outcome::Outcome;
 use crate::planted::{self, Bug};
 use crate::publish::{META_TIP, locked, obstacle_of};
 use crate::queue::{Order, Standing as Place};
-use crate::repo::{self, Oid, Open};
+use crate::repo::{self, FetchClass, Oid, Open};
 use crate::state::State;
 
 /// Journal key: when main was last read and had moved, seconds since 1970.
@@ -51,19 +51,35 @@ impl Dispatcher {
     /// Main as it is now, and as it was when it was last seen. The latter is read first: the publisher moves it on.
     pub(super) fn fetch(&mut self) -> Result<Option<(Option<Oid>, Oid)>, DispatchError> {
         let seen = locked(&self.journal).meta(META_TIP)?.and_then(|text| text.parse().ok());
-        let tip = self.repo.fetch();
-        match tip {
+        if let Some(watch) = &self.branch_watch {
+            // Before the look: what moves behind it is seen then.
+            watch.arm();
+        }
+        let error = match self.repo.fetch() {
             Ok(tip) => {
                 self.last_fetch = self.clock.now().as_second();
                 self.summary.obstacle = None;
-                Ok(Some((seen, tip.commit)))
+                if std::mem::take(&mut self.fetch_failures) > 0 {
+                    tracing::info!("main can be read again");
+                }
+                return Ok(Some((seen, tip.commit)));
             }
-            Err(error) => {
-                tracing::warn!("{error}");
-                self.summary.obstacle = Some(obstacle_of(&error));
-                Ok(None)
-            }
+            // Cut short by our own end, which says nothing about the remote.
+            Err(_) if self.repo.patience().is_over() => return Ok(None),
+            Err(error) => error,
+        };
+        // A branch that nobody has pushed yet, or what has to be set up here first, costs no remote anything.
+        let costs = !matches!(error.class, FetchClass::Empty | FetchClass::Protocol | FetchClass::Configuration);
+        self.fetch_failures = if costs { self.fetch_failures.saturating_add(1) } else { 0 };
+        let obstacle = obstacle_of(&error);
+        // Said once and not at every look.
+        if self.summary.obstacle.as_ref() == Some(&obstacle) {
+            tracing::debug!("{error}");
+        } else {
+            tracing::warn!("{error}");
         }
+        self.summary.obstacle = Some(obstacle);
+        Ok(None)
     }
 
     /// Stops where main lost commits that were there, and keeps at-most-once work where another dispatcher records.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -13,6 +14,8 @@ use crate::contract::Compiled;
 use crate::host::{self, Host, HostError};
 use crate::journal::{Journal, JournalError};
 use crate::lock::{Instance, LockError};
+use crate::notify::Notifier;
+use crate::patience::Patience;
 use crate::publish::{META_PUSHED_AT, PublishError, Publisher, locked};
 use crate::queue::Queue;
 use crate::repo::{Identity, Repo, RepoError, SnapshotError, Snapshots};
@@ -37,6 +40,8 @@ pub struct Settings {
     pub identity: Identity,
     /// The paused file of the whole machine.
     pub machine_paused: PathBuf,
+    /// The service manager.
+    pub notifier: Arc<Notifier>,
 }
 
 /// Why a dispatcher cannot start or go on.
@@ -66,6 +71,14 @@ pub enum DispatchError {
     /// A tree could not be laid out for a handler.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// A fault of this program. What ran was ended, and what came out is kept.
+    #[error("{who} broke down: {words}")]
+    Broken {
+        /// Which thread.
+        who: String,
+        /// Its last words.
+        words: String,
+    },
     /// The system refused something small.
     #[error("{what}: {source}")]
     System {
@@ -113,7 +126,7 @@ impl Dispatcher {
         Ok(Self {
             repo,
             state,
-            _instance: instance,
+            instance,
             journal: Arc::new(Mutex::new(journal)),
             host,
             clock,
@@ -137,18 +150,30 @@ impl Dispatcher {
             publishing: 0,
             push_failures: 0,
             push_again: None,
+            push_patience: Patience::default(),
             unproven,
             layers: HashMap::new(),
             told_of_rlimits: false,
             recovered: false,
             stalled: BTreeSet::new(),
             look_again: false,
-            watching: false,
+            interval: None,
+            look_at: None,
+            looked_at: None,
+            fetch_failures: 0,
+            ready: false,
+            reloading: false,
+            beat_at: Duration::ZERO,
+            cleared_at: None,
+            branch_watch: None,
             locked_out: None,
             running: 0,
             actions_due: Vec::new(),
             stopping: None,
+            stops: 0,
             cut_off: false,
+            publish_until: None,
+            broken: None,
             control,
             messages: channel(),
             last_fetch,
@@ -159,7 +184,7 @@ impl Dispatcher {
 
     pub(super) fn publisher(&self) -> Result<Publisher, DispatchError> {
         Ok(Publisher {
-            repo: self.repo.reopen()?,
+            repo: self.repo.reopen(self.push_patience.clone())?,
             state: self.state.clone(),
             journal: Arc::clone(&self.journal),
             clock: Arc::clone(&self.clock),

@@ -104,7 +104,8 @@ impl Dispatcher {
         }
         self.summary.paused = self.is_paused();
         self.tell();
-        if self.watching {
+        self.beat_at = self.clock.monotonic().saturating_add(self.interval.unwrap_or_default());
+        if self.interval.is_some() {
             self.summary.ended.clear();
         }
     }
@@ -160,6 +161,7 @@ impl Dispatcher {
             oldest_pending: oldest
                 .and_then(|time| Duration::try_from(now.duration_since(time)).ok())
                 .unwrap_or_default(),
+            heartbeat: now.as_second(),
             last_fetch_success: self.last_fetch,
             last_push_success: self.last_push,
             unpublished: self.ended.len() + self.publishing,
@@ -168,7 +170,7 @@ impl Dispatcher {
 
     /// Packs our own copy of the repository where it has become slow; nothing else uses it now.
     pub(super) fn tidy(&mut self) {
-        if self.running > 0 || self.publishing > 0 {
+        if self.running > 0 || self.publishing > 0 || self.repo.patience().is_over() {
             return;
         }
         match self.repo.tidy() {
@@ -186,7 +188,7 @@ impl Dispatcher {
     }
 
     /// Removes what nobody asks for any more: published spools and failed runs' scratch folders after a week.
-    fn clear_old(&self) {
+    pub(super) fn clear_old(&self) {
         let now = self.clock.now();
         let old = |time: &str| {
             time.parse::<Timestamp>().is_ok_and(|time| now.duration_since(time).as_secs() > SPOOL_DAYS * 24 * 3600)

@@ -220,7 +220,7 @@ fn split_credential(url: &str) -> (String, Option<(String, Token)>) {
     (bare, Token::new(&percent_decoded(password)).map(|password| (percent_decoded(user), password)))
 }
 
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
+use crate::patience::Patience;
+
 /// What is kept of each of git's two streams, in bytes; the rest is read and dropped.
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -112,6 +114,12 @@ pub enum GitError {
         /// How long it had.
         timeout: Duration,
     },
+    /// It was ended because nobody waits for it any more.
+    #[error("`git {verb}` was ended because the dispatcher is coming to its end")]
+    Abandoned {
+        /// The subcommand.
+        verb: String,
+    },
 }
 
 /// How a call ended.
@@ -145,6 +153,7 @@ impl Output {
 pub struct Git {
     program: PathBuf,
     environment: Vec<(OsString, OsString)>,
+    patience: Patience,
 }
 
 impl Git {
@@ -163,7 +172,7 @@ impl Git {
         {
             environment.push((name.into(), value.into()));
         }
-        Ok(Self { program, environment })
+        Ok(Self { program, environment, patience: Patience::default() })
     }
 
     /// True where the caller's environment names an ssh program of its own.
@@ -178,6 +187,11 @@ impl Git {
         self.environment.push((name.into(), value.into()));
     }
 
+    /// Says whose patience its calls have.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
     /// Starts a call of `git <verb>`.
     pub fn call(&self, verb: &str) -> Call<'_> {
         Call {
@@ -189,6 +203,7 @@ impl Git {
             directory: None,
             secrets: Vec::new(),
             timeout: Duration::from_mins(1),
+            abandonable: false,
         }
     }
 
@@ -210,6 +225,7 @@ pub struct Call<'a> {
     directory: Option<PathBuf>,
     secrets: Vec<Token>,
     timeout: Duration,
+    abandonable: bool,
 }
 
 impl Call<'_> {
@@ -278,14 +294,31 @@ impl Call<'_> {
         self
     }
 
+    /// It may be ended as soon as patience is over; others are waited for up to their own deadline.
+    pub fn abandonable(mut self) -> Self {
+        self.abandonable = true;
+        self
+    }
+
     /// Runs it to its end or to the deadline.
     pub fn run(self) -> Result<Output, GitError> {
         let verb = self.verb.clone();
+        let patience = &self.git.patience;
+        if self.abandonable && patience.is_over() {
+            return Err(GitError::Abandoned { verb });
+        }
         let failed = |source| GitError::Run { verb: verb.clone(), source };
         let mut child = Group(self.command().spawn().map_err(failed)?);
-        let deadline = Instant::now() + self.timeout;
-        let drained = drain(&mut child.0, deadline).map_err(failed)?;
+        let latest = Instant::now() + self.timeout;
+        let deadline = || match patience.until() {
+            Some(end) if self.abandonable => end.min(latest),
+            _ => latest,
+        };
+        let drained = drain(&mut child.0, deadline, || patience.pulse()).map_err(failed)?;
         let Some((out, err)) = drained else {
+            if deadline() < latest {
+                return Err(GitError::Abandoned { verb });
+            }
             return Err(GitError::TimedOut { verb, timeout: self.timeout });
         };
         let status = child.0.wait().map_err(failed)?;
@@ -353,11 +386,12 @@ impl Kept {
     }
 }
 
-/// Reads both streams until the child has ended; `None` where the deadline came first.
+/// Reads both streams until the child has ended; `None` where the deadline came first, which may be brought nearer
+/// meanwhile. `pulse` is called again and again for as long as it waits.
 ///
 /// The end of the child counts, not the end of the streams: an ssh connection that is shared may
 /// live on behind it and hold them open.
-fn drain(child: &mut Child, deadline: Instant) -> std::io::Result<Option<(Kept, Kept)>> {
+fn drain(child: &mut Child, deadline: impl Fn() -> Instant, pulse: impl Fn()) -> std::io::Result<Option<(Kept, Kept)>> {
     let pid = i32::try_from(child.id())
         .ok()
         .and_then(rustix::process::Pid::from_raw)
@@ -368,14 +402,15 @@ fn drain(child: &mut Child, deadline: Instant) -> std::io::Result<Option<(Kept, 
     let (mut kept_out, mut kept_err) = (Kept::default(), Kept::default());
     let mut over = false;
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
+        pulse();
+        let left = deadline().saturating_duration_since(Instant::now());
         if !over && left.is_zero() {
             return Ok(None);
         }
         let pause = if over {
             PollTimeout::ZERO
         } else {
-            PollTimeout::try_from(left.min(Duration::from_mins(1))).unwrap_or(PollTimeout::MAX)
+            PollTimeout::try_from(left.min(Patience::LOOK_EVERY)).unwrap_or(PollTimeout::MAX)
         };
         let (ready_out, ready_err, ready_end) = {
             // A stream that is at its end would be ready for ever: it is not asked again.
@@ -451,6 +486,30 @@ mod tests {
             std::thread::yield_now();
         }
         assert!(gone(pid), "process {pid} outlived the call");
+    }
+
+    #[test]
+    fn a_call_is_abandoned_when_patience_ends_and_others_are_not() {
+        let (begun, mark) = std::sync::mpsc::channel();
+        let mut git = Git::find().unwrap();
+        let pulses = std::sync::Mutex::new(begun);
+        let patience = Patience::with_pulse(move || {
+            let _ = pulses.lock().unwrap().send(());
+        });
+        git.set_patience(patience.clone());
+        let (slow, quick) = ("alias.slow=!sleep 1000", "alias.quick=!true");
+        std::thread::scope(|scope| {
+            let ended = scope.spawn(|| git.call("slow").setting(slow).abandonable().run().unwrap_err());
+            // Who waits shows that it lives: it is in the middle of its call.
+            mark.recv_timeout(Duration::from_secs(20)).unwrap();
+            mark.recv_timeout(Duration::from_secs(20)).unwrap();
+            patience.end();
+            let error = ended.join().unwrap();
+            assert!(matches!(error, GitError::Abandoned { .. }), "{error}");
+        });
+        assert!(git.call("quick").setting(quick).run().unwrap().succeeded(), "what is not abandonable is waited for");
+        let error = git.call("quick").setting(quick).abandonable().run().unwrap_err();
+        assert!(matches!(error, GitError::Abandoned { .. }), "it is over for good: {error}");
     }
 
     #[test]

@@ -304,7 +304,7 @@ mod tests {
     fn ask(repo: &Repo, tip: Oid, path: &str) -> Introduced {
         let oid = repo.entry_at(tip, path).unwrap().unwrap().oid;
         let entry = Open { path: path.into(), oid };
-        let fresh = repo.reopen().unwrap();
+        let fresh = repo.reopen(crate::patience::Patience::default()).unwrap();
         let answer = repo.introduced(tip, "requests/", "processed/", std::slice::from_ref(&entry)).unwrap();
         let again = fresh.introduced(tip, "requests/", "processed/", &[entry]).unwrap();
         assert_eq!(answer, again, "what is remembered changes no answer");

@@ -10,6 +10,7 @@
 //! marks() write_note(…) push_marks(changes) push_record(base, commit, ends)      refs of claims (claims.rs)
 //! Snapshots::open(state) / materialise(repo, …)   (snapshot.rs)
 //! follow dirty_paths untracked_inbox              (worktree.rs)
+//! watch_branch                                    (branch_watch.rs)
 //! ```
 //!
 //! With a remote, objects live in `<state>/repo.git`, a cache that may be deleted at any time; the
@@ -19,6 +20,7 @@
 //! never clears, repacks or locks anything of the user's.
 
 mod blobs;
+mod branch_watch;
 mod changeset;
 mod checkout;
 mod claims;
@@ -42,6 +44,9 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::patience::Patience;
+
+pub use branch_watch::BranchWatch;
 pub use changeset::{Built, Changeset, Content, Identity, Removal, Write, is_usable_path};
 pub use checkout::{Checkout, Origin, is_kept_in_lfs};
 pub use claims::{Mark, RefChange};
@@ -114,6 +119,8 @@ pub struct Settings {
     pub holds_lock: bool,
     /// What one network call may take.
     pub network_timeout: Duration,
+    /// Ends network calls and packing before that, where whoever waits for them is coming to its end.
+    pub patience: Patience,
 }
 
 impl Settings {
@@ -125,6 +132,7 @@ impl Settings {
             token: None,
             holds_lock: false,
             network_timeout: Duration::from_mins(5),
+            patience: Patience::default(),
         }
     }
 }
@@ -259,6 +267,7 @@ impl Repo {
     /// own where it has none.
     pub fn open(checkout: Checkout, state: &Path, settings: Settings) -> Result<Self, RepoError> {
         let mut git = Git::find()?;
+        git.set_patience(settings.patience.clone());
         checkout::check_branch(&settings.branch)?;
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -325,15 +334,17 @@ impl Repo {
         Ok(listed.succeeded())
     }
 
-    /// A second handle on the same repository, for another thread. Starts no program.
-    pub fn reopen(&self) -> Result<Self, RepoError> {
+    /// A second handle on the same repository, for another thread, which has its own patience. Starts no program.
+    pub fn reopen(&self, patience: Patience) -> Result<Self, RepoError> {
         let store = git2::Repository::open(self.store.path())
             .map_err(RepoError::object(format!("opening `{}`", self.store.path().display())))?;
+        let mut git = self.git.clone();
+        git.set_patience(patience.clone());
         Ok(Self {
-            git: self.git.clone(),
+            git,
             checkout: self.checkout.clone(),
             origin: self.origin.clone(),
-            settings: self.settings.clone(),
+            settings: Settings { patience, ..self.settings.clone() },
             state: self.state.clone(),
             store,
             transport: self.transport.clone(),
@@ -369,6 +380,11 @@ impl Repo {
     /// The user's repository.
     pub fn checkout(&self) -> &Checkout {
         &self.checkout
+    }
+
+    /// How long its network calls are waited for.
+    pub fn patience(&self) -> &Patience {
+        &self.settings.patience
     }
 
     /// The mainline branch, without `refs/heads/`.

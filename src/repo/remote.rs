@@ -163,8 +163,8 @@ impl Repo {
             .args(changes.iter().map(RefChange::refspec))
             .run()
             .map_err(|error| {
-                let class =
-                    if matches!(error, GitError::TimedOut { .. }) { PushClass::Network } else { PushClass::Other };
+                let cut = matches!(error, GitError::TimedOut { .. } | GitError::Abandoned { .. });
+                let class = if cut { PushClass::Network } else { PushClass::Other };
                 self.push_error(class, error.to_string())
             })?;
         let stdout = String::from_utf8_lossy(&pushed.stdout);
@@ -238,6 +238,7 @@ impl Repo {
             .call(verb)
             .git_dir(self.store.path())
             .timeout(self.settings.network_timeout)
+            .abandonable()
             .env("GIT_ALLOW_PROTOCOL", allowed.join(":"));
         // By environment and not by `-c`, since headers and passwords may be among them.
         for (index, (key, value)) in self.transport.iter().enumerate() {
@@ -280,7 +281,8 @@ impl Repo {
     }
 
     fn fetch_failed(&self, error: &GitError) -> FetchError {
-        let class = if matches!(error, GitError::TimedOut { .. }) { FetchClass::Network } else { FetchClass::Other };
+        let cut = matches!(error, GitError::TimedOut { .. } | GitError::Abandoned { .. });
+        let class = if cut { FetchClass::Network } else { FetchClass::Other };
         self.fetch_error(class, error.to_string())
     }
 

@@ -111,6 +111,7 @@ pub(super) fn tidy(git: &Git, dir: &Path) -> Result<bool, RepoError> {
     }
     let packed = git
         .call("repack")
+        .abandonable()
         .git_dir(dir)
         .args(["-d", "-l", "-q", "--geometric=2"])
         .timeout(Duration::from_mins(30))
@@ -221,7 +222,7 @@ mod tests {
         let tip = repo.fetch().unwrap().commit;
         assert!(repo.tidy().unwrap());
         assert!(std::fs::read_dir(packs).unwrap().count() < PACKS_MAX);
-        let mut after = repo.reopen().unwrap();
+        let mut after = repo.reopen(crate::patience::Patience::default()).unwrap();
         assert_eq!(after.fetch().unwrap().commit, tip);
         assert!(after.blob_at(tip, "n", 9).unwrap().is_some());
         assert!(repo.blob_at(tip, "seed", 9).unwrap().is_some(), "a handle from before reads on");

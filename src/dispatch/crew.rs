@@ -1,0 +1,126 @@
+//! The threads beside the conductor: workers, one a slot, that make attempts and run actions, and one that publishes.
+//!
+//! Owns their life and what they say. One that panics says that too, with its last words, and ends: whoever conducts can
+//! then end what runs and take leave in order. They write nothing into the journal but what the publisher owns, and
+//! decide nothing.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{Builder, Scope};
+
+use super::{Done, Errand, Message};
+use crate::publish::{Batch, Publisher};
+use crate::run::{Actions, Executor, Local};
+
+/// The workers, and which of them are free.
+pub(super) struct Crew {
+    work: Vec<Sender<Errand>>,
+    free: Vec<usize>,
+}
+
+/// A thread that broke.
+pub(super) struct Broken {
+    /// The worker's number; none where it was the publisher.
+    pub(super) worker: Option<usize>,
+    /// What it said last.
+    pub(super) words: String,
+}
+
+impl Crew {
+    /// Starts a worker for each executor.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        executors: Vec<(Local, Actions)>,
+        answers: &Sender<Message>,
+    ) -> io::Result<Self> {
+        let mut crew = Self { work: Vec::new(), free: Vec::new() };
+        for (index, (executor, actions)) in executors.into_iter().enumerate() {
+            let (work, to_do) = channel();
+            let answers = answers.clone();
+            let name = format!("worker {index}");
+            Builder::new()
+                .name(name)
+                .spawn_scoped(scope, move || labour(index, executor, actions, &to_do, &answers))?;
+            crew.free.push(index);
+            crew.work.push(work);
+        }
+        Ok(crew)
+    }
+
+    pub(super) fn free(&self) -> usize {
+        self.free.len()
+    }
+
+    pub(super) fn release(&mut self, worker: usize) {
+        self.free.push(worker);
+    }
+
+    pub(super) fn give(&mut self, work: Errand) {
+        let worker = self.free.pop().expect("only as much is started as workers are free");
+        // One that broke takes nothing any more, and has said so: what it was to do is in the journal.
+        let _ = self.work[worker].send(work);
+    }
+}
+
+/// Starts the publisher; it ends with the sender of its batches.
+///
+/// # Errors
+/// The system gives no thread.
+pub(super) fn start_publisher<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    mut publisher: Publisher,
+    answers: Sender<Message>,
+) -> io::Result<Sender<Batch>> {
+    let (batches, to_publish) = channel::<Batch>();
+    Builder::new().name("publisher".to_owned()).spawn_scoped(scope, move || {
+        for batch in to_publish {
+            match catch_unwind(AssertUnwindSafe(|| publisher.publish(batch))) {
+                Ok(round) => drop(answers.send(Message::Published(Box::new(round)))),
+                Err(panic) => {
+                    let broken = Broken { worker: None, words: last_words(&*panic) };
+                    return drop(answers.send(Message::Broken(broken)));
+                }
+            }
+        }
+    })?;
+    Ok(batches)
+}
+
+fn labour(
+    index: usize,
+    mut executor: Local,
+    mut actions: Actions,
+    to_do: &Receiver<Errand>,
+    answers: &Sender<Message>,
+) {
+    for errand in to_do {
+        let id = errand.id();
+        let done = catch_unwind(AssertUnwindSafe(|| match errand {
+            Errand::Attempt(work) => match executor.execute(*work) {
+                Ok(report) => Done::Attempt(Box::new(report)),
+                Err(error) => Done::Misfire(error),
+            },
+            Errand::Action(work) => Done::Action(actions.execute(*work)),
+        }));
+        match done {
+            Ok(done) => drop(answers.send(Message::Done(index, id, done))),
+            Err(panic) => {
+                // What it ran must have ended before anybody hears of it: with their slots go the keepers.
+                drop((executor, actions));
+                let broken = Broken { worker: Some(index), words: last_words(&*panic) };
+                return drop(answers.send(Message::Broken(broken)));
+            }
+        }
+    }
+}
+
+/// What a panic was about.
+pub(super) fn last_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it said nothing".to_owned())
+}

@@ -1,0 +1,141 @@
+//! The rhythm of a dispatcher that watches: when it looks again, and how it shows that it lives.
+//!
+//! Owns the pauses between looks (the interval; longer where main does not answer; none where somebody asks, or where the
+//! branch is seen to move), the sign of life in the state folder, and what the service manager hears. Everything here is
+//! called by the conductor itself, so that what it shows is its own life and nobody else's.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{AUTH_PAUSES, Dispatcher, Message, Obstacle, PUSH_PAUSES};
+use crate::clock::utc_millis;
+use crate::queue::Standing as Place;
+
+/// A branch that moves again and again is not read more often than this.
+const MOVED_PAUSE: Duration = Duration::from_millis(250);
+/// Old files are cleared this often.
+const CLEAR_EVERY: Duration = Duration::from_hours(1);
+
+impl Dispatcher {
+    /// A look is over: when the next one is due.
+    pub(super) fn plan_next_look(&mut self) {
+        let now = self.clock.monotonic();
+        self.looked_at = Some(now);
+        self.beat_at = now;
+        self.look_at = self.interval.map(|interval| now.saturating_add(interval.max(self.pause_after_failures())));
+        // The first look makes us ready even where main did not answer: the machine is in order, and the status says the rest.
+        let first = !std::mem::replace(&mut self.ready, true);
+        if first || std::mem::take(&mut self.reloading) {
+            self.show_status();
+            self.settings.notifier.ready();
+        }
+    }
+
+    /// How long a remote that does not answer is left alone.
+    fn pause_after_failures(&self) -> Duration {
+        let policy = match &self.summary.obstacle {
+            Some(Obstacle::Auth(_)) => AUTH_PAUSES,
+            _ => PUSH_PAUSES,
+        };
+        if self.fetch_failures == 0 {
+            return Duration::ZERO;
+        }
+        let random = f64::from(Uuid::new_v4().as_bytes()[0]) / 256.0;
+        policy.pause_after(self.fetch_failures, || random).unwrap_or(policy.max)
+    }
+
+    /// Somebody asks for a look: whatever we waited for, they know better.
+    pub(super) fn look_now(&mut self) {
+        let now = self.clock.monotonic();
+        self.look_at = Some(now);
+        self.push_again = self.push_again.map(|_| now);
+        if self.interval.is_some() && self.stopping.is_none() {
+            self.reloading = true;
+            self.settings.notifier.reloading();
+        }
+    }
+
+    /// The branch moved: it is read soon, but not again and again.
+    pub(super) fn look_soon(&mut self) {
+        let soonest = self.looked_at.map_or(Duration::ZERO, |looked| looked + MOVED_PAUSE);
+        let due = soonest.max(self.clock.monotonic());
+        self.look_at = Some(self.look_at.map_or(due, |known| known.min(due)));
+    }
+
+    /// Notices at once when the branch moves at an origin on this machine. Where that cannot be had the interval does it.
+    pub(super) fn watch_branch(&mut self) {
+        if self.interval.is_none() {
+            return;
+        }
+        let messages = self.messages.0.clone();
+        let told = self.repo.watch_branch(move || drop(messages.send(Message::Moved)));
+        match told {
+            Ok(watch) => self.branch_watch = watch,
+            Err(error) => tracing::warn!("{error}: main is read at every interval only"),
+        }
+    }
+
+    /// Tells whoever looks that we live: the service manager at half of its watchdog's time, the files of the state folder
+    /// at every interval, also while main does not answer or a long job runs.
+    pub(super) fn show_life(&mut self) {
+        let now = self.clock.monotonic();
+        if let Some(interval) = self.interval
+            && self.beat_at <= now
+        {
+            self.tell();
+            self.beat_at = now.saturating_add(interval);
+        }
+        self.show_status();
+        self.settings.notifier.alive();
+    }
+
+    fn show_status(&self) {
+        if self.settings.notifier.is_heard() {
+            self.settings.notifier.status(&self.status_line());
+        }
+    }
+
+    /// One line: what runs, how many wait, the last publication, and what is in the way.
+    fn status_line(&self) -> String {
+        let running: Vec<_> = self.queue.iter().filter(|(_, place)| *place == Place::Running).collect();
+        let mut parts = Vec::new();
+        if self.stopping.is_some() {
+            parts.push("stopping".to_owned());
+        }
+        match running.first() {
+            None if self.stopping.is_none() => parts.push("idle".to_owned()),
+            None => {}
+            Some((id, _)) if running.len() == 1 => parts.push(format!("running {}", self.name_of(*id))),
+            Some((id, _)) => parts.push(format!("running {} and {} more", self.name_of(*id), running.len() - 1)),
+        }
+        for (count, what) in [
+            (self.queue.len() - running.len(), "waiting"),
+            (self.held.len(), "held"),
+            (self.ended.len() + self.publishing, "not published yet"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        if self.is_paused() {
+            parts.push("paused: nothing is started".to_owned());
+        }
+        let last = jiff::Timestamp::from_second(self.last_push).ok().filter(|_| self.last_push > 0);
+        parts.push(match last {
+            Some(time) => format!("last published {}", utc_millis(time)),
+            None => "nothing published yet".to_owned(),
+        });
+        parts.extend(self.summary.obstacle.as_ref().map(Obstacle::words));
+        parts.join("; ")
+    }
+
+    /// Removes what nobody asks for any more, every hour of a dispatcher that watches.
+    pub(super) fn clear_old_at_times(&mut self) {
+        let now = self.clock.monotonic();
+        if self.cleared_at.is_none_or(|cleared| now.saturating_sub(cleared) >= CLEAR_EVERY) {
+            self.cleared_at = Some(now);
+            self.clear_old();
+        }
+    }
+}
