@@ -42,6 +42,7 @@ use crate::publish::{Batch, Obstacle, PublishError, Round, locked};
 use crate::queue::Queue;
 use crate::record::report::Report;
 use crate::repo::{Oid, Repo, Snapshot, Snapshots};
+use crate::room::{self, Patience};
 use crate::run::sandbox::Control;
 use crate::run::{ActionWork, Actions, Executor, Local, RunError, Work};
 use crate::spool::Parcel;
@@ -53,6 +54,8 @@ const BATCH_OPEN: Duration = Duration::from_secs(2);
 const UNPUBLISHED_MAX: usize = 100;
 /// And so many bytes of them.
 const UNPUBLISHED_BYTES_MAX: u64 = 256 << 20;
+/// How long a single pass waits for room on a full disk at each thing that it has to write.
+const ROOM_PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses after a push that did not go through.
 const PUSH_PAUSES: Policy = Policy { first: Duration::from_secs(1), max: Duration::from_mins(5), attempts: u32::MAX };
 /// The same where credentials are refused: asking often only locks accounts.
@@ -102,11 +105,13 @@ pub struct Ended {
 #[derive(Clone, Debug)]
 pub struct Stop {
     messages: Sender<Message>,
+    patience: Patience,
 }
 
 impl Stop {
     /// Take no more work, wait for what runs. A second time: do not wait.
     pub fn stop(&self) {
+        self.patience.end();
         // The conductor may be gone already, which is what was asked for.
         let _ = self.messages.send(Message::Stop);
     }
@@ -224,8 +229,12 @@ pub struct Dispatcher {
     /// What the look before this one held and found wrong: said once, not at every look.
     held_before: BTreeMap<RequestId, Held>,
     faults_before: Vec<Diagnostic>,
+    /// What there was no room for at the look before this one.
+    lacked_before: Option<String>,
     /// Ended and not yet handed to the publisher.
     ended: Vec<Parcel>,
+    /// What those may need on the disk that are about to be started together.
+    promised_bytes: u64,
     /// How much each record that is not on main yet takes in the spool.
     spooled_bytes: HashMap<RequestId, u64>,
     /// Places that records of this process will take.
@@ -255,6 +264,8 @@ pub struct Dispatcher {
     /// What runs was told to end: nothing is started any more.
     cut_off: bool,
     control: Control,
+    /// What it waits for room on a full disk.
+    patience: Patience,
     messages: (Sender<Message>, Receiver<Message>),
     last_fetch: i64,
     last_push: i64,
@@ -264,7 +275,7 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// A handle that ends or wakes it.
     pub fn stop_handle(&self) -> Stop {
-        Stop { messages: self.messages.0.clone() }
+        Stop { messages: self.messages.0.clone(), patience: self.patience.clone() }
     }
 
     /// One pass: everything that is on main now is handled and published, or the summary says what is not.
@@ -285,6 +296,9 @@ impl Dispatcher {
 
     fn conduct(mut self, interval: Option<Duration>) -> Result<Summary, DispatchError> {
         self.watching = interval.is_some();
+        if self.watching {
+            self.patience.without_end();
+        }
         let mut publisher = self.publisher()?;
         let executors: Vec<(Local, Actions)> = (0..self.settings.jobs).map(|index| self.executor(index)).collect();
         let answers = self.messages.0.clone();
@@ -339,7 +353,7 @@ impl Dispatcher {
                 look_at = Some(now);
             }
             if self.stopping.is_none() && look_at.is_some_and(|due| due <= now) {
-                self.look()?;
+                self.look().or_else(|error| self.bear(error))?;
                 look_at = interval.map(|pause| now + pause);
                 quiet = false;
             }
@@ -366,6 +380,7 @@ impl Dispatcher {
 
     /// Reads main: what is new is admitted, what ended elsewhere is settled.
     fn look(&mut self) -> Result<(), DispatchError> {
+        self.lacked_before = self.summary.unwritable.take();
         let Some((seen, tip)) = self.fetch()? else { return Ok(()) };
         self.held_before = std::mem::take(&mut self.held);
         self.faults_before = std::mem::take(&mut self.summary.faults);
@@ -422,6 +437,15 @@ impl Dispatcher {
         // First what ended: its outcome is known and must not be lost with a publisher that met a fault.
         self.take_done(done)?;
         rounds.into_iter().try_for_each(|round| self.take_round(round))
+    }
+
+    /// A look that met a full disk has changed nothing that the next one does not find again.
+    fn bear(&mut self, error: DispatchError) -> Result<(), DispatchError> {
+        if !self.watching || !room::is_lacking(&error) {
+            return Err(error);
+        }
+        self.lack_room(error.to_string());
+        Ok(())
     }
 
     fn stop(&mut self) {
@@ -483,7 +507,7 @@ impl Dispatcher {
 
     fn append(&self, steps: &[Step], counts: &[crate::journal::Count]) -> Result<(), DispatchError> {
         let at = crate::clock::utc_millis(self.clock.now());
-        Ok(locked(&self.journal).append(&at, steps, counts)?)
+        Ok(self.patience.wait(|| locked(&self.journal).append(&at, steps, counts))?)
     }
 
     fn step(id: RequestId, event: Event) -> Step {

@@ -55,5 +55,6 @@ pub mod fields;
 pub mod paths;
 pub mod planted;
 pub mod resource;
+pub mod room;
 pub mod units;
 pub mod yaml;

@@ -49,6 +49,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "planted",
             "removal",
             "resource",
+            "room",
             "units",
             "yaml",
         ],

@@ -20,6 +20,7 @@ use crate::outcome::Outcome;
 use crate::publish::{META_TIP, locked, obstacle_of};
 use crate::queue::{Order, Standing as Place};
 use crate::repo::{self, Oid, Open};
+use crate::room;
 use crate::state::State;
 
 /// Journal key: when main was last read and had moved, seconds since 1970.
@@ -58,7 +59,11 @@ impl Dispatcher {
                 Ok(Some((seen, tip.commit)))
             }
             Err(error) => {
-                tracing::warn!("{error}");
+                if room::is_said(&error.words) {
+                    self.lack_room(error.to_string());
+                } else {
+                    tracing::warn!("{error}");
+                }
                 self.summary.obstacle = Some(obstacle_of(&error));
                 Ok(None)
             }

@@ -16,6 +16,7 @@ use crate::lock::{Instance, LockError};
 use crate::publish::{META_PUSHED_AT, PublishError, Publisher, locked};
 use crate::queue::Queue;
 use crate::repo::{Identity, Repo, RepoError, SnapshotError, Snapshots};
+use crate::room::Patience;
 use crate::run::sandbox::{self, Control};
 use crate::run::{Actions, Local, local_cgroup_prefix};
 use crate::spool::SpoolError;
@@ -130,7 +131,9 @@ impl Dispatcher {
             held: BTreeMap::new(),
             held_before: BTreeMap::new(),
             faults_before: Vec::new(),
+            lacked_before: None,
             ended: Vec::new(),
+            promised_bytes: 0,
             spooled_bytes: HashMap::new(),
             places: BTreeSet::new(),
             batch_open: None,
@@ -150,6 +153,7 @@ impl Dispatcher {
             stopping: None,
             cut_off: false,
             control,
+            patience: Patience::of(super::ROOM_PATIENCE),
             messages: channel(),
             last_fetch,
             last_push,
@@ -174,7 +178,8 @@ impl Dispatcher {
         let (state, keeper) = (self.state.clone(), self.settings.keeper.clone());
         let clock = || Arc::clone(&self.clock);
         let actions = Actions::new(index, state.clone(), keeper.clone(), clock(), self.control.clone());
-        (Local::new(index, state, keeper, uid, clock(), self.control.clone()), actions)
+        let local = Local::new(index, state, keeper, uid, clock(), self.control.clone());
+        (local.patient(self.patience.clone()), actions.patient(self.patience.clone()))
     }
 
     /// The user that a kind with something of its own on the host always runs as, chosen once and kept: its files
