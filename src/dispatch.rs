@@ -48,6 +48,7 @@ use crate::publish::{Batch, Obstacle, PublishError, Round, locked};
 use crate::queue::Queue;
 use crate::record::report::Report;
 use crate::repo::{BranchWatch, Oid, Repo, Snapshot, Snapshots};
+use crate::room::{self, Wait};
 use crate::run::sandbox::Control;
 use crate::run::{ActionWork, Actions, Local, RunError, Work};
 use crate::spool::Parcel;
@@ -59,6 +60,8 @@ const BATCH_OPEN: Duration = Duration::from_secs(2);
 const UNPUBLISHED_MAX: usize = 100;
 /// And so many bytes of them.
 const UNPUBLISHED_BYTES_MAX: u64 = 256 << 20;
+/// How long a single pass waits for room on a full disk at each thing that it has to write.
+const ROOM_PATIENCE: Duration = Duration::from_secs(10);
 /// Pauses after a push that did not go through.
 const PUSH_PAUSES: Policy = Policy { first: Duration::from_secs(1), max: Duration::from_mins(5), attempts: u32::MAX };
 /// The same where credentials are refused: asking often only locks accounts.
@@ -114,7 +117,7 @@ pub struct Stop {
 impl Stop {
     /// Take no more work, wait for what runs. A second time: do not wait.
     pub fn stop(&self) {
-        // Nothing new is taken, so that nobody has to wait for a remote that does not answer.
+        // Nothing new is taken, so that nobody has to wait for a remote that does not answer, or for room on a disk.
         self.looking.end();
         // The conductor may be gone already, which is what was asked for.
         let _ = self.messages.send(Message::Stop);
@@ -238,8 +241,12 @@ pub struct Dispatcher {
     /// What the look before this one held and found wrong: said once, not at every look.
     held_before: BTreeMap<RequestId, Held>,
     faults_before: Vec<Diagnostic>,
+    /// What there was no room for at the look before this one.
+    lacked_before: Option<String>,
     /// Ended and not yet handed to the publisher.
     ended: Vec<Parcel>,
+    /// What those may need on the disk that are about to be started together.
+    promised_bytes: u64,
     /// How much each record that is not on main yet takes in the spool.
     spooled_bytes: HashMap<RequestId, u64>,
     /// Places that records of this process will take.
@@ -295,6 +302,8 @@ pub struct Dispatcher {
     /// A thread beside us broke.
     broken: Option<DispatchError>,
     control: Control,
+    /// How it waits for room on a full disk.
+    room: Wait,
     messages: (Sender<Message>, Receiver<Message>),
     last_fetch: i64,
     last_push: i64,
@@ -333,6 +342,9 @@ impl Dispatcher {
 
     fn conduct(mut self, interval: Option<Duration>) -> Result<Summary, DispatchError> {
         self.interval = interval;
+        if interval.is_some() {
+            self.room.without_end();
+        }
         let publisher = self.publisher()?;
         let executors: Vec<(Local, Actions)> = (0..self.settings.jobs).map(|index| self.executor(index)).collect();
         let answers = self.messages.0.clone();
@@ -363,7 +375,7 @@ impl Dispatcher {
             }
             self.mind_the_end();
             if self.stopping.is_none() && self.look_at.is_some_and(|due| due <= now) {
-                self.look()?;
+                self.look().or_else(|error| self.bear(error))?;
                 self.plan_next_look();
                 quiet = false;
             }
@@ -392,6 +404,7 @@ impl Dispatcher {
 
     /// Reads main: what is new is admitted, what ended elsewhere is settled.
     fn look(&mut self) -> Result<(), DispatchError> {
+        self.lacked_before = self.summary.unwritable.take();
         let Some((seen, tip)) = self.fetch()? else { return Ok(()) };
         self.held_before = std::mem::take(&mut self.held);
         self.faults_before = std::mem::take(&mut self.summary.faults);
@@ -444,6 +457,15 @@ impl Dispatcher {
         rounds.into_iter().try_for_each(|round| self.take_round(round))
     }
 
+    /// A look that met a full disk has changed nothing that the next one does not find again.
+    fn bear(&mut self, error: DispatchError) -> Result<(), DispatchError> {
+        if self.interval.is_none() || !room::is_lacking(&error) {
+            return Err(error);
+        }
+        self.lack_room(error.to_string());
+        Ok(())
+    }
+
     /// How long nothing can happen by itself.
     fn wait_for(&self, now: Duration) -> Duration {
         // A time counts only where something can be done at it: one that has passed without that would make a busy loop.
@@ -484,7 +506,7 @@ impl Dispatcher {
 
     fn append(&self, steps: &[Step], counts: &[crate::journal::Count]) -> Result<(), DispatchError> {
         let at = crate::clock::utc_millis(self.clock.now());
-        Ok(locked(&self.journal).append(&at, steps, counts)?)
+        Ok(self.room.wait(|| locked(&self.journal).append(&at, steps, counts))?)
     }
 
     fn step(id: RequestId, event: Event) -> Step {

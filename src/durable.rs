@@ -184,13 +184,23 @@ fn sync_error<E: Into<io::Error>>(path: &Path) -> impl Fn(E) -> Error {
     move |source| Error::Sync { path: path.clone(), source: source.into() }
 }
 
-/// Free bytes that this user may still write on the file system that holds `path`.
+/// What a user may still put on a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreeRoom {
+    /// Bytes.
+    pub bytes: u64,
+    /// Files and folders; `None` where the file system does not count them, and says 0 of 0.
+    pub files: Option<u64>,
+}
+
+/// What this user may still put on the file system that holds `path`.
 ///
 /// # Errors
 /// [`Error::Io`] where the file system cannot be asked.
-pub fn free_bytes(path: &Path) -> Result<u64, Error> {
+pub fn free_room(path: &Path) -> Result<FreeRoom, Error> {
     let room = rustix::fs::statvfs(path).map_err(|fault| io_error("asking for free room at", path)(fault.into()))?;
-    Ok(room.f_bavail.saturating_mul(room.f_frsize))
+    let files = (room.f_files > 0).then_some(room.f_favail);
+    Ok(FreeRoom { bytes: room.f_bavail.saturating_mul(room.f_frsize), files })
 }
 
 #[cfg(test)]

@@ -58,5 +58,6 @@ pub mod paths;
 pub mod patience;
 pub mod planted;
 pub mod resource;
+pub mod room;
 pub mod units;
 pub mod yaml;

@@ -23,6 +23,12 @@ impl Patience {
         Self { end: Arc::default(), pulse: Some(Arc::new(pulse)) }
     }
 
+    /// The same end for another thread, which does not show that this one lives.
+    #[must_use]
+    pub fn silent(&self) -> Self {
+        Self { end: Arc::clone(&self.end), pulse: None }
+    }
+
     /// Nobody waits beyond this moment any more: for good, and only ever brought nearer.
     pub fn end_by(&self, moment: Instant) {
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);

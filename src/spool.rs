@@ -63,7 +63,7 @@ pub struct Parcel {
 }
 
 /// What stands in a record besides `status.yml`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Story {
     /// Events before the first attempt.
     pub before: Vec<(Timestamp, LogEvent)>,
@@ -170,18 +170,20 @@ fn report_file(state: &StateDir, id: RequestId, attempt: u32) -> PathBuf {
     state.spool(id).join(attempt.to_string()).join("report.json")
 }
 
-/// Writes the record whole, and gives the parcel back with the log's digest in it. It is durable after [`sync`].
+/// Writes the record whole, and gives the parcel back with the log's digest in it. It is durable after [`sync`]. What an earlier
+/// call of the same has left half done is written anew.
 ///
 /// # Errors
 /// [`SpoolError`]; the request is then not ended.
-pub fn seal(state: &StateDir, mut parcel: Parcel, story: Story) -> Result<Parcel, SpoolError> {
+pub fn seal(state: &StateDir, parcel: &Parcel, story: &Story) -> Result<Parcel, SpoolError> {
+    let mut parcel = parcel.clone();
     let spool = state.spool(parcel.record.id);
     let folder = spool.join("record");
     // Left by a crash before EXIT was journalled: what is in it was never promised to anybody.
     remove(&spool.join("parcel.json"))?;
     remove(&folder)?;
     fs::create_dir_all(&folder).map_err(wrap(&folder))?;
-    let Story { before, attempts, after, error_log, limits, mut tail, publish, artifacts } = story;
+    let Story { before, attempts, after, error_log, limits, mut tail, publish, artifacts } = story.clone();
     take_output(&spool, &folder, attempts, &parcel.record.then)?;
     take_artifacts(&spool, &folder, attempts)?;
 

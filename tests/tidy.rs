@@ -51,6 +51,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "planted",
             "removal",
             "resource",
+            "room",
             "units",
             "yaml",
         ],

@@ -23,6 +23,8 @@ pub fn start_story(verbose: u8, quiet: bool) {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_target(false)
+        // It would tell standard error of a line that standard error did not take, and panic when that is not taken either.
+        .log_internal_errors(false)
         .with_ansi(colour(&io::stderr()));
     // The demo runs several commands in one process; the first one's choice holds.
     let _ = if verbose == 0 { story.without_time().try_init() } else { story.with_timer(uptime()).try_init() };

@@ -97,7 +97,7 @@ fn exit_of(summary: &Summary) -> Exit {
     let obstacle = summary.obstacle.as_ref();
     if !summary.faults.is_empty() || matches!(obstacle, Some(Obstacle::Configuration(_))) {
         Exit::Configuration
-    } else if summary.unwritable.is_some() {
+    } else if summary.unwritable.is_some() || held(&HeldBy::Disk) {
         Exit::Unwritable
     } else if summary.unpublished > 0
         || summary.foreign.is_some()

@@ -28,12 +28,18 @@ use crate::queue::Standing as Place;
 use crate::record::log::LogEvent;
 use crate::record::{Record, RequestedBy, Sandbox, summary};
 use crate::repo::{MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Origin, Repo};
+use crate::room;
 use crate::spool::{self, Parcel, Story};
 
 /// Journal key: the remote and credential that a record has reached before.
 pub(super) const META_PROVEN: &str = "proven";
 /// Attempts that the sandbox did not carry out, before it is taken for an answer.
 const MISFIRES_MAX: u32 = 3;
+/// The same where the machine lacks something that it may have again: about a working day.
+const MACHINE_MISFIRES_MAX: u32 = 100;
+/// Pauses after such misfires.
+const MACHINE_PAUSES: Policy =
+    Policy { first: Duration::from_secs(1), max: Duration::from_mins(5), attempts: MACHINE_MISFIRES_MAX };
 
 impl Dispatcher {
     /// Takes finished attempts: EXITs of a round are one durable write, after their spools are whole.
@@ -93,8 +99,22 @@ impl Dispatcher {
         ticket.attempts.push(attempt.clone());
         let row = &ticket.admitted.kind.row;
         let harmless = !ran || row.delivery == Delivery::AtLeastOnce;
-        if harmless && ticket.misfires < MISFIRES_MAX {
+        let misfires = ticket.misfires;
+        if harmless && misfires < MISFIRES_MAX {
             return Ok((self.retry(id, Outcome::Failed, &attempt, Duration::from_millis(200)), Vec::new()));
+        }
+        // It has done nothing to deserve an end: it waits for the machine, as what was never started does.
+        let waits = MACHINE_PAUSES.pause_after(misfires - MISFIRES_MAX + 1, || 1.0);
+        if !ran
+            && error.is_of_machine()
+            && let Some(pause) = waits
+        {
+            let (entry, by) =
+                (ticket.entry.clone(), if room::is_lacking(error) { HeldBy::Disk } else { HeldBy::Layer });
+            let step = self.retry(id, Outcome::Failed, &attempt, pause);
+            self.hold(id, &entry, by, error.to_string());
+            self.stalled.insert(id);
+            return Ok((step, Vec::new()));
         }
         let outcome = if ran { Outcome::Indeterminate } else { Outcome::Failed };
         self.seal_run(id, &Report::unrun(attempt, outcome))
@@ -174,7 +194,7 @@ impl Dispatcher {
         let (place, loose) = (started.place.clone(), ticket.loose);
         let parcel = Self::parcel(record, &ticket.entry, &started.contract.config, place, loose);
         let duration = parcel.record.duration_ms.map(Duration::from_millis);
-        self.seal(parcel, story, report.attempt.number, duration)
+        self.seal(&parcel, &story, report.attempt.number, duration)
     }
 
     /// Ends a queued request that was never started.
@@ -278,19 +298,19 @@ impl Dispatcher {
             ..Story::default()
         };
         let parcel = Self::parcel(record, entry, &contract.config, place, loose);
-        let (step, counts) = self.seal(parcel, story, 0, None)?;
+        let (step, counts) = self.seal(&parcel, &story, 0, None)?;
         spool::sync(&self.state)?;
         self.append(&[step], &counts)
     }
 
     fn seal(
         &mut self,
-        parcel: Parcel,
-        story: Story,
+        parcel: &Parcel,
+        story: &Story,
         attempt: u32,
         duration: Option<Duration>,
     ) -> Result<(Step, Vec<Count>), DispatchError> {
-        let parcel = spool::seal(&self.state, parcel, story)?;
+        let parcel = self.room.wait(|| spool::seal(&self.state, parcel, story))?;
         let record = &parcel.record;
         let kind = record.kind.clone().unwrap_or_default();
         // Kinds that the router does not know come from anybody: they must not make new time series.
@@ -408,7 +428,10 @@ impl Dispatcher {
     /// What the publisher came back with.
     pub(super) fn take_round(&mut self, round: Result<Round, PublishError>) -> Result<(), DispatchError> {
         self.publishing = 0;
-        let round = round?;
+        let round = match round {
+            Err(error) if room::is_lacking(&error) => return self.publish_later(&error),
+            round => round?,
+        };
         let before = self.tip.replace(round.tip);
         if !round.published.is_empty() {
             self.reached_main(round.published.len())?;
@@ -436,6 +459,7 @@ impl Dispatcher {
         self.last_push = self.clock.now().as_second();
         self.push_failures = 0;
         self.push_again = None;
+        self.summary.unwritable = None;
         if self.ended.is_empty() {
             self.batch_open = None;
         }
@@ -445,6 +469,29 @@ impl Dispatcher {
             locked(&self.journal).set_meta(META_PROVEN, &proven)?;
         }
         Ok(())
+    }
+
+    /// The publisher met a full disk: what it was given lies in the spool still, and the journal knows how far it came.
+    fn publish_later(&mut self, error: &PublishError) -> Result<(), DispatchError> {
+        self.lack_room(error.to_string());
+        self.push_failures = self.push_failures.saturating_add(1);
+        let pause = PUSH_PAUSES.pause_after(self.push_failures, || 1.0).unwrap_or(PUSH_PAUSES.max);
+        self.push_again = Some(self.clock.monotonic() + pause);
+        let rows = locked(&self.journal).open_requests()?;
+        for row in rows {
+            if let Some(outcome) = row.state.outcome() {
+                self.recover_ended(&row, outcome)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Something could not be written for want of room; said once.
+    pub(super) fn lack_room(&mut self, words: String) {
+        if ![&self.summary.unwritable, &self.lacked_before].contains(&&Some(words.clone())) {
+            tracing::error!("{words}");
+        }
+        self.summary.unwritable = Some(words);
     }
 
     fn meet_obstacle(&mut self, obstacle: &Obstacle) {

@@ -21,6 +21,7 @@ use crate::planted::{self, Bug};
 use crate::publish::{META_TIP, locked, obstacle_of};
 use crate::queue::{Order, Standing as Place};
 use crate::repo::{self, FetchClass, Oid, Open};
+use crate::room;
 use crate::state::State;
 
 /// Journal key: when main was last read and had moved, seconds since 1970.
@@ -73,7 +74,9 @@ impl Dispatcher {
         self.fetch_failures = if costs { self.fetch_failures.saturating_add(1) } else { 0 };
         let obstacle = obstacle_of(&error);
         // Said once and not at every look.
-        if self.summary.obstacle.as_ref() == Some(&obstacle) {
+        if room::is_said(&error.words) {
+            self.lack_room(error.to_string());
+        } else if self.summary.obstacle.as_ref() == Some(&obstacle) {
             tracing::debug!("{error}");
         } else {
             tracing::warn!("{error}");

@@ -257,7 +257,7 @@ impl Dispatcher {
         let report = spool::load_report(&self.state, row.id, number);
         let artifacts = report.map(|report| report.artifacts).unwrap_or_default();
         let story = Story { attempts: number, after, publish, artifacts, ..Story::default() };
-        let parcel = spool::seal(&self.state, parcel, story)?;
+        let parcel = self.room.wait(|| spool::seal(&self.state, &parcel, &story))?;
         spool::sync(&self.state)?;
         let event = Event::Exit {
             attempt: number,
@@ -280,7 +280,8 @@ impl Dispatcher {
         parcel.record = parcel.record.with_attempts(attempts);
         parcel.record.warnings.push("the spool was lost: output and artifacts are gone".to_owned());
         let after = vec![(self.clock.now(), LogEvent::Recorded { outcome })];
-        Ok(spool::seal(&self.state, parcel, Story { after, ..Story::default() })?)
+        let story = Story { after, ..Story::default() };
+        Ok(self.room.wait(|| spool::seal(&self.state, &parcel, &story))?)
     }
 
     /// A parcel from the journal's row alone.

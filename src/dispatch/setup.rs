@@ -19,6 +19,7 @@ use crate::patience::Patience;
 use crate::publish::{META_PUSHED_AT, PublishError, Publisher, locked};
 use crate::queue::Queue;
 use crate::repo::{Identity, Repo, RepoError, SnapshotError, Snapshots};
+use crate::room::Wait;
 use crate::run::sandbox::{self, Control};
 use crate::run::{Actions, Local, local_cgroup_prefix};
 use crate::spool::SpoolError;
@@ -123,6 +124,7 @@ impl Dispatcher {
             && journal.meta(super::finish::META_PROVEN)?.as_deref() != Some(&super::finish::credential_of(&repo));
         let snapshots = Snapshots::open(state.root())?;
         let control = Control::new().map_err(|source| DispatchError::System { what: "making a control", source })?;
+        let room = Wait::of(super::ROOM_PATIENCE, repo.patience().clone());
         Ok(Self {
             repo,
             state,
@@ -143,7 +145,9 @@ impl Dispatcher {
             held: BTreeMap::new(),
             held_before: BTreeMap::new(),
             faults_before: Vec::new(),
+            lacked_before: None,
             ended: Vec::new(),
+            promised_bytes: 0,
             spooled_bytes: HashMap::new(),
             places: BTreeSet::new(),
             batch_open: None,
@@ -175,6 +179,7 @@ impl Dispatcher {
             publish_until: None,
             broken: None,
             control,
+            room,
             messages: channel(),
             last_fetch,
             last_push,
@@ -199,7 +204,8 @@ impl Dispatcher {
         let (state, keeper) = (self.state.clone(), self.settings.keeper.clone());
         let clock = || Arc::clone(&self.clock);
         let actions = Actions::new(index, state.clone(), keeper.clone(), clock(), self.control.clone());
-        (Local::new(index, state, keeper, uid, clock(), self.control.clone()), actions)
+        let local = Local::new(index, state, keeper, uid, clock(), self.control.clone());
+        (local.waiting(self.room.silent()), actions.waiting(self.room.silent()))
     }
 
     /// The user that a kind with something of its own on the host always runs as, chosen once and kept: its files

@@ -26,6 +26,7 @@ use crate::planted::{self, Bug};
 use crate::publish::{is_free, locked};
 use crate::queue::Standing as Place;
 use crate::repo::{Snapshot, SnapshotError};
+use crate::room;
 use crate::run::action::OUTPUT_BYTES_MAX;
 use crate::run::sandbox::{Slot, User};
 use crate::run::{Local, Work};
@@ -33,6 +34,8 @@ use crate::state::State;
 
 /// Room that must be left beside what a run may write.
 const SPARE_BYTES: u64 = 16 << 20;
+/// Files that a run may make, about.
+const FILES_MIN: u64 = 200;
 /// How long a pass waits for locks of other processes.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -43,11 +46,12 @@ impl Dispatcher {
             return Ok(());
         }
         let mut steps = Vec::new();
-        let mut work = Vec::new();
+        let mut work: Vec<Work> = Vec::new();
         let most = if self.unproven { usize::from(self.running == 0) } else { crew.free() };
         loop {
             let before = self.queue.len();
             for id in self.queue.startable(self.clock.now(), most) {
+                self.promised_bytes = work.iter().map(|next| needed_by(&next.job.grant)).sum();
                 if let Some((step, next)) = self.prepare(id)? {
                     steps.push(step);
                     work.push(next);
@@ -204,10 +208,14 @@ impl Dispatcher {
         let grant = ticket.admitted.grant.clone();
         let keys = ticket.admitted.locks.clone();
         let loose = ticket.loose;
-        if let Some(words) = self.no_room(&grant) {
-            self.summary.unwritable = Some(words.clone());
-            self.hold_queued(id, &entry, HeldBy::Disk, words);
-            return Ok(None);
+        match self.room_for(&grant) {
+            Room::Enough => {}
+            // It starts when what runs has ended.
+            Room::Promised => return Ok(None),
+            Room::None(words) => {
+                self.hold_queued(id, &entry, HeldBy::Disk, words);
+                return Ok(None);
+            }
         }
         // An edit after the first START is a request of its own; what was started goes on.
         let again = ticket.started.is_some();
@@ -256,7 +264,15 @@ impl Dispatcher {
         keys: &BTreeSet<String>,
     ) -> Result<Option<Vec<lock::ResourceLock>>, DispatchError> {
         let keys = if planted::is(Bug::NoLocks) { &BTreeSet::new() } else { keys };
-        let taken = lock::take_all(&self.state.locks(), keys)?;
+        let taken = match lock::take_all(&self.state.locks(), keys) {
+            Err(error) if room::lacks_means(&error) => {
+                let by = if room::is_lacking(&error) { HeldBy::Disk } else { HeldBy::Layer };
+                self.locked_out.get_or_insert(self.clock.monotonic());
+                self.hold(id, entry, by, error.to_string());
+                return Ok(None);
+            }
+            taken => taken?,
+        };
         if taken.is_some() {
             self.locked_out = None;
             return Ok(taken);
@@ -292,7 +308,6 @@ impl Dispatcher {
                 None
             }
             Err(error) => {
-                self.summary.unwritable = Some(error.to_string());
                 self.hold_queued(id, entry, HeldBy::Disk, error.to_string());
                 None
             }
@@ -345,19 +360,25 @@ impl Dispatcher {
         Ok(place)
     }
 
-    fn no_room(&self, grant: &Grant) -> Option<String> {
-        let actions = grant.actions.len() as u64 * OUTPUT_BYTES_MAX;
-        let needed = (grant.limits.output + actions) * 2 + grant.limits.artifacts + SPARE_BYTES;
-        let free = durable::free_bytes(self.state.root()).ok()?;
-        (free < needed).then(|| {
-            use crate::units::format_size;
-            format!(
-                "disk_full: `{}` has {} free, a run of this kind may need {}",
-                self.state.root().display(),
-                format_size(free),
-                format_size(needed)
-            )
-        })
+    /// Room for log and record of this run, beside what those that run now may still need.
+    fn room_for(&self, grant: &Grant) -> Room {
+        use crate::units::format_size;
+        let Ok(free) = durable::free_room(self.state.root()) else { return Room::Enough };
+        let place = self.state.root().display();
+        if free.files.is_some_and(|files| files < FILES_MIN) {
+            return Room::None(format!(
+                "disk_full: no more files can be made in `{place}`: its file system is out of inodes"
+            ));
+        }
+        let needed = needed_by(grant) + SPARE_BYTES;
+        if free.bytes < needed {
+            let (free, needed) = (format_size(free.bytes), format_size(needed));
+            return Room::None(format!("disk_full: `{place}` has {free} free, a run of this kind may need {needed}"));
+        }
+        let running = self.queue.iter().filter(|(_, what)| *what == Place::Running);
+        let running = running.filter_map(|(id, _)| Some(needed_by(&self.tickets.get(&id)?.admitted.grant)));
+        let promised = running.sum::<u64>() + self.promised_bytes;
+        if free.bytes < needed + promised { Room::Promised } else { Room::Enough }
     }
 
     /// Why a handler without a view of its own could not get to its folders.
@@ -431,8 +452,23 @@ impl Dispatcher {
     }
 }
 
+/// What log and record of a run may take.
+fn needed_by(grant: &Grant) -> u64 {
+    let actions = grant.actions.len() as u64 * OUTPUT_BYTES_MAX;
+    (grant.limits.output + actions) * 2 + grant.limits.artifacts
+}
+
 /// Slot number of probes; workers count from 0.
 const PROBE_SLOT: u32 = 9999;
+
+/// Whether the disk has room for a run.
+enum Room {
+    Enough,
+    /// Not beside what runs now.
+    Promised,
+    /// Not even alone, and why.
+    None(String),
+}
 
 struct Prepared {
     snapshot: Arc<crate::repo::Snapshot>,

@@ -24,6 +24,7 @@ use crate::outcome::ActionRun;
 use crate::record::from_handler::HandlerStatus;
 use crate::record::log::{LogEvent, LogWriter};
 use crate::redact::Secrets;
+use crate::room::Wait;
 use crate::spool;
 use crate::statedir::StateDir;
 
@@ -56,13 +57,22 @@ pub struct Actions {
     keeper: PathBuf,
     clock: Arc<dyn Clock>,
     control: Control,
+    room: Wait,
     slot: Option<Slot>,
 }
 
 impl Actions {
     /// For worker `index`. `control` ends what runs when the dispatcher is told to stop.
     pub fn new(index: u32, state: StateDir, keeper: PathBuf, clock: Arc<dyn Clock>, control: Control) -> Self {
-        Self { index, state, keeper, clock, control, slot: None }
+        let room = Wait::none();
+        Self { index, state, keeper, clock, control, room, slot: None }
+    }
+
+    /// Waits for room on a full disk before what came out of a run is given up.
+    #[must_use]
+    pub fn waiting(mut self, room: Wait) -> Self {
+        self.room = room;
+        self
     }
 
     /// Runs one action and returns when nothing of it runs any more.
@@ -84,8 +94,8 @@ impl Actions {
         let ending = slot.run(launch, &mut sink, &control)?;
         let captured = output.finish(elapsed());
         let run = run_of(&work.action.name, &ending, started_at, elapsed(), &secrets);
-        write_events(&folder, &run, &captured, started_at)
-            .map_err(|source| RunError::Collect { path: folder.join("events.jsonl"), source })?;
+        let written = self.room.wait(|| write_events(&folder, &run, &captured, started_at));
+        written.map_err(|source| RunError::Collect { path: folder.join("events.jsonl"), source })?;
         Ok(run)
     }
 

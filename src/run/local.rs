@@ -21,7 +21,9 @@ use crate::record::from_handler::{self, HandlerStatus};
 use crate::record::log::{LogEvent, LogWriter, Stream};
 use crate::record::report::Report;
 use crate::redact::{self, SECRET_CHARS_MIN, Secrets};
+use crate::removal::remove_tree;
 use crate::repo::is_usable_path;
+use crate::room::Wait;
 use crate::spool;
 use crate::statedir::StateDir;
 
@@ -46,6 +48,7 @@ pub struct Local {
     uid: Option<u32>,
     clock: Arc<dyn Clock>,
     control: Control,
+    room: Wait,
     slot: Option<(Level, bool, Slot)>,
 }
 
@@ -59,7 +62,15 @@ impl Local {
         clock: Arc<dyn Clock>,
         control: Control,
     ) -> Self {
-        Self { index, state, keeper, uid, clock, control, slot: None }
+        let room = Wait::none();
+        Self { index, state, keeper, uid, clock, control, room, slot: None }
+    }
+
+    /// Waits for room on a full disk before what came out of a run is given up.
+    #[must_use]
+    pub fn waiting(mut self, room: Wait) -> Self {
+        self.room = room;
+        self
     }
 
     /// What a slot of this executor is set up with.
@@ -124,7 +135,7 @@ impl Executor for Local {
         let memory = slot.take_scratch();
         let left =
             scratch.left(&work, memory).map_err(|source| RunError::Collect { path: scratch.log(&work), source })?;
-        let mut report = take(&work, &left, &spool, user, &secrets, &ending, &captured)?;
+        let mut report = self.room.wait(|| take(&work, &left, &spool, user, &secrets, &ending, &captured))?;
         report.warnings.extend(settle_kept(&work, &scratch, &ending));
         report.warnings.extend(short.iter().map(|name| {
             format!(
@@ -134,8 +145,9 @@ impl Executor for Local {
         report.warnings.extend(work.snapshot.note());
         report.attempt.started_at = started_at;
         report.attempt.finished_at = Some(clock.now());
-        write_events(&spool, &report, &argv, &captured, started_at, elapsed())
-            .map_err(|source| RunError::Collect { path: spool.join("events.jsonl"), source })?;
+        let end_ms = elapsed();
+        let written = self.room.wait(|| write_events(&spool, &report, &argv, &captured, started_at, end_ms));
+        written.map_err(|source| RunError::Collect { path: spool.join("events.jsonl"), source })?;
         scratch.clear(work.cleanup && report.attempt.exit_code == Some(0), &left);
         Ok(report)
     }
@@ -314,10 +326,13 @@ fn take(
     ending: &Ending,
     captured: &Captured,
 ) -> Result<Report, RunError> {
+    // Left by a try that met a full disk.
+    let files = spool.join("files");
+    remove_tree(&files).map_err(|source| RunError::Collect { path: files.clone(), source })?;
     let collection = artifacts::Collection {
         root: left.log.root.as_fd(),
         folder: &left.log.below,
-        into: &spool.join("files"),
+        into: &files,
         bytes_max: work.job.grant.limits.artifacts,
         owner: user.map(|user| user.uid),
     };
@@ -326,7 +341,7 @@ fn take(
     // One name that git does not take would keep the whole record from being committed.
     for artifact in &collected.artifacts {
         if !is_usable_path(artifact.path.as_bytes()) {
-            let file = spool.join("files").join(&artifact.path);
+            let file = files.join(&artifact.path);
             fs::remove_file(&file).map_err(|source| RunError::Collect { path: file, source })?;
             collected.skipped.push(format!("{}: git takes no such name", artifact.path));
         }

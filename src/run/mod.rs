@@ -27,6 +27,7 @@ use crate::outcome::Outcome;
 use crate::record::from_handler::HandlerStatus;
 use crate::record::report::Report;
 use crate::repo::Snapshot;
+use crate::room;
 use crate::spool::SpoolError;
 
 /// One attempt to make.
@@ -98,6 +99,17 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether it is the machine that lacks something, now or for good, and no fault of this job.
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Sandbox(sandbox::RunError::Unavailable(_)) => true,
+            Self::Sandbox(sandbox::RunError::Io { .. }) | Self::Prepare { .. } | Self::Spool(SpoolError::Io { .. }) => {
+                room::lacks_means(self)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the handler may have been started all the same; false proves that nothing ran.
     pub fn may_have_started(&self) -> bool {
         match self {

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rustix::fs::{Access, access, statvfs};
+use rustix::fs::{Access, access};
 
 use super::Subject;
 use super::rules::Granted;
@@ -95,11 +95,9 @@ pub(super) fn disk(state: &StateDir, grants: &[Granted<'_>]) -> Probe {
     let usual = Limits::default();
     let asked = grants.iter().map(|granted| &granted.grant.limits).map(|limits| limits.output * 2 + limits.artifacts);
     let needed = asked.max().unwrap_or(usual.output * 2 + usual.artifacts) + SPARE_BYTES;
-    let room = durable::free_bytes(&there).map(|bytes| (bytes, statvfs(&there).ok()));
-    let (free, inodes) = match room {
+    let (free, inodes) = match durable::free_room(&there) {
         Err(error) => return Probe::failed(NAME, error.to_string()),
-        // File systems without a fixed number of inodes say 0 of 0.
-        Ok((bytes, room)) => (bytes, room.filter(|room| room.f_files > 0).map(|room| room.f_favail)),
+        Ok(room) => (room.bytes, room.files),
     };
     let words = format!("{} free at `{}`, a run may need {}", rounded(free), there.display(), format_size(needed));
     let help = "make room, or name a state folder elsewhere with --state";

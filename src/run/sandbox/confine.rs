@@ -39,14 +39,18 @@ pub(super) fn start(plan: &Plan, job: &Job, program: &[sock_filter], ends: [Owne
         Fork::Parent(pid) => {
             drop(says);
             let mut words = Vec::new();
-            hears.read_to_end(&mut words).step("process", || "hearing of the handler's start".into())?;
-            if words.is_empty() {
+            let told = hears.read_to_end(&mut words);
+            if told.is_ok() && words.is_empty() {
                 // Executed; or killed on the way, which its end will show.
                 return Ok(Started::Running(Pid::from_raw(pid)));
             }
-            let report = serde_json::from_slice(&words).step("process", || "hearing of the handler's start".into())?;
-            let _ = nix::sys::wait::waitpid(Pid::from_raw(pid), None);
-            Ok(Started::Ended(report))
+            if let Some(report) = told.ok().and_then(|_| serde_json::from_slice(&words).ok()) {
+                let _ = nix::sys::wait::waitpid(Pid::from_raw(pid), None);
+                return Ok(Started::Ended(report));
+            }
+            // It may have executed the handler by now.
+            init::end_all(plan);
+            Ok(Started::Ended(Report::Unseen("hearing of the handler's start".to_owned())))
         }
     }
 }
@@ -76,7 +80,7 @@ fn become_handler(plan: &Plan, job: &Job, program: &[sock_filter], ends: [OwnedF
     if let Err(error) = job.refresh.as_ref().map_or(Ok(()), refresh::bring_up) {
         return Report::NotStarted(format!("bringing the checkout up: {error}"));
     }
-    Report::NotStarted(not_started(path, &command.exec(), plan.level))
+    not_started(path, &command.exec(), plan.level)
 }
 
 /// Everything of `confined`. What the caller may still do afterwards is what a handler may do.

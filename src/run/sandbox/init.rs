@@ -93,7 +93,7 @@ fn attempt(
         }
         match spawn(&job, ends) {
             Ok(first) => first,
-            Err(why) => return Ok(Some(Report::NotStarted(why))),
+            Err(why) => return Ok(Some(why)),
         }
     } else {
         supervise()?;
@@ -102,7 +102,14 @@ fn attempt(
             Started::Ended(report) => return Ok(Some(report)),
         }
     };
-    let status = Brood::of(first, plan)?.attend(control)?;
+    let status = match Brood::of(first, plan).and_then(|brood| brood.attend(control)) {
+        Ok(status) => status,
+        Err(fault) => {
+            // From here on it is not true any more that nothing was started.
+            end_all(plan);
+            return Ok(Some(Report::Unseen(fault.kernel)));
+        }
+    };
     Ok(status.map(|status| match status {
         WaitStatus::Signaled(_, signal, _) => Report::Signaled(signal as i32),
         WaitStatus::Exited(_, code) => Report::Exited(code),
@@ -159,16 +166,27 @@ fn supervise() -> Result<(), Fault> {
     prctl::set_child_subreaper(true).step("subreaper", || "becoming one".into())
 }
 
+/// Kills whatever the job has started, and waits until nothing of it is left.
+pub(super) fn end_all(plan: &Plan) {
+    if !plan.is_isolated() {
+        return tree::end_all(|_| {});
+    }
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    while !matches!(waitpid(None, None), Err(error) if error != Errno::EINTR) {}
+}
+
 fn die_with_keeper() -> Result<(), Fault> {
     // The keeper is single-threaded, so that "when the parent thread ends" means what it says.
     prctl::set_pdeathsig(Signal::SIGKILL).step("process", || "PR_SET_PDEATHSIG".into())
 }
 
-/// Starts the handler; the error is why it did not. On return our copies of the pipes are closed: their end of file must mean that the job has
+/// Starts the handler; the error is what to report where it did not. On return our copies of the pipes are closed: their end of file must mean that the job has
 /// closed them.
-fn spawn(job: &Job, ends: [OwnedFd; 3]) -> Result<Pid, String> {
-    std::env::set_current_dir(&job.cwd).map_err(|error| format!("entering `{}`: {error}", job.cwd.display()))?;
-    let (path, mut command) = command(job, ends).ok_or("the command is empty")?;
+fn spawn(job: &Job, ends: [OwnedFd; 3]) -> Result<Pid, Report> {
+    std::env::set_current_dir(&job.cwd)
+        .map_err(|error| Report::NotStarted(format!("entering `{}`: {error}", job.cwd.display())))?;
+    let (path, mut command) =
+        command(job, ends).ok_or_else(|| Report::NotStarted("the command is empty".to_owned()))?;
     let child = command.process_group(0).spawn().map_err(|error| not_started(path, &error, Level::Isolated))?;
     Ok(Pid::from_raw(child.id().cast_signed()))
 }

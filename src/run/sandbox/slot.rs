@@ -172,6 +172,10 @@ impl Slot {
             Some(Report::Signaled(signal)) => Cause::Signaled(signal),
             Some(Report::NotStarted(why)) => Cause::NotStarted(why),
             Some(Report::Fault(fault)) => return Err(Unavailable::from(fault).into()),
+            Some(Report::Unseen(why)) => {
+                tracing::warn!("slot {}: the handler was started and its end was not seen: {why}", self.setup.index);
+                return Err(self.lost(true));
+            }
             Some(Report::Ready(_)) | None => {
                 // Whatever is left ends with the keeper.
                 self.keeper = None;

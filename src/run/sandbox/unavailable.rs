@@ -8,7 +8,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::wire::Fault;
+use super::wire::{Fault, Report};
 use crate::job::Level;
 
 /// A layer that this machine does not give. The machine's fault, never the request's.
@@ -48,8 +48,22 @@ impl Unavailable {
     }
 }
 
-/// Why a program could not be started, said where it was looked for.
-pub(super) fn not_started(program: &str, error: &io::Error, level: Level) -> String {
+/// Why a program could not be started, said where it was looked for. Where the machine had no means for it just then, that is
+/// no fault of the program's.
+pub(super) fn not_started(program: &str, error: &io::Error, level: Level) -> Report {
+    if is_passing(error) {
+        return Report::Fault(Fault { layer: "process".to_owned(), kernel: format!("starting `{program}`: {error}") });
+    }
+    Report::NotStarted(words_of(program, error, level))
+}
+
+/// Too many processes, no memory, no descriptors: it may work in a moment.
+fn is_passing(error: &io::Error) -> bool {
+    const PASSING: [Errno; 4] = [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE];
+    error.raw_os_error().is_some_and(|code| PASSING.contains(&Errno::from_raw(code)))
+}
+
+fn words_of(program: &str, error: &io::Error, level: Level) -> String {
     let advice = match (error.kind(), fs::metadata(program).is_ok()) {
         (io::ErrorKind::NotFound, false) if level == Level::None => "this machine has no such program",
         (io::ErrorKind::PermissionDenied, _) if level == Level::None => "look at its mode, and at those of its folders",

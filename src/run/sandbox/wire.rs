@@ -75,6 +75,8 @@ pub(super) enum Report {
     Fault(Fault),
     /// Set up, but the command did not start.
     NotStarted(String),
+    /// The command was started and everything of it is gone, but how it ended was not seen.
+    Unseen(String),
     /// It ended with this code, and everything that it had started is gone.
     Exited(i32),
     /// This signal ended it, and everything that it had started is gone.
