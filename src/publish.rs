@@ -339,6 +339,7 @@ impl Publisher {
                 "`{path}` was edited or deleted after it was started: the admitted bytes are archived, what is there now is left alone"
             );
         }
+        self.repo.sync_objects()?;
         let event = Event::Built { base: tip.to_string(), commit: built.commit.to_string() };
         self.append(parcels, &event, &[])?;
         Ok(built.commit)

@@ -2,8 +2,8 @@
 //!
 //! Owns network calls and what they mean: fetch, push, dry-run push, reachability. A push names the
 //! tip that it was built on; where the branch stands elsewhere nothing happens. Objects of a
-//! repository without a remote are on the disk before its branch moves. It never forces, never
-//! retries, and never decides what a failure leads to.
+//! repository without a remote are brought to the disk by a call of their own, which comes before its branch
+//! moves. It never forces, never retries, and never decides what a failure leads to.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -191,12 +191,24 @@ impl Repo {
         self.push_error(PushClass::Configuration, "this repository has no remote to claim requests on".to_owned())
     }
 
-    /// Without a remote: everything on the disk first, then the branch, in one transaction of git's.
-    fn move_branch(&self, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
-        let objects = self.store.commondir().join("objects");
-        if !planted::is(Bug::UnsyncedObjects) {
-            sync_file_system(&objects).map_err(|error| self.push_error(PushClass::Other, error.to_string()))?;
+    /// Brings what was added to a repository without a remote to the disk, before its branch may move; with a remote
+    /// nothing waits for our own copy of the objects.
+    ///
+    /// # Errors
+    /// [`RepoError::File`]: what the disk holds is unknown then, and nothing may be built on it.
+    pub fn sync_objects(&self) -> Result<(), RepoError> {
+        if self.origin != Origin::Local || planted::is(Bug::UnsyncedObjects) {
+            return Ok(());
         }
+        let objects = self.store.commondir().join("objects");
+        if planted::is(Bug::RetriedSync) && sync_file_system(&objects).is_ok() {
+            return Ok(());
+        }
+        sync_file_system(&objects)
+    }
+
+    /// Without a remote: the branch, in one transaction of git's.
+    fn move_branch(&self, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
         // Behind the move only this note says where the work tree still stands.
         if let Err(error) = self.note_work_tree(base) {
             return Err(self.push_error(PushClass::Other, error.to_string()));

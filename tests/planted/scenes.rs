@@ -177,23 +177,34 @@ pub fn watched_without_a_remote(bug: Option<Bug>) -> Found {
     watch(bug, Plan { remote: Remote::None, ..Plan::default() }, None)
 }
 
-/// The first sync of a file system, that of the spool, fails as a disk would make it fail.
+/// The first sync fails as a disk would make it fail: that of the spool; and where the user's own repository is the origin,
+/// that of its objects.
 pub fn sync_fails(bug: Option<Bug>) -> Found {
-    watch(bug, Plan::default(), Some("inject=syncfs:error=EIO:when=1"))
+    let mut found = watch(bug, Plan::default(), Some(""))?;
+    found.extend(watch(bug, Plan { remote: Remote::None, ..Plan::default() }, Some(".git/objects"))?);
+    Ok(found)
 }
 
-fn watch(bug: Option<Bug>, plan: Plan, inject: Option<&str>) -> Found {
+/// `fails`: where in the clone the first sync fails; empty: wherever it is.
+fn watch(bug: Option<Bug>, plan: Plan, fails: Option<&str>) -> Found {
     let mut rig = rig(bug, plan)?;
     rig.submit_these(&[Sort::Quick])?;
     let file = rig.world.path("trace");
-    let dispatcher = rig.dispatcher(1);
-    let mut strace = Trace::of(&dispatcher, &file, inject);
+    let mut more = Vec::new();
+    if let Some(inside) = fails {
+        more = ["-e", "inject=syncfs:error=EIO:when=1"].map(str::to_owned).to_vec();
+        if !inside.is_empty() {
+            // Nothing else is watched then, nor fails.
+            more.extend(["-P".to_owned(), rig.clone_of(1).join(inside).display().to_string()]);
+        }
+    }
+    let mut strace = Trace::of(&rig.dispatcher(1), &file, &more);
     let ended = rig.run_command(1, &mut strace)?;
     let mut found = Trace::read(&file)?.unsynced();
-    if inject.is_some() && bug.is_none() && ended.exit == Some(0) {
-        found.push(Violation::new(Fault::Unsynced, "a sync failed, and all is well"));
+    if fails.is_some() && ended.exit != Some(73) {
+        found.push(Violation::new(Fault::Unsynced, format!("a sync failed, and the pass ends with {:?}", ended.exit)));
     }
-    found.extend(judged(rig, inject.is_some())?);
+    found.extend(judged(rig, fails.is_some())?);
     Ok(found)
 }
 

@@ -107,7 +107,7 @@ pub const TABLE: &[Plant] = &[
     Plant {
         bug: Bug::RetriedSync,
         does: "a sync that failed is tried again, and its success believed",
-        done: "a sync of the spool fails once, system calls are watched",
+        done: "a sync fails once, system calls are watched",
         scene: scenes::sync_fails,
         caught: Fault::Unsynced,
         needs_trace: true,

@@ -35,11 +35,11 @@ pub fn is_possible() -> bool {
 }
 
 impl Trace {
-    /// A command under strace, whose calls go to a file.
-    pub fn of(command: &Command, file: &Path, inject: Option<&str>) -> Command {
+    /// A command under strace, whose calls go to a file; `more` are arguments of strace.
+    pub fn of(command: &Command, file: &Path, more: &[String]) -> Command {
         let mut arguments = ["-f", "-y", "-qq", "-s", "80", "-e", "signal=none", "-o"].map(str::to_owned).to_vec();
         arguments.extend([file.display().to_string(), "-e".to_owned(), format!("trace={CALLS}")]);
-        arguments.extend(inject.into_iter().flat_map(|inject| ["-e".to_owned(), inject.to_owned()]));
+        arguments.extend_from_slice(more);
         let mut strace = under(command, "strace", &arguments);
         strace.stdin(Stdio::null()).process_group(0);
         strace
