@@ -1,8 +1,8 @@
 //! Faults as inputs, and a checker that holds every commit of the origin against what was submitted and what handlers
 //! witnessed (docs/durability.md).
 //!
-//! `durability/rig.rs` builds the hosts and the submissions, `witness.rs` the handlers, `checker.rs` finds what is
-//! wrong, `report.rs` says how much of it. Each campaign is a test called `campaign_NAME`: a bounded slice here, and as
+//! `durability/rig.rs` builds the hosts, `writer.rs` submits, `witness.rs` has the handlers, `checker.rs` finds what is
+//! wrong (with `record.rs` and `testimony.rs`), `report.rs` says how much of it. Each campaign is a test called `campaign_NAME`: a bounded slice here, and as
 //! long as it is given in `scripts/soak.sh`.
 
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
@@ -13,6 +13,10 @@ mod forged;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/leftovers.rs"]
 mod leftovers;
+#[path = "durability/lies.rs"]
+mod lies;
+#[path = "durability/record.rs"]
+mod record;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/report.rs"]
 mod report;
@@ -23,6 +27,11 @@ mod rig;
 mod steady;
 #[expect(dead_code, reason = "what the stories need besides")]
 mod support;
+#[path = "durability/testimony.rs"]
+mod testimony;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/witness.rs"]
 mod witness;
+#[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
+#[path = "durability/writer.rs"]
+mod writer;

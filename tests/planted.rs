@@ -11,6 +11,8 @@ mod checker;
 mod leftovers;
 #[path = "planted/page.rs"]
 mod page;
+#[path = "durability/record.rs"]
+mod record;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/rig.rs"]
 mod rig;
@@ -20,11 +22,16 @@ mod scenes;
 mod support;
 #[path = "planted/table.rs"]
 mod table;
+#[path = "durability/testimony.rs"]
+mod testimony;
 #[path = "planted/trace.rs"]
 mod trace;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/witness.rs"]
 mod witness;
+#[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
+#[path = "durability/writer.rs"]
+mod writer;
 
 use std::process::ExitCode;
 

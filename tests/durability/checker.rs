@@ -7,16 +7,13 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-use codex_dispatch::job::Delivery;
-use codex_dispatch::outcome::Outcome;
 use codex_dispatch::record::Record;
 use codex_dispatch::record::commit::{TRAILER_ID, TRAILER_OUTCOME, TRAILER_STATE, trailers};
-use data_encoding::HEXLOWER;
 use git2::{Delta, Oid, Repository};
-use sha2::{Digest, Sha256};
 
 use crate::rig::{Rig, Submission};
-use crate::witness::{Event, Sort, Word};
+use crate::witness::Event;
+use crate::{record, testimony};
 
 /// What can be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,8 +113,13 @@ pub struct Violation {
 
 impl Violation {
     /// Of no one request and no one commit.
-    pub fn new(kind: Fault, words: impl Into<String>) -> Self {
-        Self { fault: kind, id: None, commit: None, words: words.into() }
+    pub fn new(fault: Fault, words: impl Into<String>) -> Self {
+        Self { fault, id: None, commit: None, words: words.into() }
+    }
+
+    /// Of one request.
+    pub fn of(fault: Fault, id: &str, words: impl Into<String>) -> Self {
+        Self { id: Some(id.to_owned()), ..Self::new(fault, words) }
     }
 }
 
@@ -163,11 +165,12 @@ pub fn judge(evidence: &Evidence) -> io::Result<Vec<Violation>> {
     let repository = Repository::open(&evidence.repository).map_err(io::Error::other)?;
     let mut judge = Judge::new(evidence, &repository);
     judge.history().map_err(io::Error::other)?;
-    judge.witnessed();
-    judge.intervals();
-    judge.order();
     judge.soundness()?;
-    Ok(judge.found)
+    let Judge { mut found, records, positions, .. } = judge;
+    found.extend(testimony::against_records(evidence, &records));
+    found.extend(testimony::at_once(&evidence.events));
+    found.extend(testimony::out_of_order(evidence, &positions));
+    Ok(found)
 }
 
 /// A path that differs between a commit and its first parent.
@@ -178,9 +181,9 @@ struct Change {
 }
 
 /// A record as it came to main.
-struct Recorded {
-    commit: String,
-    record: Record,
+pub struct Recorded {
+    pub commit: String,
+    pub record: Record,
 }
 
 struct Judge<'e> {
@@ -212,9 +215,9 @@ impl<'e> Judge<'e> {
         }
     }
 
-    fn say(&mut self, kind: Fault, id: Option<&str>, commit: Option<&str>, words: impl Into<String>) {
+    fn say(&mut self, fault: Fault, id: Option<&str>, commit: Option<&str>, words: impl Into<String>) {
         let (id, commit) = (id.map(str::to_owned), commit.map(str::to_owned));
-        self.found.push(Violation { fault: kind, id, commit, words: words.into() });
+        self.found.push(Violation { fault, id, commit, words: words.into() });
     }
 
     // ---- main ----
@@ -416,54 +419,26 @@ impl<'e> Judge<'e> {
         files: &BTreeMap<String, Oid>,
     ) -> Result<(), git2::Error> {
         let id = submission.id.as_str();
-        let mut torn = Vec::new();
-        let read = |name: &str| -> Result<Option<Vec<u8>>, git2::Error> {
-            files.get(name).map(|oid| Ok(self.repository.find_blob(*oid)?.content().to_vec())).transpose()
-        };
-        let Some(status) = read("status.yml")? else {
-            self.say(Fault::Torn, Some(id), Some(commit), "archived without a record");
+        let mut content = BTreeMap::new();
+        for (name, oid) in files {
+            content.insert(name.clone(), self.repository.find_blob(*oid)?.content().to_vec());
+        }
+        let (record, mut torn) = record::read(submission, &content);
+        let Some(record) = record else {
+            self.found.extend(
+                torn.into_iter().map(|words| Violation {
+                    commit: Some(commit.to_owned()),
+                    ..Violation::of(Fault::Torn, id, words)
+                }),
+            );
             return Ok(());
         };
-        let record = match Record::from_yaml("status.yml", &status) {
-            Ok(record) => record,
-            Err(error) => {
-                self.say(Fault::Torn, Some(id), Some(commit), error.to_string());
-                return Ok(());
-            }
-        };
-        if record.id.to_string() != id || record.request_blob != submission.blob {
-            torn.push(format!("its record is that of {} ({})", record.id, record.request_blob));
-        }
         if outcome != Some(record.outcome.as_str()) {
             torn.push(format!("the commit says {outcome:?}, the record {}", record.outcome));
-        }
-        let numbers: Vec<u32> = record.attempts.iter().map(|attempt| attempt.number).collect();
-        if !numbers.iter().copied().eq(1..=u32::try_from(numbers.len()).unwrap_or(u32::MAX)) {
-            torn.push(format!("its attempts are numbered {numbers:?}"));
-        }
-        if record.finished_at.is_none() {
-            torn.push("it has no end".to_owned());
         }
         match self.positions.get(&record.commit).zip(self.positions.get(&submission.commit)) {
             Some((admitted, introduced)) if admitted >= introduced && admitted < &self.positions[commit] => {}
             _ => torn.push(format!("it was admitted by {}, which is not between its request and it", record.commit)),
-        }
-        if record.withheld.is_none() {
-            torn.extend(torn_log(&record, read("log.jsonl")?.as_deref()));
-            let wanted: &[&str] = match record.outcome {
-                Outcome::Rejected => &["dispatch.log", "error.log"],
-                _ if record.attempts.is_empty() => &["dispatch.log"],
-                _ => &["dispatch.log", "handler.log"],
-            };
-            torn.extend(
-                wanted.iter().filter(|name| !files.contains_key(**name)).map(|name| format!("it has no {name}")),
-            );
-            if submission.sort == Sort::Leaves && record.outcome == Outcome::Succeeded {
-                let left = (read("report.txt")?, read("deep/more.txt")?);
-                if left != (Some(id.as_bytes().to_vec()), Some(b"more".to_vec())) {
-                    torn.push("its artifacts are not what the handler left".to_owned());
-                }
-            }
         }
         for words in torn {
             self.say(Fault::Torn, Some(id), Some(commit), words);
@@ -475,165 +450,6 @@ impl<'e> Judge<'e> {
         }
         self.records.insert(id.to_owned(), Recorded { commit: commit.to_owned(), record });
         Ok(())
-    }
-
-    // ---- the witness ----
-
-    /// Each request's record against what its handler reported.
-    fn witnessed(&mut self) {
-        let known: BTreeSet<&str> = self.evidence.submissions.iter().map(|one| one.id.as_str()).collect();
-        for event in self.evidence.events.iter().filter(|event| !known.contains(event.id.as_str())) {
-            self.say(Fault::Untrue, Some(&event.id), None, "a handler ran for what nobody submitted");
-        }
-        for submission in &self.evidence.submissions {
-            let times = |word: Word, attempt: u32| {
-                let same = |event: &&Event| event.word == word && event.id == submission.id && event.attempt == attempt;
-                self.evidence.events.iter().filter(same).count()
-            };
-            let own = || self.evidence.events.iter().filter(|event| event.id == submission.id);
-            let begun: BTreeSet<u32> =
-                own().filter(|event| event.word == Word::Begin).map(|event| event.attempt).collect();
-            let begins: usize = begun.iter().map(|&attempt| times(Word::Begin, attempt)).sum();
-            let mut found = Vec::new();
-            if own().any(|event| event.resources != submission.resources) {
-                found.push((Fault::Untrue, format!("ran with other locks than {}", submission.resources.join(", "))));
-            }
-            if submission.sort.delivery() == Delivery::AtMostOnce && begins > 1 {
-                found.push((Fault::Duplicated, format!("at-most-once, and begun {begins} times")));
-            }
-            for &attempt in &begun {
-                if times(Word::Begin, attempt) > 1 {
-                    found.push((Fault::Duplicated, format!("attempt {attempt} was begun more than once")));
-                }
-            }
-            match self.records.get(&submission.id) {
-                Some(recorded) => found.extend(self.untrue(submission, &recorded.record, &begun, &times)),
-                None if submission.superseded && begins == 0 => {}
-                None if self.evidence.settled => found.push((Fault::Lost, "it has no record".to_owned())),
-                None => {}
-            }
-            let commit = self.records.get(&submission.id).map(|recorded| recorded.commit.clone());
-            for (kind, words) in found {
-                self.say(kind, Some(&submission.id), commit.as_deref(), words);
-            }
-        }
-    }
-
-    fn untrue(
-        &self,
-        submission: &Submission,
-        record: &Record,
-        begun: &BTreeSet<u32>,
-        times: &dyn Fn(Word, u32) -> usize,
-    ) -> Vec<(Fault, String)> {
-        let sort = submission.sort;
-        let mut found = Vec::new();
-        let recorded: BTreeSet<u32> = record.attempts.iter().map(|attempt| attempt.number).collect();
-        for attempt in begun.difference(&recorded) {
-            found.push((Fault::Unrecorded, format!("attempt {attempt} was begun and does not stand in its record")));
-        }
-        for attempt in &record.attempts {
-            let number = attempt.number;
-            let whole = times(Word::Begin, number) == 1 && times(Word::End, number) == 1;
-            let reason = attempt.reason.as_deref().unwrap_or_default();
-            if attempt.exit_code.is_some_and(|code| code != sort.exit_code(number) || !whole) {
-                let words = format!("attempt {number} has exit code {:?}, which nobody has seen", attempt.exit_code);
-                found.push((Fault::Untrue, words));
-            }
-            if reason.starts_with("not_started") && begun.contains(&number) {
-                found.push((Fault::Untrue, format!("attempt {number} is `{reason}`, and was begun")));
-            }
-        }
-        let last_exit = record.attempts.last().and_then(|attempt| attempt.exit_code);
-        let as_ever = record.outcome == sort.outcome();
-        let fits = match record.outcome {
-            Outcome::Rejected => as_ever && record.attempts.is_empty(),
-            Outcome::Succeeded => as_ever && last_exit == Some(0),
-            Outcome::Failed => {
-                let unstarted = |reason: &str| reason.starts_with("not_started");
-                as_ever && last_exit == Some(3)
-                    || record.reason.as_deref().is_some_and(unstarted) && self.evidence.disturbed
-            }
-            // Of what was never begun an end is known: it was refused. That it was started is the journal's word.
-            Outcome::Indeterminate | Outcome::Killed => {
-                self.evidence.disturbed && sort.outcome() != Outcome::Rejected && !record.attempts.is_empty()
-            }
-            Outcome::TimedOut | Outcome::Expired | Outcome::Cancelled => false,
-        };
-        if !fits {
-            let reason = record.reason.as_deref().unwrap_or("no reason");
-            found.push((Fault::Untrue, format!("{} ({reason}), where {} was due", record.outcome, sort.outcome())));
-        }
-        if !self.evidence.disturbed && record.attempts.len() != sort.attempts() {
-            let (number, due) = (record.attempts.len(), sort.attempts());
-            found.push((Fault::Untrue, format!("{number} attempts, where {due} were due")));
-        }
-        found
-    }
-
-    /// No two handlers at once on a resource. One without `end` was killed: that nothing of it lived any more when the next
-    /// one came is what its own lock shows.
-    fn intervals(&mut self) {
-        let mut running: BTreeMap<&str, &Event> = BTreeMap::new();
-        let events = &self.evidence.events;
-        for (index, event) in events.iter().enumerate() {
-            for key in &event.resources {
-                match event.word {
-                    Word::Clash => {
-                        let words = format!("attempt {} began while something on `{key}` lived", event.attempt);
-                        self.say(Fault::Overlap, Some(&event.id), None, words);
-                    }
-                    Word::Begin => {
-                        let before = running.insert(key, event);
-                        let ends_later = |other: &&Event| {
-                            let same = |later: &Event| {
-                                later.word == Word::End && later.id == other.id && later.attempt == other.attempt
-                            };
-                            events[index..].iter().any(same)
-                        };
-                        if let Some(other) = before.filter(ends_later) {
-                            let words = format!("attempt {} began on `{key}` before {} ended", event.attempt, other.id);
-                            self.say(Fault::Overlap, Some(&event.id), None, words);
-                        }
-                    }
-                    Word::End => {
-                        if running.get(key.as_str()).is_some_and(|other| other.id == event.id) {
-                            running.remove(key.as_str());
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// On each resource handlers begin in the order of main: position of the introducing commit, then path. One that is tried
-    /// again keeps its place.
-    fn order(&mut self) {
-        if !self.evidence.ordered {
-            return;
-        }
-        let orders: BTreeMap<&str, (usize, &str)> = self
-            .evidence
-            .submissions
-            .iter()
-            .filter_map(|one| Some((one.id.as_str(), (*self.positions.get(&one.commit)?, one.path.as_str()))))
-            .collect();
-        let mut furthest: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
-        for event in self.evidence.events.iter().filter(|event| event.word == Word::Begin) {
-            let Some(&order) = orders.get(event.id.as_str()) else { continue };
-            for key in &event.resources {
-                let most = furthest.entry(key).or_insert(order);
-                if order < *most {
-                    let words = format!(
-                        "attempt {} began on `{key}` after `{}`, which stands behind it",
-                        event.attempt, most.1
-                    );
-                    self.say(Fault::Order, Some(&event.id), None, words);
-                }
-                let most = furthest.entry(key).or_insert(order);
-                *most = order.max(*most);
-            }
-        }
     }
 
     fn soundness(&mut self) -> io::Result<()> {
@@ -648,36 +464,4 @@ impl<'e> Judge<'e> {
         }
         Ok(())
     }
-}
-
-/// What is wrong with a log: its digest, its numbers, its last word.
-fn torn_log(record: &Record, text: Option<&[u8]>) -> Vec<String> {
-    let Some(text) = text else { return vec!["it has no log.jsonl".to_owned()] };
-    let mut torn = Vec::new();
-    let digest = HEXLOWER.encode(&Sha256::digest(text));
-    if record.log_sha256.as_deref() != Some(&digest) {
-        torn.push(format!("log_sha256 is {:?}, the log's {digest}", record.log_sha256));
-    }
-    if text.last() != Some(&b'\n') {
-        torn.push("its log ends in the middle of a line".to_owned());
-    }
-    let lines: Vec<serde_json::Value> = text
-        .split_inclusive(|byte| *byte == b'\n')
-        .map(|line| serde_json::from_slice(line).unwrap_or_default())
-        .collect();
-    let first = lines.first().and_then(|line| line["seq"].as_u64()).unwrap_or(u64::MAX);
-    for (line, number) in lines.iter().zip(first..) {
-        if line["v"].as_u64() != Some(1) || line["seq"].as_u64() != Some(number) {
-            torn.push(format!("line {number} of its log is {line}"));
-            break;
-        }
-    }
-    let last = lines.last().cloned().unwrap_or_default();
-    if last["ev"] != "recorded" || last["outcome"] != record.outcome.as_str() {
-        torn.push(format!("its log ends with {last}"));
-    }
-    if first > 1 {
-        torn.push(format!("its log begins with number {first}"));
-    }
-    torn
 }

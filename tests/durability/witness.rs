@@ -115,6 +115,16 @@ impl Sort {
         }
     }
 
+    /// What an attempt prints, where that is little.
+    pub fn prints(self, attempt: u32) -> String {
+        match self {
+            Self::Quick | Self::Snake | Self::Pair => "done\n".to_owned(),
+            Self::Again => format!("attempt {attempt}\n"),
+            Self::Fails => "no\n".to_owned(),
+            _ => String::new(),
+        }
+    }
+
     /// How many attempts there are where nothing goes wrong.
     pub fn attempts(self) -> usize {
         match self {
