@@ -119,7 +119,7 @@ pub const fn is(_: Bug) -> bool {
 }
 
 /// Ends the process at once, as a power cut would, at the step of this number that it passes: `DISPATCH_CRASH=journal:7` at
-/// the seventh step called `journal`.
+/// the seventh step called `journal`. Where `DISPATCH_CRASHED` names a file, it is there afterwards.
 #[cfg(feature = "planted")]
 pub fn crash_point(step: &str) {
     use std::collections::HashMap;
@@ -130,6 +130,9 @@ pub fn crash_point(step: &str) {
     let number = passed.get_or_insert_default().entry(step.to_owned()).or_default();
     *number += 1;
     if wanted == format!("{step}:{number}") {
+        if let Some(mark) = std::env::var_os("DISPATCH_CRASHED") {
+            let _ = std::fs::write(mark, &wanted);
+        }
         std::process::abort();
     }
 }

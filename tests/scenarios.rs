@@ -9,27 +9,21 @@
 
 #[path = "support/normalise.rs"]
 mod normalise;
+#[path = "support/stage.rs"]
+mod stage;
 #[path = "support/story.rs"]
 mod story;
 mod support;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
-use story::{Kind, Match, Remote, Section, Story, chosen_keys};
+use stage::{PRELUDE, mainline, set_up, story_files};
+use story::{Kind, Match, Section, Story, chosen_keys};
 use support::{Ended, World};
-
-/// Put before every step.
-const PRELUDE: &str = r#"merge() {
-    git add -A && git commit -qm "$1"
-    if git remote | grep -q .; then git push -q origin HEAD; fi
-}
-origin() { git -C "$STORY/origin.git" "$@"; }
-"#;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -40,14 +34,6 @@ fn main() -> ExitCode {
         trials.push(Trial::test(name, move || Ok(run_file(&path)?)));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-fn story_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("tests/scenarios is a folder");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable entry").path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "story"));
-    files.sort();
-    files
 }
 
 fn run_file(path: &Path) -> Result<(), String> {
@@ -119,47 +105,6 @@ fn compare(section: &mut Section, found: &str, update: bool, faults: &mut Vec<St
 fn exit_fault(line: usize, expected: &str, ended: &Ended) -> String {
     let Ended { exit, stdout, stderr } = ended;
     format!("{line}: exit {exit:?}, expected {expected}\nstdout:\n{stdout}stderr:\n{stderr}")
-}
-
-/// Writes the files, makes the first commit and the origin.
-fn set_up(world: &World, story: &Story) -> io::Result<Ended> {
-    let here = |text: &str| text.replace("[STORY]", &world.root().display().to_string());
-    let mut remote = Remote::Bare;
-    let before = story.sections.iter().take_while(|section| !matches!(section.kind, Kind::Run { .. }));
-    for section in before {
-        match &section.kind {
-            Kind::Remote(wanted) => remote = *wanted,
-            Kind::Host => world.write_host(&here(&section.text()))?,
-            Kind::File { path, executable } => {
-                world.write(path, &here(&section.text()))?;
-                let mode = if *executable { 0o755 } else { 0o644 };
-                fs::set_permissions(world.path("clone").join(path), fs::Permissions::from_mode(mode))?;
-            }
-            Kind::Link { path, target } => {
-                world.write(path, "")?;
-                let path = world.path("clone").join(path);
-                fs::remove_file(&path)?;
-                symlink(target, path)?;
-            }
-            _ => {}
-        }
-    }
-    let identity = "git config user.name 'Story Teller'\ngit config user.email story@example.com\n";
-    let origin = here("git init -q --bare -b main [STORY]/origin.git\ngit remote add origin [STORY]/origin.git\n");
-    let commit = "git add -A\ngit commit -q --allow-empty -m start\n";
-    let push = "git push -q -u origin main\n";
-    let script = match remote {
-        Remote::Bare => format!("git init -q -b main\n{identity}{origin}{commit}{push}"),
-        Remote::Empty => format!("git init -q -b main\n{identity}{origin}"),
-        Remote::None => format!("git init -q -b main\n{identity}{commit}"),
-    };
-    world.must(&script)?;
-    world.shell("true")
-}
-
-/// The repository that others read: the origin, or without one the clone itself.
-fn mainline(world: &World) -> &'static str {
-    if world.path("origin.git").exists() { "origin.git" } else { "clone" }
 }
 
 fn tree(world: &World, folders: &[String]) -> io::Result<String> {

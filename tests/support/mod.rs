@@ -109,14 +109,20 @@ impl World {
             .output()
     }
 
-    /// Ends the world: no process may be left that knows the folder, and the folder has to go.
-    pub fn close(self) -> io::Result<()> {
+    /// Waits until no process knows the folder any more; gives those that still do after some seconds.
+    pub fn wait_until_quiet(&self) -> Vec<(u32, String)> {
         let deadline = Instant::now() + Duration::from_secs(5);
         let mut left = processes_that_know(self.root());
         while !left.is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
             left = processes_that_know(self.root());
         }
+        left
+    }
+
+    /// Ends the world: no process may be left that knows the folder, and the folder has to go.
+    pub fn close(self) -> io::Result<()> {
+        let left = self.wait_until_quiet();
         for (process, _) in &left {
             // Only by the id of a process that this very test started.
             let _ = Command::new("sh").args(["-c", &format!("kill -9 {process}")]).status();

@@ -1,0 +1,112 @@
+//! A world as it stands at one moment, kept as a copy that it can be put back to.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::Point;
+use crate::stage::{PRELUDE, set_up};
+use crate::story::{Kind, Story};
+use crate::support::World;
+
+/// Stands for the program while a story is carried out: counts its runs, and has one of them ended. What comes after that
+/// finds no program any more.
+const STAND_IN: &str = r#"#!/bin/sh
+[ ! -e "$STORY/.crashed" ] || exit 99
+for word; do
+    [ "$word" = run ] || continue
+    echo >> "$STORY/.runs"
+    [ "$(wc -l < "$STORY/.runs")" = RUN ] || break
+    export DISPATCH_CRASH=STEP DISPATCH_CRASHED="$STORY/.crashed"
+    break
+done
+exec PROGRAM "$@"
+"#;
+
+/// `ended STEP ARGUMENTS…`: the program, ended at a step by the story itself. Not counted.
+const ENDED: &str = r#"#!/bin/sh
+step=$1; shift
+DISPATCH_CRASH=$step PROGRAM "$@" || true
+"#;
+
+/// A world before its story begins.
+pub struct Frozen {
+    pub world: World,
+    start: tempfile::TempDir,
+}
+
+/// What a crash left.
+pub struct Crash {
+    /// How often the story has run the dispatcher, up to the crash.
+    pub runs: usize,
+    /// Whether it came to the point at all.
+    pub reached: bool,
+    /// A copy of the world afterwards.
+    pub left: tempfile::TempDir,
+}
+
+impl Frozen {
+    pub fn staged(story: &Story) -> io::Result<Self> {
+        let world = World::new()?;
+        set_up(&world, story)?;
+        fs::set_permissions(world.root(), fs::Permissions::from_mode(0o711))?;
+        let witness = world.path("tmp/witness");
+        fs::write(&witness, "")?;
+        fs::set_permissions(&witness, fs::Permissions::from_mode(0o666))?;
+        let start = copy_of(world.root())?;
+        Ok(Self { world, start })
+    }
+
+    /// Carries the story out from its beginning with the dispatcher ended at a point.
+    pub fn crash_at(&self, story: &Story, point: &Point) -> io::Result<Crash> {
+        self.put_back(&self.start)?;
+        let program = self.world.path("bin/dispatch");
+        fs::remove_file(&program)?;
+        script(&program, &STAND_IN.replace("RUN", &point.run.to_string()).replace("STEP", &point.step))?;
+        script(&self.world.path("bin/ended"), ENDED)?;
+        let mark = self.world.path(".crashed");
+        for section in story.sections.iter().filter(|section| matches!(section.kind, Kind::Run { .. })) {
+            self.world.shell(&format!("{PRELUDE}{}", section.body))?;
+            if mark.exists() {
+                break;
+            }
+        }
+        let left = self.world.wait_until_quiet();
+        if !left.is_empty() {
+            return Err(io::Error::other(format!("still there after the dispatcher was ended at {point:?}: {left:?}")));
+        }
+        let runs = fs::read_to_string(self.world.path(".runs")).unwrap_or_default().lines().count();
+        let reached = mark.exists();
+        let _ = fs::remove_file(&mark);
+        fs::remove_file(&program)?;
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dispatch"), &program)?;
+        Ok(Crash { runs, reached, left: copy_of(self.world.root())? })
+    }
+
+    /// Makes the world what the copy is.
+    pub fn put_back(&self, copy: &tempfile::TempDir) -> io::Result<()> {
+        for entry in fs::read_dir(self.world.root())? {
+            let path = entry?.path();
+            if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+        }
+        copy_all(copy.path(), self.world.root())
+    }
+}
+
+fn script(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text.replace("PROGRAM", env!("CARGO_BIN_EXE_dispatch")))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+fn copy_of(folder: &Path) -> io::Result<tempfile::TempDir> {
+    let copy = tempfile::Builder::new().prefix("dispatch-frozen-").tempdir()?;
+    copy_all(folder, copy.path())?;
+    Ok(copy)
+}
+
+fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
+    let status = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("cp ended with {status}"))) }
+}
