@@ -5,6 +5,7 @@
 //! writes SEEN, START and EXIT, only the publisher BUILT and PUSHED, and each is durable before what it announces.
 
 mod act;
+mod claims;
 mod crew;
 mod ending;
 mod finish;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use crew::{Broken, Crew};
 use uuid::Uuid;
 
+pub use claims::{LostClaim, TakeOverError, TakenOver, take_over, what_may_have_started};
 pub use intake::{META_ADOPTED, META_BRANCH, META_MERGED_ONLY};
 pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};
 pub use standing::{Held, HeldBy, Standing};
@@ -84,6 +86,8 @@ pub struct Summary {
     pub obstacle: Option<Obstacle>,
     /// A foreign dispatcher's records were met: its state folder's name.
     pub foreign: Option<String>,
+    /// Another state folder is registered under this node's name, in words.
+    pub namesake: Option<String>,
     /// A disk or folder that could not be written.
     pub unwritable: Option<String>,
     /// Nothing was started because somebody said so.
@@ -235,7 +239,10 @@ pub struct Dispatcher {
     contract: Option<Arc<Contract>>,
     tip: Option<Oid>,
     halt: Option<Halt>,
+    /// Why nothing starts or ends here: others claim on the remote, and this host does not.
+    outvoted: Option<String>,
     queue: Queue,
+    claims: claims::Claims,
     tickets: HashMap<RequestId, Ticket>,
     held: BTreeMap<RequestId, Held>,
     /// What the look before this one held and found wrong: said once, not at every look.
@@ -405,7 +412,18 @@ impl Dispatcher {
     /// Reads main: what is new is admitted, what ended elsewhere is settled.
     fn look(&mut self) -> Result<(), DispatchError> {
         self.lacked_before = self.summary.unwritable.take();
-        let Some((seen, tip)) = self.fetch()? else { return Ok(()) };
+        let Some(mut found) = self.fetch()? else { return Ok(()) };
+        if self.register()? {
+            let Some(again) = self.fetch()? else { return Ok(()) };
+            self.check_registration();
+            found = again;
+        }
+        let (seen, tip) = found;
+        self.take_in(seen, tip)
+    }
+
+    /// Takes in what a fetch has brought.
+    fn take_in(&mut self, seen: Option<Oid>, tip: Oid) -> Result<(), DispatchError> {
         self.held_before = std::mem::take(&mut self.held);
         self.faults_before = std::mem::take(&mut self.summary.faults);
         self.stalled.clear();
@@ -420,13 +438,16 @@ impl Dispatcher {
         self.settle_built(tip)?;
         if !self.load_contract(tip)? {
             self.drop_unstarted();
+            self.forget_endings();
             return Ok(());
         }
         if !self.recovered {
+            self.recover_claims()?;
             self.recover()?;
             self.recovered = true;
         }
-        self.read_inbox(tip)
+        self.read_inbox(tip)?;
+        self.settle_claims(tip)
     }
 
     /// Takes what the others have to say, waiting for the first word no longer than `wait`.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::claim::Note;
 use crate::clock::{Clock, utc_millis};
 use crate::event::Event;
 use crate::journal::{Count, Entry, Journal, JournalError};
@@ -18,7 +19,7 @@ use crate::planted::{self, Bug};
 use crate::record::{Record, commit};
 use crate::repo::{
     Changeset, Content, FetchClass, FetchError, Identity, MODE_EXECUTABLE, MODE_FILE, Oid, PushClass, PushError,
-    Removal, Repo, RepoError, Write,
+    RefChange, Removal, Repo, RepoError, Write,
 };
 use crate::spool::{self, Parcel, SpoolError};
 use crate::state::State;
@@ -216,7 +217,8 @@ impl Publisher {
                 }
                 Err(error) => return Err(error),
             };
-            let words = match self.repo.push(Some(round.tip), commit) {
+            let ends = self.claims_of(&parcels)?;
+            let words = match self.repo.push_record(round.tip, commit, &ends) {
                 Ok(()) => {
                     self.settle(round, parcels, commit)?;
                     return Ok(Pushed::All);
@@ -238,6 +240,16 @@ impl Publisher {
         }
         let words = format!("another writer was faster {RACES_MAX} times in a row");
         Ok(Pushed::Stopped(parcels, Obstacle::Network(words)))
+    }
+
+    /// The refs of ours that end with these records: claims and locks as the last fetch showed them. What somebody has
+    /// settled meanwhile is not there any more, or not ours, and is left alone.
+    fn claims_of(&self, parcels: &[Parcel]) -> Result<Vec<RefChange>, PublishError> {
+        let ours = |note: &Note| note.state == self.state_id;
+        let about = |note: &Note| note.request().is_some_and(|id| parcels.iter().any(|parcel| parcel.record.id == id));
+        let marks = self.repo.marks()?.into_iter();
+        let ending = marks.filter(|mark| mark.note.as_ref().is_some_and(|note| ours(note) && about(note)));
+        Ok(ending.map(|mark| RefChange::delete(mark.name, mark.commit)).collect())
     }
 
     /// Takes out what an earlier push, whose answer was lost, has brought to main after all.

@@ -25,6 +25,8 @@ pub struct Order {
 pub enum Standing {
     /// May start as soon as its resources are free.
     Ready,
+    /// Another host has it, or one of its resources: it keeps its place, so that nothing behind it goes first.
+    Away,
     /// Runs now.
     Running,
     /// Waits for its next attempt.
@@ -88,7 +90,7 @@ impl Queue {
             }
             let due = match place.standing {
                 Standing::Ready => true,
-                Standing::Running => false,
+                Standing::Away | Standing::Running => false,
                 Standing::Retrying { due } => due <= now,
             };
             if due && place.keys.iter().all(|key| !taken.contains(key.as_str())) {
@@ -171,6 +173,15 @@ mod tests {
         assert_eq!(queue.startable(at(0), 9), [id(4)]);
         queue.remove(id(1));
         assert_eq!(queue.startable(at(0), 9), [id(2), id(4)]);
+    }
+
+    #[test]
+    fn what_another_host_has_keeps_its_place_on_every_resource() {
+        let mut queue = queue(&[(1, 1, &["a"]), (2, 2, &["a", "b"]), (3, 3, &["b"]), (4, 4, &["c"])]);
+        queue.set(id(1), Standing::Away);
+        assert_eq!(queue.startable(at(0), 9), [id(4)]);
+        queue.set(id(1), Standing::Ready);
+        assert_eq!(queue.startable(at(0), 9), [id(1), id(4)]);
     }
 
     #[test]

@@ -101,6 +101,8 @@ fn exit_of(summary: &Summary) -> Exit {
         Exit::Unwritable
     } else if summary.unpublished > 0
         || summary.foreign.is_some()
+        || summary.namesake.is_some()
+        || held(&HeldBy::Restored)
         || held(&HeldBy::WorkTree)
         || held(&HeldBy::Lock)
         || matches!(obstacle, Some(Obstacle::Rewritten { .. } | Obstacle::Declined(_)))
@@ -129,14 +131,21 @@ fn tell(summary: &Summary) {
     if summary.unpublished > 0 {
         parts.push(format!("{} not published yet (kept; the next run tries again)", summary.unpublished));
     }
-    if !summary.held.is_empty() {
-        parts.push(format!("{} held (`dispatch list` shows why)", summary.held.len()));
+    let elsewhere = summary.held.iter().filter(|held| held.by.is_elsewhere()).count();
+    if elsewhere > 0 {
+        parts.push(format!("{elsewhere} left to other nodes (`dispatch list` shows which)"));
+    }
+    if summary.held.len() > elsewhere {
+        parts.push(format!("{} held (`dispatch list` shows why)", summary.held.len() - elsewhere));
     }
     if summary.paused {
         parts.push("paused: nothing is started while the file `paused` exists".to_owned());
     }
     render::say(parts.join("; "));
-    if matches!(summary.obstacle, Some(Obstacle::Rewritten { .. })) || summary.foreign.is_some() {
+    let to_look_at = summary.foreign.is_some()
+        || summary.namesake.is_some()
+        || summary.held.iter().any(|held| held.by == HeldBy::Restored);
+    if to_look_at || matches!(summary.obstacle, Some(Obstacle::Rewritten { .. })) {
         tracing::error!("look at what happened, then `dispatch adopt` goes on from there");
     }
 }

@@ -84,6 +84,9 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
             HeldBy::Lock => "find out which process holds it; the next pass tries again",
             HeldBy::Disk => "make room; the next pass tries again",
             HeldBy::WorkTree => "commit, stash or remove the change; the next pass tries again",
+            HeldBy::Claim => "wait; where that node is gone for good, `dispatch resolve` settles what it has claimed",
+            HeldBy::Target => "run the dispatcher of that node; or commit the request with another `target`",
+            HeldBy::Restored => "find out what this node did before, then `dispatch adopt`",
             HeldBy::Foreign => "find out who else dispatches here, then `dispatch adopt`",
         };
         let faults = if held.by == HeldBy::Repository { verdict_details(view, line)? } else { Vec::new() };

@@ -6,10 +6,11 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::claims::{Ending, How};
 use super::standing::Held;
 use super::{
     AUTH_PAUSES, BATCH_OPEN, Batch, DispatchError, Dispatcher, Done, Ended, Halt, HeldBy, Hold, Obstacle, PUSH_PAUSES,
-    PublishError, Report, Round, RunError,
+    PublishError, Report, Round, RunError, Ticket,
 };
 use crate::admit::{Admitted, Rejection};
 use crate::backoff::Policy;
@@ -63,7 +64,9 @@ impl Dispatcher {
         if !steps.is_empty() {
             spool::sync(&self.state)?;
         }
-        self.append(&steps, &counts)
+        self.append(&steps, &counts)?;
+        // What waits for its next attempt leaves its resources to others meanwhile.
+        if self.claims_remotely() { self.sweep() } else { Ok(()) }
     }
 
     fn conclude(&mut self, id: RequestId, report: &Report) -> Result<(Step, Vec<Count>), DispatchError> {
@@ -129,6 +132,7 @@ impl Dispatcher {
             crate::units::format_duration(pause)
         );
         self.queue.set(id, Place::Retrying { due });
+        self.free_between_attempts(id);
         if let Some(ticket) = self.tickets.get_mut(&id) {
             // The next attempt takes its locks and reads its secrets anew.
             ticket.hold = Hold::default();
@@ -182,7 +186,7 @@ impl Dispatcher {
         record.warnings.clone_from(&report.warnings);
         let finished = record.finished_at.unwrap_or_else(|| self.clock.now());
         let story = Story {
-            before: vec![(started_or(&record, finished), admitted_event(&ticket.entry, &record.commit))],
+            before: self.beginning(started_or(&record, finished), &ticket.entry, &record.commit),
             attempts: report.attempt.number,
             after: vec![(finished, LogEvent::Recorded { outcome: report.outcome })],
             error_log: None,
@@ -207,8 +211,9 @@ impl Dispatcher {
     ) -> Result<(), DispatchError> {
         self.queue.remove(id);
         let Some(ticket) = self.tickets.remove(&id) else { return Ok(()) };
-        let (entry, introduced, admitted) = (ticket.entry, ticket.introduced, ticket.admitted);
-        self.end_unrun(id, &entry, &introduced, ticket.loose, &admitted, outcome, reason, replay_of)
+        let how = How::Unrun { admitted: Box::new(ticket.admitted), outcome, reason, replay_of };
+        let Ticket { entry, introduced, loose, .. } = ticket;
+        self.end(Ending { id, entry, introduced, loose, how })
     }
 
     pub(super) fn reject_key(&mut self, id: RequestId, key: &str, other: RequestId) -> Result<(), DispatchError> {
@@ -222,12 +227,24 @@ impl Dispatcher {
         .help("a key stands for one spec: choose a new key, or make the specs the same");
         let kind = Some(ticket.admitted.request.kind.clone());
         let rejection = Rejection { reason: "idempotency_mismatch", kind, id: None, faults: vec![fault] };
-        self.reject(id, &ticket.entry, &ticket.introduced, ticket.loose, rejection)
+        let Ticket { entry, introduced, loose, .. } = ticket;
+        self.end(Ending { id, entry, introduced, loose, how: How::Rejected(rejection) })
+    }
+
+    /// Carries out an ending that was decided, and claimed where requests are.
+    pub(super) fn carry_out(&mut self, ending: Ending) -> Result<(), DispatchError> {
+        let Ending { id, entry, introduced, loose, how } = ending;
+        match how {
+            How::Rejected(rejection) => self.reject(id, &entry, &introduced, loose, rejection),
+            How::Unrun { admitted, outcome, reason, replay_of } => {
+                self.end_unrun(id, &entry, &introduced, loose, &admitted, outcome, reason, replay_of)
+            }
+        }
     }
 
     /// Ends a request without a run: expired, or answered by an earlier one.
     #[expect(clippy::too_many_arguments, reason = "the facts of one request, which has no ticket yet or no longer")]
-    pub(super) fn end_unrun(
+    fn end_unrun(
         &mut self,
         id: RequestId,
         entry: &Entry,
@@ -253,7 +270,7 @@ impl Dispatcher {
     }
 
     /// Ends a request by refusing it.
-    pub(super) fn reject(
+    fn reject(
         &mut self,
         id: RequestId,
         entry: &Entry,
@@ -283,7 +300,7 @@ impl Dispatcher {
         let (id, now) = (record.id, self.clock.now());
         record.finished_at = Some(now);
         let place = self.choose_place(&contract, id, entry, introduced)?;
-        let mut before = vec![(now, admitted_event(entry, &record.commit))];
+        let mut before = self.beginning(now, entry, &record.commit);
         let (error_log, faults) = refused.unzip();
         before.extend(
             faults
@@ -301,6 +318,12 @@ impl Dispatcher {
         let (step, counts) = self.seal(&parcel, &story, 0, None)?;
         spool::sync(&self.state)?;
         self.append(&[step], &counts)
+    }
+
+    /// What stands before anything else in the log of a record.
+    fn beginning(&self, at: jiff::Timestamp, entry: &Entry, commit: &str) -> Vec<(jiff::Timestamp, LogEvent)> {
+        let claimed = self.claims_remotely().then(|| (at, LogEvent::Claimed { node: self.host.node.clone() }));
+        std::iter::once((at, admitted_event(entry, commit))).chain(claimed).collect()
     }
 
     fn seal(
@@ -436,6 +459,8 @@ impl Dispatcher {
         if !round.published.is_empty() {
             self.reached_main(round.published.len())?;
             tracing::info!("published {} record(s) as {}", round.published.len(), short(&round.tip.to_string()));
+            let published: Vec<RequestId> = round.published.iter().map(|parcel| parcel.record.id).collect();
+            self.forget_claims(&published);
             for parcel in &round.published {
                 self.places.remove(&parcel.place.to_lowercase());
                 self.spooled_bytes.remove(&parcel.record.id);

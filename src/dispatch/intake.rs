@@ -7,6 +7,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::claims::{Ending, How};
 use super::{DispatchError, Dispatcher, Halt, HeldBy, Hold, Ticket};
 use crate::admit::{self, Rejection, Verdict};
 use crate::contract::{self, Contract, ContractError};
@@ -21,6 +22,7 @@ use crate::planted::{self, Bug};
 use crate::publish::{META_TIP, locked, obstacle_of};
 use crate::queue::{Order, Standing as Place};
 use crate::repo::{self, FetchClass, Oid, Open};
+use crate::request::{self, Target};
 use crate::room;
 use crate::state::State;
 
@@ -45,6 +47,8 @@ struct Met {
     introduced: Introduced,
     bytes: Arc<[u8]>,
     verdict: Verdict,
+    /// Whose it is, where that is not this node's: nothing of it is judged here.
+    target: Option<Target>,
     loose: bool,
 }
 
@@ -63,6 +67,7 @@ impl Dispatcher {
                 if std::mem::take(&mut self.fetch_failures) > 0 {
                     tracing::info!("main can be read again");
                 }
+                self.take_marks(tip.marks);
                 return Ok(Some((seen, tip.commit)));
             }
             // Cut short by our own end, which says nothing about the remote.
@@ -87,6 +92,8 @@ impl Dispatcher {
 
     /// Stops where main lost commits that were there, and keeps at-most-once work where another dispatcher records.
     pub(super) fn check_history(&mut self, seen: Option<Oid>, tip: Oid) -> Result<(), DispatchError> {
+        self.look_for_claimants()?;
+        let claims_remotely = self.claims_remotely();
         let mut journal = locked(&self.journal);
         let scanned: Option<Oid> = journal.meta(META_SCANNED)?.and_then(|text| text.parse().ok());
         if scanned == Some(tip) && seen == Some(tip) && self.tip.is_some() {
@@ -102,7 +109,9 @@ impl Dispatcher {
             return Ok(());
         }
         let mut foreign = None;
-        for (_, state) in self.repo.foreign_states(tip, scanned, FOREIGN_COMMITS)? {
+        // Several hosts record in turn, and what each may start is said by claims.
+        let searched = if claims_remotely { Some(tip) } else { scanned };
+        for (_, state) in self.repo.foreign_states(tip, searched, FOREIGN_COMMITS)? {
             if state != self.state_id.to_string() && journal.meta(&format!("{META_ADOPTED}{state}"))?.is_none() {
                 foreign = Some(state);
             }
@@ -117,12 +126,31 @@ impl Dispatcher {
             return Ok(());
         }
         self.halt = None;
-        if scanned != Some(tip) {
+        if scanned != Some(tip) && !claims_remotely {
             journal.set_meta(META_SCANNED, &tip.to_string())?;
         }
         if seen != Some(tip) {
             journal.set_meta(META_TIP, &tip.to_string())?;
             journal.set_meta(META_FETCHED_AT, &self.last_fetch.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Under `claims: local`: others who claim requests here cannot know what this host starts, so it starts and ends nothing.
+    fn look_for_claimants(&mut self) -> Result<(), DispatchError> {
+        self.outvoted = None;
+        for (node, state) in self.registered_others() {
+            if locked(&self.journal).meta(&format!("{META_ADOPTED}{state}"))?.is_none() {
+                let words = format!(
+                    "node {node} claims requests of this repository on the remote, and this host does not: write \
+                     `claims: remote` in {}, or `dispatch adopt` where that node is gone",
+                    self.host.file.file
+                );
+                tracing::error!("{words}");
+                self.summary.foreign = Some(state);
+                self.outvoted = Some(words);
+                break;
+            }
         }
         Ok(())
     }
@@ -143,6 +171,7 @@ impl Dispatcher {
             if landed && !planted::is(Bug::RecordedTwice) {
                 self.append(&[Self::step(row.id, Event::Pushed { tip: tip.to_string() })], &[])?;
                 self.ended.retain(|parcel| parcel.record.id != row.id);
+                self.forget_claims(&[row.id]);
                 self.spooled_bytes.remove(&row.id);
                 count += 1;
             }
@@ -229,6 +258,7 @@ impl Dispatcher {
     /// Admits everything that lies in the inbox, and notes what left it before it was started.
     pub(super) fn read_inbox(&mut self, tip: Oid) -> Result<(), DispatchError> {
         let Some(contract) = self.contract.clone() else { return Ok(()) };
+        self.forget_endings();
         let mut met = self.meet_all(tip, &contract)?;
         met.sort_by(|a, b| (a.introduced.position, &a.entry.path).cmp(&(b.introduced.position, &b.entry.path)));
         let rows: HashMap<RequestId, Row> =
@@ -241,7 +271,7 @@ impl Dispatcher {
             let Some(met) = self.with_own_id(met, &fresh, &gone)? else { continue };
             let row = rows.get(&met.id).filter(|row| !gone.contains(&row.id));
             match row.map(|row| &row.state) {
-                Some(State::Seen) => {}
+                Some(state) if state.is_pending() => {}
                 Some(State::Built { .. }) if planted::is(Bug::RunAgain) => {}
                 Some(_) => continue,
                 // Published once, and main lost the record together with the archived request: the spool has it still.
@@ -320,10 +350,12 @@ impl Dispatcher {
         let explicit = match &verdict {
             Verdict::Ready(admitted) => admitted.request.id,
             Verdict::Rejected(rejection) => rejection.id,
-            Verdict::Held { .. } => crate::request::hints(&entry.shown, &bytes).1,
+            Verdict::Held { .. } => request::hints(&entry.shown, &bytes).1,
         };
         let id = explicit.map_or(derived, RequestId::explicit);
-        Ok(Met { id, entry, introduced, bytes: bytes.into(), verdict, loose })
+        let target = request::target_of(&entry.shown, &bytes)
+            .filter(|target| !target.means(&self.host.node, &self.host.file.labels));
+        Ok(Met { id, entry, introduced, bytes: bytes.into(), verdict, target, loose })
     }
 
     /// An id that another request has is refused; the refusal itself goes by the derived id. `None`: nothing to do.
@@ -364,24 +396,27 @@ impl Dispatcher {
                 .help("give this one an id of its own, or none: then it gets one by itself");
             met.verdict = Verdict::Rejected(Rejection {
                 reason: "duplicate_id",
-                kind: crate::request::hints(&met.entry.shown, &met.bytes).0,
+                kind: request::hints(&met.entry.shown, &met.bytes).0,
                 id: None,
                 faults: vec![fault],
             });
         }
         met.id = derived;
         let known = locked(&self.journal).get(derived)?;
-        Ok(known.is_none_or(|row| row.state == State::Seen).then_some(met))
+        Ok(known.is_none_or(|row| row.state.is_pending()).then_some(met))
     }
 
     /// SEEN requests that are not in the inbox any more.
     fn withdrawn(&mut self, rows: &HashMap<RequestId, Row>, met: &[Met]) -> HashSet<RequestId> {
-        let there: HashSet<(&str, String)> =
-            met.iter().map(|met| (met.entry.shown.as_str(), met.entry.oid.to_string())).collect();
-        let ids: HashSet<RequestId> = met.iter().map(|met| met.id).collect();
-        let stands = |row: &Row| ids.contains(&row.id) && there.contains(&(row.path.as_str(), row.blob.clone()));
+        // The same file that was recorded and committed again is another request, whatever id it names.
+        let there: HashSet<(RequestId, &str, String, &str)> = met
+            .iter()
+            .map(|met| (met.id, met.entry.shown.as_str(), met.entry.oid.to_string(), met.introduced.commit.as_str()))
+            .collect();
+        let stands =
+            |row: &Row| there.contains(&(row.id, row.path.as_str(), row.blob.clone(), row.introduced.as_str()));
         let gone: HashSet<RequestId> =
-            rows.values().filter(|row| row.state == State::Seen && !stands(row)).map(|row| row.id).collect();
+            rows.values().filter(|row| row.state.is_pending() && !stands(row)).map(|row| row.id).collect();
         for id in &gone {
             self.queue.remove(*id);
             self.tickets.remove(id);
@@ -391,14 +426,24 @@ impl Dispatcher {
 
     /// Puts an entry where its verdict says: out with a record, aside, or into the queue.
     fn place(&mut self, met: Met) -> Result<(), DispatchError> {
-        let Met { id, entry, introduced, bytes, verdict, loose } = met;
+        let Met { id, entry, introduced, bytes, verdict, target, loose } = met;
         // What is judged anew at this tip may have been queued by the last one.
         if self.tickets.get(&id).is_some_and(|ticket| ticket.started.is_none()) {
             self.queue.remove(id);
             self.tickets.remove(&id);
         }
+        if let Some(target) = target {
+            self.hold(id, &entry, HeldBy::Target, format!("for {target}"));
+            return Ok(());
+        }
+        if let Some(words) = self.outvoted.clone() {
+            self.hold(id, &entry, HeldBy::Foreign, words);
+            return Ok(());
+        }
         let admitted = match verdict {
-            Verdict::Rejected(rejection) => return self.reject(id, &entry, &introduced, loose, rejection),
+            Verdict::Rejected(rejection) => {
+                return self.end(Ending { id, entry, introduced, loose, how: How::Rejected(rejection) });
+            }
             Verdict::Held { kind, faults } => {
                 let words = faults
                     .first()
@@ -410,7 +455,9 @@ impl Dispatcher {
         };
         self.describe(id, &admitted)?;
         if self.is_expired(&admitted, &introduced) {
-            return self.end_unrun(id, &entry, &introduced, loose, &admitted, Outcome::Expired, "expired", None);
+            let admitted = Box::new(admitted);
+            let how = How::Unrun { admitted, outcome: Outcome::Expired, reason: "expired", replay_of: None };
+            return self.end(Ending { id, entry, introduced, loose, how });
         }
         if let Some(start) = admitted.request.not_before.filter(|start| *start > self.clock.now()) {
             self.hold(id, &entry, HeldBy::Time(start), format!("not before {start}"));

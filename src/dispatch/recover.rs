@@ -72,6 +72,7 @@ impl Dispatcher {
         let last = ticket.attempts.last().cloned();
         let order = Order { position: ticket.introduced.position, path: ticket.entry.shown.clone() };
         let keys = ticket.admitted.locks.clone();
+        self.wait_for_leftovers(&keys)?;
         self.tickets.insert(row.id, ticket);
         if again.is_some() {
             // The crash itself was pause enough.

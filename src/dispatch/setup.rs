@@ -12,13 +12,15 @@ use super::{Dispatcher, Summary};
 use crate::clock::Clock;
 use crate::contract::Compiled;
 use crate::host::{self, Host, HostError};
+use crate::host_file::Claims;
 use crate::journal::{Journal, JournalError};
 use crate::lock::{Instance, LockError};
 use crate::notify::Notifier;
 use crate::patience::Patience;
 use crate::publish::{META_PUSHED_AT, PublishError, Publisher, locked};
 use crate::queue::Queue;
-use crate::repo::{Identity, Repo, RepoError, SnapshotError, Snapshots};
+use crate::repo::{Identity, Origin, Repo, RepoError, SnapshotError, Snapshots};
+use crate::request;
 use crate::room::Wait;
 use crate::run::sandbox::{self, Control};
 use crate::run::{Actions, Local, local_cgroup_prefix};
@@ -80,6 +82,9 @@ pub enum DispatchError {
         /// Its last words.
         words: String,
     },
+    /// This host cannot claim requests on the remote.
+    #[error("`claims: remote`: {0}")]
+    Claims(String),
     /// The system refused something small.
     #[error("{what}: {source}")]
     System {
@@ -106,6 +111,16 @@ impl Dispatcher {
         if rustix::process::geteuid().is_root() {
             host::users::of_slots(host.file.uids, settings.jobs)?;
         }
+        if host.file.claims == Claims::Remote {
+            if matches!(repo.origin(), Origin::Local) {
+                let words = "this repository has no remote, where claims would be: `git remote add origin URL`, or `claims: local`";
+                return Err(DispatchError::Claims(words.to_owned()));
+            }
+            if let Some(broken) = request::broken_node(&host.node) {
+                let words = format!("`{}` {broken}; write `node: NAME` in {}", host.node, host.file.file);
+                return Err(DispatchError::Claims(words));
+            }
+        }
         // Nobody else works here now, so what looks like a leftover is one.
         sandbox::sweep(local_cgroup_prefix());
         crate::run::sweep_secrets();
@@ -120,7 +135,7 @@ impl Dispatcher {
         };
         let last_push = number(META_PUSHED_AT)?;
         let last_fetch = number(super::intake::META_FETCHED_AT)?;
-        let unproven = !matches!(repo.origin(), crate::repo::Origin::Local)
+        let unproven = !matches!(repo.origin(), Origin::Local)
             && journal.meta(super::finish::META_PROVEN)?.as_deref() != Some(&super::finish::credential_of(&repo));
         let snapshots = Snapshots::open(state.root())?;
         let control = Control::new().map_err(|source| DispatchError::System { what: "making a control", source })?;
@@ -140,7 +155,9 @@ impl Dispatcher {
             contract: None,
             tip: None,
             halt: None,
+            outvoted: None,
             queue: Queue::default(),
+            claims: super::claims::Claims::default(),
             tickets: HashMap::new(),
             held: BTreeMap::new(),
             held_before: BTreeMap::new(),

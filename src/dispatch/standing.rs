@@ -56,6 +56,19 @@ pub enum HeldBy {
     WorkTree,
     /// Another dispatcher records in this repository.
     Foreign,
+    /// Another node has claimed it, or has its resource.
+    Claim,
+    /// Its own `target`: another node is meant.
+    Target,
+    /// This node has claimed it in a time that the state folder knows nothing of.
+    Restored,
+}
+
+impl HeldBy {
+    /// Whether it is in other hands, and nothing here is amiss.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Claim | Self::Target)
+    }
 }
 
 /// What the last pass saw, as `status.json` in the state folder says it to the reading faces.
@@ -67,6 +80,9 @@ pub struct Standing {
     pub at: String,
     /// The process that wrote it.
     pub pid: u32,
+    /// The name of the node.
+    #[serde(default)]
+    pub node: String,
     /// Tip of main.
     pub tip: Option<String>,
     /// What runs now.
@@ -95,6 +111,10 @@ impl Standing {
 impl Dispatcher {
     /// Everything that can be done is done: say so to whoever looks.
     pub(super) fn settle_pass(&mut self) {
+        if let Err(error) = self.give_back_unstarted() {
+            tracing::warn!("giving claims back: {error}");
+        }
+        self.tell_claims();
         self.summary.held = self.held.values().cloned().collect();
         self.summary.unpublished = self.ended.len();
         if !self.recovered {
@@ -116,6 +136,7 @@ impl Dispatcher {
             v: 1,
             at: utc_millis(self.clock.now()),
             pid: std::process::id(),
+            node: self.host.node.clone(),
             tip: self.tip.map(|tip| tip.to_string()),
             running: self
                 .queue

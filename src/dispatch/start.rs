@@ -45,9 +45,13 @@ impl Dispatcher {
         if !self.may_start_now() {
             return Ok(());
         }
+        let most = if self.unproven { usize::from(self.running == 0) } else { crew.free() };
+        self.claim_due(most)?;
+        if !self.may_start_now() {
+            return Ok(());
+        }
         let mut steps = Vec::new();
         let mut work: Vec<Work> = Vec::new();
-        let most = if self.unproven { usize::from(self.running == 0) } else { crew.free() };
         loop {
             let before = self.queue.len();
             for id in self.queue.startable(self.clock.now(), most) {
@@ -65,6 +69,7 @@ impl Dispatcher {
         if !planted::is(Bug::LateStart) {
             self.append(&steps, &[])?;
         }
+        self.give_back_held()?;
         for next in work {
             tracing::info!("{} started ({})", self.name_of(next.id), next.id);
             self.queue.set(next.id, Place::Running);
@@ -84,7 +89,8 @@ impl Dispatcher {
         let awaited = |id: &RequestId| !self.stalled.contains(id);
         self.may_start_now()
             && !self.only_locked_out()
-            && (self.queue.iter().any(|(id, what)| matches!(what, Place::Retrying { .. }) && awaited(&id))
+            && (self.has_endings()
+                || self.queue.iter().any(|(id, what)| matches!(what, Place::Retrying { .. }) && awaited(&id))
                 || self.queue.startable(self.clock.now(), self.stalled.len() + 1).iter().any(awaited))
     }
 
@@ -94,6 +100,7 @@ impl Dispatcher {
         self.stopping.is_none()
             && self.halt != Some(Halt::Rewritten)
             && !self.is_paused()
+            && self.may_claim()
             && !proving
             && self.push_failures < self.settings.push_tries
             && unpublished < UNPUBLISHED_MAX
@@ -111,6 +118,11 @@ impl Dispatcher {
     }
 
     fn prepare(&mut self, id: RequestId) -> Result<Option<(Step, Work)>, DispatchError> {
+        let Some(ticket) = self.tickets.get(&id) else { return Ok(None) };
+        // Nothing goes on that was not read back as ours.
+        if self.claims_remotely() && !self.is_claimed(id, &ticket.admitted.locks) {
+            return Ok(None);
+        }
         if self.settle_unstarted(id)? {
             return Ok(None);
         }
@@ -160,7 +172,7 @@ impl Dispatcher {
     }
 
     /// What may have changed since admission: the time, and what an earlier request with the same key came to.
-    fn settle_unstarted(&mut self, id: RequestId) -> Result<bool, DispatchError> {
+    pub(super) fn settle_unstarted(&mut self, id: RequestId) -> Result<bool, DispatchError> {
         let Some(ticket) = self.tickets.get(&id) else { return Ok(true) };
         if ticket.started.is_some() {
             return Ok(false);
@@ -187,7 +199,7 @@ impl Dispatcher {
                 Some(_) => {}
                 None if row.state == State::Withdrawn => {}
                 // Unfinished: the one that stands before it goes first; one that stands behind waits for us.
-                None if row.state == State::Seen && !self.stands_before(row.id, id) => {}
+                None if row.state.is_pending() && !self.stands_before(row.id, id) => {}
                 None => {
                     let words = format!("the request {} with the same idempotency_key is not finished", row.id);
                     self.hold_queued(id, &entry, HeldBy::Key, words);
@@ -202,34 +214,46 @@ impl Dispatcher {
         self.queue.iter().map(|(id, _)| id).take_while(|next| *next != id).any(|next| next == other)
     }
 
-    fn prepare_parts(&mut self, id: RequestId) -> Result<Option<Prepared>, DispatchError> {
-        let ticket = &self.tickets[&id];
-        let (entry, kind) = (ticket.entry.clone(), ticket.admitted.request.kind.clone());
-        let grant = ticket.admitted.grant.clone();
-        let keys = ticket.admitted.locks.clone();
-        let loose = ticket.loose;
-        match self.room_for(&grant) {
-            Room::Enough => {}
-            // It starts when what runs has ended.
-            Room::Promised => return Ok(None),
-            Room::None(words) => {
-                self.hold_queued(id, &entry, HeldBy::Disk, words);
-                return Ok(None);
-            }
+    /// What of this machine keeps a request from starting now, looked for before it is claimed and again before it starts.
+    pub(super) fn unfit(&self, id: RequestId) -> Result<Option<(HeldBy, String)>, DispatchError> {
+        let Some(ticket) = self.tickets.get(&id) else { return Ok(None) };
+        let (kind, grant) = (&ticket.admitted.request.kind, &ticket.admitted.grant);
+        if let Room::None(words) = self.room_for(grant) {
+            return Ok(Some((HeldBy::Disk, words)));
         }
         // An edit after the first START is a request of its own; what was started goes on.
         let again = ticket.started.is_some();
-        if !again && let Some(path) = self.dirty_path(id, loose)? {
+        if !again && let Some(path) = self.dirty_path(id, ticket.loose)? {
             let words = format!("`{path}` has uncommitted changes in the work tree, and this request would touch it");
-            self.hold_queued(id, &entry, HeldBy::WorkTree, words);
-            return Ok(None);
+            return Ok(Some((HeldBy::WorkTree, words)));
         }
         if let Some(path) = grant.read.iter().chain(&grant.write).find(|path| !path.exists()) {
             let words = format!(
                 "sandbox_unavailable: mount: `{}` is granted and does not exist on this machine: make it, or take it out of the host file",
                 path.display()
             );
-            self.hold_queued(id, &entry, HeldBy::Layer, words);
+            return Ok(Some((HeldBy::Layer, words)));
+        }
+        if let Some(error) = grant.secrets.iter().find_map(|secret| host::resolve_secret(secret).err()) {
+            return Ok(Some((HeldBy::Layer, format!("secret_unavailable: {}", error.in_full()))));
+        }
+        if let Err(words) = self.user_for(kind, grant)? {
+            return Ok(Some((HeldBy::Layer, words)));
+        }
+        Ok(self.shut_out(grant).map(|words| (HeldBy::Layer, words)))
+    }
+
+    fn prepare_parts(&mut self, id: RequestId) -> Result<Option<Prepared>, DispatchError> {
+        let ticket = &self.tickets[&id];
+        let (entry, kind) = (ticket.entry.clone(), ticket.admitted.request.kind.clone());
+        let grant = ticket.admitted.grant.clone();
+        let keys = ticket.admitted.locks.clone();
+        if matches!(self.room_for(&grant), Room::Promised) {
+            // It starts when what runs has ended.
+            return Ok(None);
+        }
+        if let Some((by, words)) = self.unfit(id)? {
+            self.hold_queued(id, &entry, by, words);
             return Ok(None);
         }
         let secrets = match grant.secrets.iter().map(host::resolve_secret).collect::<Result<Vec<_>, _>>() {
@@ -246,10 +270,6 @@ impl Dispatcher {
                 return Ok(None);
             }
         };
-        if let Some(words) = self.shut_out(&grant) {
-            self.hold_queued(id, &entry, HeldBy::Layer, words);
-            return Ok(None);
-        }
         let Some(locks) = self.take_locks(id, &entry, &keys)? else { return Ok(None) };
         let Some(snapshot) = self.snapshot_for(id, &entry) else { return Ok(None) };
         self.fix_start(id)?;

@@ -350,6 +350,17 @@ impl Journal {
             .map_err(|source| self.error(source))
     }
 
+    /// Every remembered fact whose key begins with a prefix: the rest of each key, and its value.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn meta_below(&self, prefix: &str) -> Result<Vec<(String, String)>, JournalError> {
+        self.db
+            .prepare_cached("SELECT substr(key, length(?1) + 1), value FROM meta WHERE substr(key, 1, length(?1)) = ?1")
+            .and_then(|mut statement| statement.query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+            .map_err(|source| self.error(source))
+    }
+
     /// All counters, ordered by name and labels.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError};
 use super::checkout::{Origin, authority, protocol};
 use super::git::{Call, GitError, Token};
 use super::porcelain::{self, FetchClass, PushClass};
-use super::{Oid, RefChange, Repo, RepoError, store};
+use super::{Mark, Oid, RefChange, Repo, RepoError, store};
 use crate::claim;
 use crate::planted::{self, Bug};
 
@@ -19,10 +19,12 @@ use crate::planted::{self, Bug};
 const HELPER: &str = r#"!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$DISPATCH_GIT_USER" "$DISPATCH_GIT_PASSWORD"; }; f"#;
 
 /// The branch as it was fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tip {
     /// Its commit.
     pub commit: Oid,
+    /// The refs below `refs/dispatch/` that came with it, in the same call: never older than what the branch shows.
+    pub marks: Vec<Mark>,
 }
 
 /// Why there is no tip.
@@ -114,7 +116,7 @@ impl Repo {
 
     fn local_tip(&self) -> Result<Tip, FetchError> {
         match self.store.refname_to_id(&self.branch_ref()) {
-            Ok(commit) => Ok(Tip { commit: Oid(commit) }),
+            Ok(commit) => Ok(Tip { commit: Oid(commit), marks: Vec::new() }),
             Err(error) if error.code() == git2::ErrorCode::NotFound => {
                 Err(self.fetch_error(FetchClass::Empty, "the branch has no commit yet".to_owned()))
             }
@@ -146,7 +148,8 @@ impl Repo {
         let corrupt = |words: String| self.fetch_error(FetchClass::Corrupt, words);
         let commit = Oid(self.store.refname_to_id(&kept).map_err(|error| corrupt(error.message().to_owned()))?);
         self.root(commit).map_err(|error| corrupt(error.to_string()))?;
-        Ok(Tip { commit })
+        let marks = self.marks().map_err(|error| corrupt(error.to_string()))?;
+        Ok(Tip { commit, marks })
     }
 
     pub(super) fn push_to(&self, url: &str, changes: &[RefChange], how: &[&str]) -> Result<(), PushError> {
