@@ -2,8 +2,8 @@
 //! witnessed (docs/durability.md).
 //!
 //! `durability/rig.rs` builds the hosts, `writer.rs` submits, `witness.rs` has the handlers, `checker.rs` finds what is
-//! wrong (with `record.rs` and `testimony.rs`), `report.rs` says how much of it. Each campaign is a test called `campaign_NAME`: a bounded slice here, and as
-//! long as it is given in `scripts/soak.sh`.
+//! wrong (with `record.rs` and `testimony.rs`), `report.rs` says how much of it; `forged.rs` tells the checker lies. Each
+//! campaign is a test called `campaign_NAME`: a bounded slice here, and as long as it is given in `scripts/soak.sh`.
 
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/checker.rs"]

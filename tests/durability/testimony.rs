@@ -77,7 +77,8 @@ fn untrue(evidence: &Evidence, submission: &Submission, record: &Record, own: &[
     }
     if !fits(evidence, submission, record) {
         let reason = record.reason.as_deref().unwrap_or("no reason");
-        found.push((Fault::Untrue, format!("{} ({reason}), where {} was due", record.outcome, sort.outcome())));
+        let words = format!("it is recorded {} ({reason}), and what was seen is not that", record.outcome);
+        found.push((Fault::Untrue, words));
     }
     if !evidence.disturbed && record.attempts.len() != sort.attempts() {
         let (number, due) = (record.attempts.len(), sort.attempts());
