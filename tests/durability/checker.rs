@@ -166,6 +166,7 @@ pub fn judge(evidence: &Evidence) -> io::Result<Vec<Violation>> {
     let mut judge = Judge::new(evidence, &repository);
     judge.history().map_err(io::Error::other)?;
     judge.soundness()?;
+    judge.refs().map_err(io::Error::other)?;
     let Judge { mut found, records, positions, .. } = judge;
     found.extend(testimony::against_records(evidence, &records));
     found.extend(testimony::at_once(&evidence.events));
@@ -449,6 +450,20 @@ impl<'e> Judge<'e> {
             return Ok(());
         }
         self.records.insert(id.to_owned(), Recorded { commit: commit.to_owned(), record });
+        Ok(())
+    }
+
+    /// Nobody works any more, so nobody has anything for itself.
+    fn refs(&mut self) -> Result<(), git2::Error> {
+        if !self.evidence.settled {
+            return Ok(());
+        }
+        for pattern in ["refs/dispatch/claims/*", "refs/dispatch/locks/*", "refs/dispatch/probe/*"] {
+            for reference in self.repository.references_glob(pattern)? {
+                let name = reference?.name().unwrap_or_default().to_owned();
+                self.say(Fault::Leftover, None, None, format!("`{name}` stands with all done"));
+            }
+        }
         Ok(())
     }
 

@@ -372,6 +372,17 @@ pub const LIES: &[Lie] = &[
         forge: |forge| forge.on_top("who was it", &|files| drop(files.insert("x".to_owned(), Vec::new()))),
     },
     Lie {
+        tells: "a claim that nobody gave back",
+        fault: Fault::Leftover,
+        about: None,
+        forge: |forge| {
+            let repository = forge.open()?;
+            let tip = repository.refname_to_id("refs/heads/main")?;
+            let name = format!("refs/dispatch/claims/{}", forge.id(Sort::Quick));
+            repository.reference(&name, tip, true, "forged").map(drop)
+        },
+    },
+    Lie {
         tells: "an object is gone",
         fault: Fault::Unsound,
         about: None,
