@@ -17,7 +17,7 @@ use crate::manager::Manager;
 use crate::support::World;
 
 /// How long a test waits for what must come: long enough for a machine that has much else to do.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 const HOST: &str = "jobs: 2\nlevels: {none: [\"*\"]}\n";
 
