@@ -289,6 +289,8 @@ pub struct Dispatcher {
     reloading: bool,
     /// When those who look at us are told next that we live.
     beat_at: Duration,
+    /// The branch moved while records were on their way to it.
+    moved: bool,
     /// When old files were cleared last.
     cleared_at: Option<Duration>,
     /// Says when the branch moves at an origin on this machine.
@@ -394,7 +396,7 @@ impl Dispatcher {
             }
             if !self.is_settled() {
                 quiet = false;
-            } else if !quiet {
+            } else if !quiet || self.stopping.is_some() {
                 // Said once and not at every turn: an idle dispatcher writes nothing.
                 self.settle_pass();
                 if self.interval.is_none() || self.stopping.is_some() {
@@ -475,7 +477,11 @@ impl Dispatcher {
         }
         // First what ended: its outcome is known and must not be lost with a publisher that met a fault.
         self.take_done(done)?;
-        rounds.into_iter().try_for_each(|round| self.take_round(round))
+        rounds.into_iter().try_for_each(|round| self.take_round(round))?;
+        if self.moved {
+            self.look_soon();
+        }
+        Ok(())
     }
 
     /// A look that met a full disk has changed nothing that the next one does not find again.

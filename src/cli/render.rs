@@ -22,6 +22,8 @@ pub fn start_story(verbose: u8, quiet: bool) {
     let story = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // It would be said on standard error, where the reader has just gone away, and that panics.
+        .log_internal_errors(false)
         .with_target(false)
         // It would tell standard error of a line that standard error did not take, and panic when that is not taken either.
         .log_internal_errors(false)

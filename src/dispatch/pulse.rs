@@ -56,8 +56,13 @@ impl Dispatcher {
         }
     }
 
-    /// The branch moved: it is read soon, but not again and again.
+    /// The branch moved: it is read soon, but not again and again, and not in the middle of our own publication, which
+    /// moves it too.
     pub(super) fn look_soon(&mut self) {
+        self.moved = self.publishing > 0;
+        if self.moved {
+            return;
+        }
         let soonest = self.looked_at.map_or(Duration::ZERO, |looked| looked + MOVED_PAUSE);
         let due = soonest.max(self.clock.monotonic());
         self.look_at = Some(self.look_at.map_or(due, |known| known.min(due)));

@@ -185,6 +185,7 @@ impl Dispatcher {
             ready: false,
             reloading: false,
             beat_at: Duration::ZERO,
+            moved: false,
             cleared_at: None,
             branch_watch: None,
             locked_out: None,

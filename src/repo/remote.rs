@@ -6,7 +6,8 @@
 //! moves. It never forces, never retries, and never decides what a failure leads to.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::Duration;
 
 use super::checkout::{Origin, authority, protocol};
 use super::git::{Call, GitError, Token};
@@ -14,6 +15,11 @@ use super::porcelain::{self, FetchClass, PushClass};
 use super::{Mark, Oid, RefChange, Repo, RepoError, store};
 use crate::claim;
 use crate::planted::{self, Bug};
+
+/// How often a fetch that met our own push in our own repository is made again.
+const LOCAL_RACES_MAX: u32 = 3;
+/// How often it is seen whether our other handle has done with its fetch.
+const FETCHING_PAUSE: Duration = Duration::from_millis(20);
 
 /// Prints the credential that the environment of this one call holds; git runs it with `sh`.
 const HELPER: &str = r#"!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$DISPATCH_GIT_USER" "$DISPATCH_GIT_PASSWORD"; }; f"#;
@@ -57,14 +63,41 @@ impl Repo {
     pub fn fetch(&mut self) -> Result<Tip, FetchError> {
         let Origin::Remote { fetch_url, .. } = self.origin.clone() else { return self.local_tip() };
         let fetching = Arc::clone(&self.fetching);
-        let _alone = fetching.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.fetch_once(&fetch_url) {
+        let _alone = self.alone(&fetching)?;
+        let mut fetched = self.fetch_once(&fetch_url);
+        for _ in 0..LOCAL_RACES_MAX {
+            // Our other handle has just noted a push of its own: nothing is wrong with the remote.
+            let lost = |error: &FetchError| error.words.contains(&store::fetched_ref(&self.settings.branch));
+            if !fetched.as_ref().is_err_and(lost) {
+                break;
+            }
+            fetched = self.fetch_once(&fetch_url);
+        }
+        match fetched {
             Err(error) if error.class == FetchClass::Corrupt && self.settings.holds_lock => {
                 tracing::warn!(words = error.words, "the object cache is broken: it is fetched anew");
                 self.renew().map_err(|error| self.fetch_error(FetchClass::Other, error.to_string()))?;
                 self.fetch_once(&fetch_url)
             }
             result => result,
+        }
+    }
+
+    /// One fetch at a time; whoever waits for the other's shows that it lives, and may lose patience.
+    fn alone<'lock>(&self, fetching: &'lock Mutex<()>) -> Result<MutexGuard<'lock, ()>, FetchError> {
+        let patience = &self.settings.patience;
+        loop {
+            match fetching.try_lock() {
+                Ok(alone) => return Ok(alone),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if patience.is_over() => {
+                    return Err(self.fetch_failed(&GitError::Abandoned { verb: "fetch".to_owned() }));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    patience.pulse();
+                    std::thread::sleep(FETCHING_PAUSE);
+                }
+            }
         }
     }
 

@@ -58,7 +58,10 @@ fn make(root: &Path, below: &Path) -> io::Result<OwnedFd> {
         here = match step(&here, name) {
             Err(Errno::NOENT) => {
                 mkdirat(&here, name, Mode::from_raw_mode(0o755))?;
-                step(&here, name)?
+                let made = File::from(step(&here, name)?);
+                // Whatever our umask is.
+                made.set_permissions(Permissions::from_mode(0o755))?;
+                made.into()
             }
             stepped => stepped?,
         };

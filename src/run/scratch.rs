@@ -115,7 +115,7 @@ impl Scratch {
             self.lay_out_in_place(work, owner)?;
         } else {
             let below = work.request_path.strip_prefix(&work.inbox).unwrap_or(&work.request_path);
-            put(&self.root.join("requests").join(below.trim_start_matches('/')), &work.request)?;
+            put(&self.root.join("requests"), Path::new(below.trim_start_matches('/')), &work.request)?;
         }
         if self.in_memory {
             return Ok(());
@@ -317,11 +317,14 @@ pub(super) fn open_folder(path: &Path, owner: Option<User>) -> io::Result<()> {
     Ok(())
 }
 
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(above) = path.parent() {
+/// A file that everybody may read, with the folders above it, whatever our umask is.
+fn put(root: &Path, below: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = root.join(below);
+    for above in path.ancestors().skip(1).take(below.components().count()) {
         fs::create_dir_all(above)?;
+        fs::set_permissions(above, Permissions::from_mode(0o755))?;
     }
-    fs::write(path, bytes)?;
+    fs::write(&path, bytes)?;
     fs::set_permissions(path, Permissions::from_mode(0o644))
 }
 
@@ -360,6 +363,8 @@ fn keep(from: &Path, to: &Path, depth: usize, room: &mut Room) -> io::Result<()>
 /// Copies a tree, links as links; what is neither file nor folder nor link stays behind.
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
+    // Whatever our umask is.
+    fs::set_permissions(to, Permissions::from_mode(0o755))?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));

@@ -18,13 +18,15 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getegid, geteuid, sethostname, setsid};
 
 use super::wire::{self, Fault, Plan, Report, Step};
-use super::{filter, init, prepare_process, rights, root, tree};
+use super::{DESCRIPTORS_USUAL, filter, init, limit_descriptors, prepare_process, rights, root, tree};
 use crate::job::Level;
 
 /// The hidden subcommand `keeper`. To be called before any thread is started; standard input is the socket to the dispatcher.
 pub fn keeper_main() -> ExitCode {
     const MISUSED: ExitCode = ExitCode::FAILURE;
     let prepared = prepare_process().and_then(|()| {
+        // What runs here gets the usual number, whatever the dispatcher needs for itself.
+        limit_descriptors(DESCRIPTORS_USUAL)?;
         let requests = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
         // The copy is now the only one, and close-on-exec.
         rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;

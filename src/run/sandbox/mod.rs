@@ -23,6 +23,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::SigSet;
+use nix::sys::stat::{Mode, umask};
 use serde::{Deserialize, Serialize};
 
 mod attend;
@@ -271,12 +274,27 @@ impl Control {
     }
 }
 
+/// Descriptors that we may have open where the machine gives them; some fifteen belong to a running job.
+const DESCRIPTORS_MAX: u64 = 4096;
+/// What a program expects to be given, and no more: some wait for descriptors in a set of this size.
+const DESCRIPTORS_USUAL: u64 = 1024;
+
 /// Puts right what the dispatcher may have inherited; to be called before anything is opened or spawned.
 ///
-/// Descriptors become close-on-exec, so that no handler gets what whoever started us left open, and SIGCHLD is no longer ignored, which
-/// would make every child unwaitable.
+/// Descriptors become close-on-exec, so that no handler gets what whoever started us left open. SIGCHLD is no longer
+/// ignored, which would make every child unwaitable, and no signal is held back, which would make us deaf to a stop. The
+/// umask takes no right from the owner: a folder that we make must be ours to enter.
 pub fn prepare_process() -> io::Result<()> {
     close_fds::set_fds_cloexec(3, &[]);
     signal_hook::flag::register(signal_hook::consts::SIGCHLD, Arc::new(AtomicBool::new(false)))?;
-    Ok(())
+    SigSet::empty().thread_set_mask()?;
+    let inherited = umask(Mode::empty());
+    umask(inherited & (Mode::S_IRWXG | Mode::S_IRWXO));
+    limit_descriptors(DESCRIPTORS_MAX)
+}
+
+/// As many descriptors as `wanted`, or as the machine lets us have.
+fn limit_descriptors(wanted: u64) -> io::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, wanted.min(most), most)?)
 }
