@@ -7,8 +7,8 @@
 //! `begin NAME ID` to `tmp/witness`, which is ours and no part of any sandbox. What follows a `dispatch run` in a step
 //! is done after the crash too, as others go on while a dispatcher is down.
 //!
-//! Here every step has the crash behind it, and every third the one before it as well. With `DISPATCH_SOAK_SECONDS` both are
-//! tried at each, and then the stories of `tests/scenarios/` for so long, from the one on that `DISPATCH_SOAK_SEED` says.
+//! With `DISPATCH_SOAK_SECONDS` the stories of `tests/scenarios/` are gone through as well for so long, from the one on that
+//! `DISPATCH_SOAK_SEED` says.
 
 #[path = "support/memory.rs"]
 mod memory;
@@ -52,8 +52,6 @@ pub struct Point {
 /// How much is tried.
 #[derive(Clone, Copy)]
 struct Extent {
-    /// Every so manieth step has the crash before it, too.
-    before_every: usize,
     promise: Promise,
     until: Option<Instant>,
 }
@@ -64,11 +62,10 @@ fn main() -> ExitCode {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let given = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seconds = given("DISPATCH_SOAK_SECONDS");
-    let before_every = if seconds.is_some() { 1 } else { 3 };
     let mut trials = Vec::new();
     for path in story_files(&tests.join("prefixes")) {
         let name = path.file_stem().expect("a story has a name").to_string_lossy().into_owned();
-        let extent = Extent { before_every, promise: Promise::Settled, until: None };
+        let extent = Extent { promise: Promise::Settled, until: None };
         trials.push(Trial::test(name, move || {
             let tried = every_point(&path, extent)?;
             let all = tried.faults.concat();
@@ -98,7 +95,7 @@ struct Tried {
 /// The stories of others, one after the other, for as long as there is time.
 fn campaign(stories: &[PathBuf], seed: u64, seconds: u64) -> Result<(), String> {
     let until = Instant::now() + Duration::from_secs(seconds);
-    let extent = Extent { before_every: 1, promise: Promise::Same, until: Some(until) };
+    let extent = Extent { promise: Promise::Same, until: Some(until) };
     let (mut points, mut faults, mut told) = (0, Vec::new(), 0);
     let first = usize::try_from(seed % stories.len() as u64).expect("below a length");
     for path in stories.iter().cycle().skip(first).take(stories.len()) {
@@ -135,8 +132,8 @@ fn every_point(path: &Path, extent: Extent) -> Result<Tried, String> {
         let mut runs = 0;
         for number in 1.. {
             let mut reached = true;
-            let sides = ["before", "after"].into_iter();
-            for side in sides.skip(usize::from((number - 1) % extent.before_every > 0)) {
+            // The same prefix, and the two ends of what the world may have come to meanwhile.
+            for side in ["before", "after"] {
                 if extent.until.is_some_and(|until| Instant::now() > until) {
                     return Ok(tried);
                 }

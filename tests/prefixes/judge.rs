@@ -125,7 +125,7 @@ fn starts(world: &World) -> io::Result<Vec<String>> {
         *begun.entry((name, id)).or_default() += 1;
     }
     let mut faults = Vec::new();
-    let records = records(world)?;
+    let records = records(world, &mut faults)?;
     for ((name, id), times) in &begun {
         if name.starts_with("once") && *times > 1 {
             faults.push(format!("{name} of {id} was started {times} times"));
@@ -161,8 +161,8 @@ fn of_action(record: &Value, name: &str) -> u64 {
         .sum()
 }
 
-/// Every `status.yml` on main, by its id.
-fn records(world: &World) -> io::Result<BTreeMap<String, Value>> {
+/// Every `status.yml` on main, by its id, of which there may be one.
+fn records(world: &World, faults: &mut Vec<String>) -> io::Result<BTreeMap<String, Value>> {
     let mut records = BTreeMap::new();
     for (path, bytes) in files(world)? {
         if !path.starts_with("logs/") || !path.ends_with("/status.yml") {
@@ -170,7 +170,8 @@ fn records(world: &World) -> io::Result<BTreeMap<String, Value>> {
         }
         let Ok(record) = serde_yaml::from_slice::<Value>(&bytes) else { continue };
         if let Some(id) = record["id"].as_str() {
-            records.insert(id.to_owned(), record.clone());
+            let earlier = records.insert(id.to_owned(), record.clone());
+            faults.extend(earlier.map(|_| format!("{id} has two records, one of them {path}")));
         }
     }
     Ok(records)
