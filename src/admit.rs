@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::command::{self, Command};
 use crate::diagnostic::Diagnostic;
 use crate::job::{Grant, Row};
 use crate::policy::{self, HostFile};
@@ -45,6 +46,8 @@ pub struct Rules {
 pub enum Verdict {
     /// It may run.
     Ready(Box<Admitted>),
+    /// It asks something of the dispatcher itself.
+    Command(Box<Commanded>),
     /// It is refused, for good.
     Rejected(Rejection),
     /// The repository's fault: it stays in the inbox until a later commit mends that.
@@ -67,6 +70,15 @@ pub struct Admitted {
     pub grant: Grant,
     /// The locks that it needs.
     pub locks: BTreeSet<String>,
+}
+
+/// A request of a reserved kind.
+#[derive(Debug)]
+pub struct Commanded {
+    /// The request.
+    pub request: Request,
+    /// What it asks.
+    pub command: Command,
 }
 
 /// A refusal.
@@ -102,6 +114,12 @@ pub fn admit(rules: &Rules, host: &HostFile, file: &str, bytes: &[u8], id_of: im
         let (kind, id) = (Some(envelope.request.kind.clone()), envelope.request.id);
         Verdict::Rejected(Rejection { reason, kind, id, faults })
     };
+    if request::is_reserved(&envelope.request.kind) {
+        return match command::read(&envelope) {
+            Ok(command) => Verdict::Command(Box::new(Commanded { request: envelope.request, command })),
+            Err((reason, faults)) => rejected(reason, faults),
+        };
+    }
     let held = |faults: &[Diagnostic]| Verdict::Held { kind: envelope.request.kind.clone(), faults: faults.to_vec() };
     match rules.index.route(&envelope) {
         Err(Unrouted::Unknown(fault)) => return rejected("unknown_kind", vec![*fault]),

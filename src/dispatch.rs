@@ -6,7 +6,9 @@
 
 mod act;
 mod claims;
+mod command;
 mod crew;
+mod doubt;
 mod ending;
 mod finish;
 mod intake;
@@ -25,10 +27,16 @@ use std::thread;
 use std::time::Duration;
 
 use crew::{Broken, Crew};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use claims::{LostClaim, TakeOverError, TakenOver, take_over, what_may_have_started};
-pub use intake::{META_ADOPTED, META_BRANCH, META_MERGED_ONLY};
+pub use command::{learn_resolutions, resolutions};
+pub use doubt::{
+    Doubt, Doubtful, META_ADOPTED, META_RESTORED, META_SCANNED, Others, doubtful, is_marked, mark as mark_doubtful,
+    others, still_marked,
+};
+pub use intake::{META_BRANCH, META_MERGED_ONLY};
 pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};
 pub use standing::{Held, HeldBy, Standing};
 
@@ -88,6 +96,8 @@ pub struct Summary {
     pub foreign: Option<String>,
     /// Another state folder is registered under this node's name, in words.
     pub namesake: Option<String>,
+    /// Main is newer than the state folder: a commit of ours that it knows nothing of.
+    pub restored: Option<String>,
     /// A disk or folder that could not be written.
     pub unwritable: Option<String>,
     /// Nothing was started because somebody said so.
@@ -212,6 +222,15 @@ struct Started {
     place: String,
 }
 
+/// What a probe found of a level.
+#[derive(Debug)]
+struct Layers {
+    /// All of them.
+    all: Vec<String>,
+    /// The stand-ins that nobody has been told of yet.
+    untold: Vec<String>,
+}
+
 /// What must not go on as if nothing had happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Halt {
@@ -219,6 +238,8 @@ enum Halt {
     Rewritten,
     /// Another state folder records here: at-most-once work waits.
     Foreign,
+    /// This state folder is older than main: at-most-once work waits.
+    Restored,
 }
 
 /// A dispatcher with its state folder in hand.
@@ -266,11 +287,15 @@ pub struct Dispatcher {
     push_patience: Patience,
     /// Nothing has ever reached this remote: one record goes ahead alone.
     unproven: bool,
-    /// What was found of each level: the stand-ins that it has not been told of yet, or what is missing.
-    layers: HashMap<(Level, Network), Result<Vec<String>, String>>,
+    /// What was found of each level, or what is missing.
+    layers: HashMap<(Level, Network), Result<Layers, String>>,
     /// That rlimits stand in for control groups is said once.
     told_of_rlimits: bool,
     recovered: bool,
+    /// Requests that somebody else may have started, and what was said of them.
+    doubts: BTreeMap<RequestId, Doubt>,
+    /// The same for what lay uncommitted in the work tree.
+    doubt_loose: Option<(Doubt, Timestamp)>,
     /// Started before and kept from its next attempt by something that may not pass by itself.
     stalled: BTreeSet<RequestId>,
     /// Something ended that others waited for.
@@ -445,7 +470,7 @@ impl Dispatcher {
         }
         if !self.recovered {
             self.recover_claims()?;
-            self.recover()?;
+            self.recover(tip)?;
             self.recovered = true;
         }
         self.read_inbox(tip)?;

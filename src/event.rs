@@ -63,6 +63,12 @@ pub enum Event {
         /// How much of the outcome may be committed, should nothing else be known of the kind any more.
         #[serde(default, skip_serializing_if = "Publish::is_full")]
         publish: Publish,
+        /// User that the handler is about to run as.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run_as: Option<String>,
+        /// Layers that were found for it before the start: what is known of them where nobody sees the end.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        layers: Vec<String>,
     },
     /// The handler has succeeded: its report lies in the spool, masked and synced, and actions of the host file follow. The
     /// handler is never started again.
@@ -120,6 +126,14 @@ pub enum Event {
     Pushed {
         /// Tip of main after the push.
         tip: String,
+    },
+    /// Main has a record of it that this journal did not build: the state folder is older than main, or somebody else
+    /// recorded it. Nothing of it is run or written again.
+    Found {
+        /// The commit that brought the record.
+        commit: String,
+        /// How it ended, as that commit says.
+        outcome: Outcome,
     },
     /// The request left the inbox before anything was started.
     Withdrawn,

@@ -10,9 +10,11 @@ pub mod cli;
 pub mod dispatch;
 pub mod host_check;
 pub mod selftest;
+pub mod submit;
 pub mod trial;
 pub mod view;
 
+pub mod archive;
 pub mod contract;
 pub mod env_file;
 pub mod host;
@@ -30,6 +32,7 @@ pub mod statedir;
 
 pub mod admit;
 pub mod claim;
+pub mod command;
 pub mod config;
 pub mod handler;
 pub mod host_file;
@@ -37,6 +40,7 @@ pub mod policy;
 pub mod queue;
 pub mod record;
 pub mod redact;
+pub mod rerun;
 pub mod route;
 pub mod row;
 pub mod schema;

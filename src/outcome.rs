@@ -198,6 +198,9 @@ impl ActionRun {
     /// Why one has no end: it was started, and whoever watched it is gone.
     pub const UNSEEN: &'static str = "started and not seen to end";
 
+    /// Why nobody can know of one: the journal is an older copy, and the newer one may have started it.
+    pub const IN_DOUBT: &'static str = "may have been started: the state folder was restored";
+
     /// One that was not reached, because of another before it.
     pub fn not_run(name: &str) -> Self {
         Self { name: name.to_owned(), reason: Some("not_run".to_owned()), ..Self::default() }

@@ -118,6 +118,12 @@ pub struct Record {
     /// The earlier request whose outcome this is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay_of: Option<RequestId>,
+    /// The request that this one repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun_of: Option<RequestId>,
+    /// The request (`dispatch.resolve`) that ended this one by a person's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_by: Option<RequestId>,
     /// What the handler wrote to `$DISPATCH_RESULT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
@@ -266,6 +272,8 @@ impl Record {
             kept: None,
             idempotency_key: None,
             replay_of: None,
+            rerun_of: None,
+            resolved_by: None,
             result: None,
             handler: Map::new(),
             skipped: Vec::new(),

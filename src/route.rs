@@ -64,6 +64,11 @@ impl Index {
         }
     }
 
+    /// The row of a kind, where it has a good one.
+    pub fn row(&self, kind: &str) -> Option<&Row> {
+        self.rows.get(kind)?.as_ref().ok()
+    }
+
     /// Every kind in alphabetical order, with its row or what is wrong with it.
     pub fn rows(&self) -> impl Iterator<Item = (&str, Result<&Row, &[Diagnostic]>)> {
         self.rows.iter().map(|(kind, row)| (kind.as_str(), row.as_ref().map_err(Vec::as_slice)))

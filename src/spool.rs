@@ -60,6 +60,20 @@ pub struct Parcel {
     /// Published without output because the server declined the whole record.
     #[serde(default)]
     pub reduced: bool,
+    /// Requests that come into the inbox with the record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<NewRequest>,
+}
+
+/// A request that the dispatcher writes itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRequest {
+    /// The folder that it comes into, the inbox or one below it.
+    pub folder: String,
+    /// Its name without ending; where that is taken a number comes behind it.
+    pub stem: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// What stands in a record besides `status.yml`.

@@ -178,7 +178,7 @@ pub fn next(state: &State, event: &Event) -> Result<State, IllegalStep> {
             let (commit, place, actions) = (commit.clone(), place.clone(), actions.clone());
             Ok(State::Acting { attempt: *attempt, commit, place, actions, ended: 0, now: Act::Waiting })
         }
-        (State::Acting { .. }, _) => next_act(state, event),
+        (State::Acting { .. }, event) if !matches!(event, Event::Found { .. }) => next_act(state, event),
         // All attempts see the commit and the place that the first START fixed.
         (
             State::Retrying { attempt: over, commit, place, .. },
@@ -200,7 +200,16 @@ pub fn next(state: &State, event: &Event) -> Result<State, IllegalStep> {
         (State::Ended { outcome } | State::Published { outcome }, Event::Built { commit, .. }) => {
             Ok(State::Built { outcome: *outcome, commits: vec![commit.clone()] })
         }
-        (State::Built { outcome, .. }, Event::Pushed { .. }) => Ok(State::Published { outcome: *outcome }),
+        (State::Built { outcome, .. }, Event::Pushed { .. })
+        // What a newer copy of this journal has recorded counts, whatever this one knows of it.
+        | (
+            State::Running { .. }
+            | State::Acting { .. }
+            | State::Retrying { .. }
+            | State::Ended { .. }
+            | State::Built { .. },
+            Event::Found { outcome, .. },
+        ) => Ok(State::Published { outcome: *outcome }),
         _ => Err(refusal(state, event)),
     }
 }
@@ -260,6 +269,7 @@ fn refusal(state: &State, event: &Event) -> IllegalStep {
         Event::Exit { .. } => "exit",
         Event::Built { .. } => "built",
         Event::Pushed { .. } => "pushed",
+        Event::Found { .. } => "found",
         Event::Withdrawn => "withdrawn",
     };
     IllegalStep { phase: state.phase(), event }
@@ -282,6 +292,8 @@ mod tests {
             place: "a".into(),
             boot: "x".into(),
             publish: Publish::Full,
+            run_as: None,
+            layers: Vec::new(),
         }
     }
     fn exit(attempt: u32, terminal: bool) -> Event {
@@ -452,6 +464,28 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_main_has_already_ends_whatever_was_started() {
+        let found = || Event::Found { commit: "k".into(), outcome: Outcome::TimedOut };
+        let ends: [&[Event]; 6] = [
+            &[seen(), start(1)],
+            &[seen(), start(1), passed(), act(1, "a")],
+            &[seen(), start(1), exit(1, false)],
+            &[seen(), start(1), exit(1, true)],
+            &[seen(), exit(0, true)],
+            &[seen(), start(1), exit(1, true), built("k")],
+        ];
+        for events in ends {
+            let end = fold(&[events, &[found()]].concat());
+            assert_eq!(end, Ok(State::Published { outcome: Outcome::TimedOut }), "{events:?}");
+            assert!(fold(&[events, &[found(), start(2)]].concat()).is_err(), "{events:?}");
+            assert!(fold(&[events, &[found(), found()]].concat()).is_err(), "{events:?}");
+        }
+        // What was not started is withdrawn, or still in the inbox.
+        assert!(fold(&[seen(), found()]).is_err());
+        assert!(fold(&[found()]).is_err());
+    }
+
+    #[test]
     fn a_retry_cannot_move_to_another_commit() {
         let moved = Event::Start {
             attempt: 2,
@@ -460,6 +494,8 @@ mod tests {
             place: "a".into(),
             boot: "x".into(),
             publish: Publish::Full,
+            run_as: None,
+            layers: Vec::new(),
         };
         assert!(fold(&[seen(), start(1), exit(1, false), moved]).is_err());
     }

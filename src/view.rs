@@ -1,23 +1,27 @@
 //! What a person or an agent may know about requests: pending ones from main and the journal, ended ones from the
 //! journal or, in a clone where nothing ever ran, from the records on main. Reads only.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::admit::{self, Verdict};
+use crate::archive;
 use crate::clock::utc_millis;
+use crate::command::{Resolution, Word};
 use crate::config::RepoConfig;
 use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::diagnostic::Diagnostic;
-use crate::dispatch::{Held, Standing};
+use crate::dispatch::{Held, Standing, resolutions};
 use crate::host::Host;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
 use crate::journal::{Journal, JournalError, Row};
 use crate::lock::Instance;
+use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::repo::{Oid, Open, Repo, RepoError};
 use crate::spool;
@@ -57,6 +61,20 @@ pub struct Line {
     /// The node on which its output lies, where not all of it was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_on: Option<String>,
+    /// The request that it repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerun_of: Option<RequestId>,
+    /// What a person has said of it, where nobody could know how it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolution>,
+}
+
+impl Line {
+    /// It did what it should, by its record or by a person's word.
+    pub fn has_succeeded(&self) -> bool {
+        let said = self.resolved.as_ref().filter(|_| self.state == Outcome::Indeterminate.as_str());
+        self.state == Outcome::Succeeded.as_str() || said.is_some_and(|said| said.word == Word::Succeeded)
+    }
 }
 
 /// Everything that is read to answer.
@@ -69,6 +87,8 @@ pub struct View {
     config: RepoConfig,
     contract: Result<Contract, Vec<Diagnostic>>,
     standing: Option<Standing>,
+    /// What people have said of requests on main, read at most once.
+    said: OnceCell<BTreeMap<RequestId, Resolution>>,
 }
 
 /// Why nothing can be shown.
@@ -118,7 +138,7 @@ impl View {
             (Err(_), None) => RepoConfig::default(),
         };
         let standing = Standing::read(&state);
-        Ok(Self { repo, state, journal, host, tip, config, contract, standing })
+        Ok(Self { repo, state, journal, host, tip, config, contract, standing, said: OnceCell::new() })
     }
 
     /// Pending requests in the order of main.
@@ -156,6 +176,8 @@ impl View {
                     record: None,
                     path: Some(entry.shown.clone()),
                     kept_on: None,
+                    rerun_of: None,
+                    resolved: None,
                 },
             ));
         }
@@ -186,6 +208,7 @@ impl View {
         }
         lines.sort_by(|a, b| b.finished_at.cmp(&a.finished_at).then_with(|| a.name.cmp(&b.name)));
         lines.truncate(most);
+        lines.iter_mut().try_for_each(|line| self.add_resolution(line))?;
         Ok(lines)
     }
 
@@ -199,8 +222,9 @@ impl View {
         if let (Some(id), Some(journal)) = (asked, &self.journal)
             && let Some(row) = journal.get(id)?
             && row.state.outcome().is_some()
-            && let Some(line) = self.line_of_row(&row)?
+            && let Some(mut line) = self.line_of_row(&row)?
         {
+            self.add_resolution(&mut line)?;
             return Ok(line);
         }
         all.extend(self.ended(RECORDS_MAX)?);
@@ -345,8 +369,9 @@ impl View {
         let folder = folder.map(|place| format!("{}/{place}", self.config.output));
         let record = match parcel {
             Some(parcel) => Some(parcel.record),
+            // Where the journal is an older copy, its place may have become another's.
             None => match (&folder, self.tip) {
-                (Some(folder), Some(tip)) => self.record_at(tip, folder)?,
+                (Some(folder), Some(tip)) => self.record_at(tip, folder)?.filter(|record| record.id == row.id),
                 _ => None,
             },
         };
@@ -366,7 +391,35 @@ impl View {
             record: folder,
             path: None,
             kept_on: None,
+            rerun_of: None,
+            resolved: None,
         }))
+    }
+
+    /// A person's word on a request that ended and nobody knew how.
+    fn add_resolution(&self, line: &mut Line) -> Result<(), ViewError> {
+        if line.state == Outcome::Indeterminate.as_str() {
+            line.resolved = self.resolution_of(line.id)?;
+        }
+        Ok(())
+    }
+
+    fn resolution_of(&self, id: RequestId) -> Result<Option<Resolution>, ViewError> {
+        let known = self.journal.as_ref().map(resolutions).transpose()?.unwrap_or_default();
+        if let Some(known) = known.into_iter().find(|known| known.id == id) {
+            return Ok(Some(known));
+        }
+        let Some(tip) = self.tip else { return Ok(None) };
+        if self.said.get().is_none() {
+            let _ = self.said.set(archive::resolutions(&self.repo, tip, &self.config)?);
+        }
+        Ok(self.said.get().and_then(|said| said.get(&id)).cloned())
+    }
+
+    /// The records on main, each with its folder.
+    fn records(&self) -> Result<Vec<(String, Record)>, ViewError> {
+        let Some(tip) = self.tip else { return Ok(Vec::new()) };
+        Ok(archive::records(&self.repo, tip, &self.config, RECORDS_MAX, |_| true)?)
     }
 
     fn record_at(&self, tip: Oid, folder: &str) -> Result<Option<Record>, ViewError> {
@@ -374,65 +427,6 @@ impl View {
         let blob = self.repo.blob_at(tip, &file, FILE_BYTES_MAX)?;
         Ok(blob.and_then(|blob| Record::from_yaml(&file, &blob.bytes?).ok()))
     }
-
-    /// Whether the request of a record stands in the archive: only then it counts.
-    fn is_archived(&self, tip: Oid, folder: &str) -> Result<bool, ViewError> {
-        let place = folder.strip_prefix(&self.config.output).unwrap_or(folder).trim_start_matches('/');
-        for extension in [".yml", ".yaml"] {
-            if self.repo.exists(tip, format!("{}/{place}{extension}", self.config.archive))? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The records on main, each with its folder.
-    fn records(&self) -> Result<Vec<(String, Record)>, ViewError> {
-        let Some(tip) = self.tip else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
-        self.repo.walk(tip, &self.config.output, 6, |entry| {
-            if entry.name.ends_with(b"/status.yml") {
-                found.push((String::from_utf8_lossy(&entry.name).into_owned(), entry.oid));
-            }
-            found.len() < RECORDS_MAX
-        })?;
-        let mut records = Vec::new();
-        for (file, oid) in found {
-            let Some(bytes) = self.repo.blob(oid, FILE_BYTES_MAX)?.1 else { continue };
-            let folder = file.trim_end_matches("/status.yml").to_owned();
-            if !self.is_archived(tip, &folder)? {
-                // It lies beside an unread request, or beside none: somebody's forgery.
-                continue;
-            }
-            match Record::from_yaml(&file, &bytes) {
-                Ok(record) => records.push((folder, record)),
-                Err(_) => records
-                    .extend(record_of_old(&file, &folder, &self.config.output, &bytes).map(|record| (folder, record))),
-            }
-        }
-        Ok(records)
-    }
-}
-
-/// A record of the original shell dispatcher: whatever YAML it wrote, with `status:` in it.
-fn record_of_old(file: &str, folder: &str, output: &str, bytes: &[u8]) -> Option<Record> {
-    #[derive(serde::Deserialize)]
-    struct Old {
-        status: crate::outcome::Status,
-        kind: Option<String>,
-        exit_code: Option<i32>,
-    }
-    let old: Old = serde_yaml::from_slice(bytes).ok()?;
-    let outcome = match old.status {
-        crate::outcome::Status::Success => crate::outcome::Outcome::Succeeded,
-        crate::outcome::Status::Failure => crate::outcome::Outcome::Failed,
-        crate::outcome::Status::Error => crate::outcome::Outcome::Rejected,
-    };
-    let name = folder.strip_prefix(output).unwrap_or(folder).trim_start_matches('/');
-    let mut record = Record::new(outcome, RequestId::derived("", file, ""), name);
-    record.kind = old.kind;
-    record.exit_code = old.exit_code;
-    Some(record)
 }
 
 fn line_of_record(record: &Record, folder: Option<String>) -> Line {
@@ -449,6 +443,8 @@ fn line_of_record(record: &Record, folder: Option<String>) -> Line {
         record: folder,
         path: None,
         kept_on: record.publish.map(|_| record.host.clone()),
+        rerun_of: record.rerun_of,
+        resolved: None,
     }
 }
 

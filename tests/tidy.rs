@@ -15,8 +15,8 @@ const FLOORS: [(&str, &[&str]); 6] = [
     (
         "shell",
         &[
-            "contract", "env_file", "host", "inbox", "journal", "lock", "metrics", "notify", "publish", "repo", "run",
-            "spool", "statedir",
+            "archive", "contract", "env_file", "host", "inbox", "journal", "lock", "metrics", "notify", "publish",
+            "repo", "run", "spool", "statedir",
         ],
     ),
     (
@@ -24,6 +24,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
         &[
             "admit",
             "claim",
+            "command",
             "config",
             "handler",
             "host_file",
@@ -31,6 +32,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "queue",
             "record",
             "redact",
+            "rerun",
             "route",
             "row",
             "schema",

@@ -241,6 +241,7 @@ impl<'a> Check<'a> {
         };
         let id = match &verdict {
             Verdict::Ready(admitted) => admitted.request.id,
+            Verdict::Command(commanded) => commanded.request.id,
             Verdict::Rejected(rejection) => rejection.id,
             Verdict::Held { .. } => hints().1,
         };

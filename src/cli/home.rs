@@ -112,6 +112,12 @@ impl Home {
         Ok(Repo::open(self.checkout.clone(), self.state.root(), settings)?)
     }
 
+    /// The repository for who works beside the one that may hold the state folder. It points nobody to that folder: that
+    /// is the first run's to do.
+    pub fn shared_repo(&self) -> Result<Repo, Failure> {
+        Ok(Repo::open(self.checkout.clone(), self.state.root(), self.repo_settings(false)?)?)
+    }
+
     /// Makes the state folder and takes it.
     pub fn hold(&self) -> Result<Instance, Failure> {
         self.state.create(&self.checkout.common_dir)?;

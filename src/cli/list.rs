@@ -5,6 +5,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::{PlaceArgs, render};
+use crate::record::visible;
 use crate::view::Line;
 
 const MOST: usize = 20;
@@ -76,7 +77,9 @@ fn fits(line: &Line, args: &ListArgs) -> bool {
 }
 
 fn row(line: &Line) -> Vec<String> {
-    let reason: String = line.reason.as_deref().unwrap_or("").lines().next().unwrap_or("").chars().take(70).collect();
+    let resolved = line.resolved.as_ref().map(|resolution| visible::line(&resolution.words()).into_owned());
+    let reason = resolved.as_deref().or(line.reason.as_deref()).unwrap_or("");
+    let reason: String = reason.lines().next().unwrap_or("").chars().take(70).collect();
     vec![
         line.id.short(),
         line.name.clone(),

@@ -13,6 +13,7 @@ mod list;
 mod logs;
 mod poke;
 mod render;
+mod resolve;
 mod run;
 mod selftest;
 mod standing;
@@ -119,8 +120,10 @@ enum Verb {
     Init(init::InitArgs),
     /// Run requests of every outcome in a folder of its own and show what comes of them
     Demo(demo::DemoArgs),
-    /// Accept what made the dispatcher stop: a moved history, a foreign dispatcher, a changed branch
+    /// Accept what made the dispatcher stop: a moved history, a foreign dispatcher, a lost state folder, a changed branch
     Adopt(adopt::AdoptArgs),
+    /// Say how a request ended, or that it is to be run again, where nobody can know (`indeterminate`)
+    Resolve(resolve::ResolveArgs),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -165,6 +168,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Init(args)) => init::answer(&args),
         Some(Verb::Demo(args)) => demo::answer(&args),
         Some(Verb::Adopt(args)) => adopt::answer(place, &args),
+        Some(Verb::Resolve(args)) => resolve::answer(place, &args),
         Some(Verb::Completions { shell }) => {
             clap_complete::generate(shell, &mut Line::command(), "dispatch", &mut std::io::stdout());
             Ok(Exit::Done)

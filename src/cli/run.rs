@@ -103,6 +103,7 @@ fn exit_of(summary: &Summary) -> Exit {
         || summary.foreign.is_some()
         || summary.namesake.is_some()
         || held(&HeldBy::Restored)
+        || summary.restored.is_some()
         || held(&HeldBy::WorkTree)
         || held(&HeldBy::Lock)
         || matches!(obstacle, Some(Obstacle::Rewritten { .. } | Obstacle::Declined(_)))
@@ -143,6 +144,7 @@ fn tell(summary: &Summary) {
     }
     render::say(parts.join("; "));
     let to_look_at = summary.foreign.is_some()
+        || summary.restored.is_some()
         || summary.namesake.is_some()
         || summary.held.iter().any(|held| held.by == HeldBy::Restored);
     if to_look_at || matches!(summary.obstacle, Some(Obstacle::Rewritten { .. })) {

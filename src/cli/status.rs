@@ -5,7 +5,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::{PlaceArgs, render};
-use crate::record::Record;
+use crate::record::{Record, visible};
 use crate::view::{Line, View};
 
 /// Arguments of `status`.
@@ -44,8 +44,7 @@ pub fn answer(place: &PlaceArgs, args: &StatusArgs) -> Result<Exit, Failure> {
     } else {
         show(&view, &line)?;
     }
-    let succeeded = line.state == "succeeded";
-    Ok(if args.exit_code && !succeeded { Exit::Failed } else { Exit::Done })
+    Ok(if args.exit_code && !line.has_succeeded() { Exit::Failed } else { Exit::Done })
 }
 
 /// The record of a request that ended.
@@ -76,6 +75,9 @@ fn show(view: &View, line: &Line) -> Result<(), Failure> {
                 render::print(format!("  {name:<8} {value}"));
             }
         }
+    }
+    if let Some(resolution) = &line.resolved {
+        render::print(format!("\n{}", visible::line(&resolution.words())));
     }
     if let Some(folder) = &line.record {
         render::print(format!("\nrecord: {folder}/"));

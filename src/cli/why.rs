@@ -8,6 +8,7 @@ use super::{PlaceArgs, render, status};
 use crate::admit::Verdict;
 use crate::dispatch::HeldBy;
 use crate::outcome::Outcome;
+use crate::record::visible;
 use crate::view::{Line, View};
 
 /// Arguments of `why`.
@@ -80,14 +81,20 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
             HeldBy::Repository => "mend what is named and commit it; the next pass tries again",
             HeldBy::Layer => "set the machine up as named; `dispatch --selftest` and `dispatch host check` probe it",
             HeldBy::Time(_) => "wait",
-            HeldBy::Key => "wait for the earlier request",
+            HeldBy::Key => {
+                "wait for the earlier request; where that ended `indeterminate`, `dispatch resolve` settles it"
+            }
             HeldBy::Lock => "find out which process holds it; the next pass tries again",
             HeldBy::Disk => "make room; the next pass tries again",
             HeldBy::WorkTree => "commit, stash or remove the change; the next pass tries again",
             HeldBy::Claim => "wait; where that node is gone for good, `dispatch resolve` settles what it has claimed",
             HeldBy::Target => "run the dispatcher of that node; or commit the request with another `target`",
-            HeldBy::Restored => "find out what this node did before, then `dispatch adopt`",
-            HeldBy::Foreign => "find out who else dispatches here, then `dispatch adopt`",
+            HeldBy::Foreign => {
+                "find out who else dispatches here, then `dispatch adopt` for all of them, or `dispatch resolve` for this one"
+            }
+            HeldBy::Restored => {
+                "find out what was done since the copy was made, then `dispatch adopt` for all of them, or `dispatch resolve` for this one"
+            }
         };
         let faults = if held.by == HeldBy::Repository { verdict_details(view, line)? } else { Vec::new() };
         return Ok(Answer { because: held.words.clone(), details: faults, next: next.to_owned() });
@@ -103,13 +110,22 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
             details: faults.iter().map(ToString::to_string).collect(),
             next: "mend what is named and commit it".to_owned(),
         }),
-        Some(Verdict::Ready(_)) => Ok(ready(view, line)),
+        Some(Verdict::Ready(_) | Verdict::Command(_)) => Ok(ready(view, line)),
         None => Ok(Answer {
             because: "the repository's own files are at fault, which holds everything".to_owned(),
             details: view.faults().iter().map(ToString::to_string).collect(),
             next: "mend what is named and commit it".to_owned(),
         }),
     }
+}
+
+/// What a person does about a request whose end nobody knows.
+fn settle(line: &Line) -> String {
+    let (program, id) = (render::program(), line.id.short());
+    format!(
+        "find out on the machine what it did, then say so: `{program} resolve {id} --succeeded`, `--failed`, or `--rerun` \
+         where it has to be done (again)"
+    )
 }
 
 fn ready(view: &View, line: &Line) -> Answer {
@@ -153,7 +169,8 @@ fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
         }
     }
     let outcome = record.as_ref().map(|record| record.outcome);
-    let because = line.reason.clone().unwrap_or_else(|| match outcome {
+    let resolved = line.resolved.as_ref().map(|resolution| visible::line(&resolution.words()).into_owned());
+    let because = resolved.or_else(|| line.reason.clone()).unwrap_or_else(|| match outcome {
         Some(Outcome::Succeeded) => "its handler exited 0".to_owned(),
         _ => "the record does not say".to_owned(),
     });
@@ -170,8 +187,9 @@ fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
         Some(Outcome::TimedOut) => {
             "make the handler faster, or raise `timeout` in the index; then commit a new request"
         }
+        Some(Outcome::Indeterminate) if line.resolved.is_some() => "nothing: a person has settled it",
         Some(Outcome::Indeterminate) => {
-            "find out on the machine what it did; then commit a new request if it has to be done (again)"
+            return Ok(Answer { because, details, next: settle(line) });
         }
         Some(Outcome::Expired) => "commit a new request if it is still wanted",
         _ => "look at the output, mend the cause, and commit a new request",

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::recover::unknown_attempt;
 use super::start::boot_id;
-use super::{Acting, Crew, DispatchError, Dispatcher, Errand, Halt, HeldBy, Hold, Report, RunError};
+use super::{Acting, Crew, DispatchError, Dispatcher, Errand, HeldBy, Hold, Report, RunError};
 use crate::event::Event;
 use crate::host;
 use crate::id::RequestId;
@@ -80,8 +80,10 @@ impl Dispatcher {
     fn prepare_action(&mut self, id: RequestId) -> Result<Option<(Step, ActionWork)>, DispatchError> {
         let ticket = &self.tickets[&id];
         let (entry, keys) = (ticket.entry.clone(), ticket.admitted.locks.clone());
-        if self.halt == Some(Halt::Foreign) && ticket.admitted.kind.row.delivery == Delivery::AtMostOnce {
-            self.hold(id, &entry, HeldBy::Foreign, "another dispatcher records in this repository".to_owned());
+        if let Some((by, words)) = self.doubts_start_of(id)
+            && ticket.admitted.kind.row.delivery == Delivery::AtMostOnce
+        {
+            self.hold(id, &entry, by, words.to_owned());
             return Ok(None);
         }
         if ticket.hold.locks.is_none() {
@@ -217,6 +219,7 @@ impl Dispatcher {
             return self.end_without_ticket(row, &place, attempt, attempts, outcome, done);
         };
         let again = may_start_again(&ticket.admitted.kind.row, count);
+        let in_doubt = self.doubt_of(row.id).is_some() && ticket.admitted.kind.row.delivery == Delivery::AtMostOnce;
         let mut steps = Vec::new();
         let goes_on = match now {
             Act::Running => {
@@ -225,6 +228,10 @@ impl Dispatcher {
                     done.push(unseen);
                 }
                 again
+            }
+            Act::Waiting if ended < actions.len() && in_doubt => {
+                done.push(ActionRun { reason: Some(ActionRun::IN_DOUBT.to_owned()), ..ActionRun::not_run(&next) });
+                false
             }
             Act::Waiting => ended < actions.len(),
             Act::Failed => false,
@@ -277,7 +284,7 @@ fn may_start_again(row: &KindRow, starts: u32) -> bool {
 fn outcome_of(run: &ActionRun) -> Outcome {
     match run.reason.as_deref() {
         None => Outcome::Succeeded,
-        Some(ActionRun::UNSEEN) => Outcome::Indeterminate,
+        Some(ActionRun::UNSEEN | ActionRun::IN_DOUBT) => Outcome::Indeterminate,
         Some(_) => Outcome::Failed,
     }
 }

@@ -60,6 +60,11 @@ impl Crew {
         self.free.push(worker);
     }
 
+    /// Who gets the work that is given out after `given` others.
+    pub(super) fn worker(&self, given: usize) -> usize {
+        self.free.len().checked_sub(given + 1).map_or(0, |at| self.free[at])
+    }
+
     pub(super) fn give(&mut self, work: Errand) {
         let worker = self.free.pop().expect("only as much is started as workers are free");
         // One that broke takes nothing any more, and has said so: what it was to do is in the journal.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::claims::{Ending, How};
+use super::command::Asked;
 use super::standing::Held;
 use super::{
     AUTH_PAUSES, BATCH_OPEN, Batch, DispatchError, Dispatcher, Done, Ended, Halt, HeldBy, Hold, Obstacle, PUSH_PAUSES,
@@ -15,6 +16,7 @@ use super::{
 use crate::admit::{Admitted, Rejection};
 use crate::backoff::Policy;
 use crate::clock::utc_millis;
+use crate::contract::Contract;
 use crate::diagnostic::Diagnostic;
 use crate::event::Event;
 use crate::id::RequestId;
@@ -29,8 +31,9 @@ use crate::queue::Standing as Place;
 use crate::record::log::LogEvent;
 use crate::record::{Record, RequestedBy, Sandbox, summary};
 use crate::repo::{MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Origin, Repo};
+use crate::request::is_reserved;
 use crate::room;
-use crate::spool::{self, Parcel, Story};
+use crate::spool::{self, NewRequest, Parcel, Story};
 
 /// Journal key: the remote and credential that a record has reached before.
 pub(super) const META_PROVEN: &str = "proven";
@@ -179,12 +182,14 @@ impl Dispatcher {
         }
         record.run_as.clone_from(&report.run_as);
         record.sandbox = Some(Sandbox { level: job.grant.level.as_str().to_owned(), layers: report.layers.clone() });
-        record.output = Some(report.output);
+        // Of what nobody saw the end of, what was printed is in handler.log, and nobody counted it.
+        record.output = report.attempt.finished_at.map(|_| report.output);
         record.result.clone_from(&report.result);
         record.handler.clone_from(&report.handler);
         record.skipped.clone_from(&report.skipped);
         record.warnings.clone_from(&report.warnings);
-        let finished = record.finished_at.unwrap_or_else(|| self.clock.now());
+        // Where nobody saw its end: when the outcome was known.
+        let finished = *record.finished_at.get_or_insert_with(|| self.clock.now());
         let story = Story {
             before: self.beginning(started_or(&record, finished), &ticket.entry, &record.commit),
             attempts: report.attempt.number,
@@ -239,6 +244,10 @@ impl Dispatcher {
             How::Unrun { admitted, outcome, reason, replay_of } => {
                 self.end_unrun(id, &entry, &introduced, loose, &admitted, outcome, reason, replay_of)
             }
+            How::InDoubt { admitted, kind, doubt } => {
+                self.end_in_doubt(id, &entry, &introduced, loose, admitted.as_deref(), kind, doubt)
+            }
+            How::Command { command, bytes } => self.obey(Asked { id, entry, introduced, loose, bytes }, &command),
         }
     }
 
@@ -260,17 +269,17 @@ impl Dispatcher {
         fill_from_job(&mut record, admitted, &contract.index_blob);
         record.reason = Some(reason.to_owned());
         record.replay_of = replay_of;
-        if let Some(earlier) = replay_of.and_then(|earlier| spool::load(&self.state, earlier)) {
-            record.exit_code = earlier.record.exit_code;
-            record.result = earlier.record.result;
-        } else if replay_of.is_some() {
-            record.exit_code = Some(0);
+        if let Some(earlier) = replay_of {
+            let earlier = spool::load(&self.state, earlier).map(|parcel| parcel.record);
+            // One that a person has settled as succeeded has no code of its own.
+            record.exit_code = earlier.as_ref().and_then(|earlier| earlier.exit_code).or(Some(0));
+            record.result = earlier.and_then(|earlier| earlier.result);
         }
         self.end_with(record, entry, introduced, loose, None)
     }
 
     /// Ends a request by refusing it.
-    fn reject(
+    pub(super) fn reject(
         &mut self,
         id: RequestId,
         entry: &Entry,
@@ -288,18 +297,35 @@ impl Dispatcher {
         self.end_with(record, entry, introduced, loose, Some((text, rejection.faults)))
     }
 
-    fn end_with(
+    pub(super) fn end_with(
         &mut self,
-        mut record: Record,
+        record: Record,
         entry: &Entry,
         introduced: &Introduced,
         loose: bool,
         refused: Option<(String, Vec<Diagnostic>)>,
     ) -> Result<(), DispatchError> {
         let Some(contract) = self.contract.clone() else { return Ok(()) };
+        let (step, counts) = self.seal_unrun(&contract, record, entry, introduced, loose, refused, Vec::new())?;
+        spool::sync(&self.state)?;
+        self.append(&[step], &counts)
+    }
+
+    /// Seals the record of a request of which nothing was run; it is durable after [`spool::sync`].
+    #[expect(clippy::too_many_arguments, reason = "the facts of one request, which has no ticket yet or no longer")]
+    pub(super) fn seal_unrun(
+        &mut self,
+        contract: &Contract,
+        mut record: Record,
+        entry: &Entry,
+        introduced: &Introduced,
+        loose: bool,
+        refused: Option<(String, Vec<Diagnostic>)>,
+        requests: Vec<NewRequest>,
+    ) -> Result<(Step, Vec<Count>), DispatchError> {
         let (id, now) = (record.id, self.clock.now());
         record.finished_at = Some(now);
-        let place = self.choose_place(&contract, id, entry, introduced)?;
+        let place = self.choose_place(contract, id, entry, introduced)?;
         let mut before = self.beginning(now, entry, &record.commit);
         let (error_log, faults) = refused.unzip();
         before.extend(
@@ -314,10 +340,8 @@ impl Dispatcher {
             error_log,
             ..Story::default()
         };
-        let parcel = Self::parcel(record, entry, &contract.config, place, loose);
-        let (step, counts) = self.seal(&parcel, &story, 0, None)?;
-        spool::sync(&self.state)?;
-        self.append(&[step], &counts)
+        let parcel = Parcel { requests, ..Self::parcel(record, entry, &contract.config, place, loose) };
+        self.seal(&parcel, &story, 0, None)
     }
 
     /// What stands before anything else in the log of a record.
@@ -337,7 +361,8 @@ impl Dispatcher {
         let record = &parcel.record;
         let kind = record.kind.clone().unwrap_or_default();
         // Kinds that the router does not know come from anybody: they must not make new time series.
-        let known = self.contract.as_ref().is_some_and(|contract| contract.rules.kinds.contains_key(&kind));
+        let known = is_reserved(&kind)
+            || self.contract.as_ref().is_some_and(|contract| contract.rules.kinds.contains_key(&kind));
         let counts = metrics::ended(if known { &kind } else { "" }, record.outcome.as_str(), duration);
         let event = Event::Exit {
             attempt,
@@ -420,6 +445,7 @@ impl Dispatcher {
             extension: entry.extension.to_owned(),
             loose,
             reduced: false,
+            requests: Vec::new(),
         }
     }
 
@@ -466,6 +492,8 @@ impl Dispatcher {
                 self.spooled_bytes.remove(&parcel.record.id);
             }
             self.bring_up(before, &round)?;
+            // What came into the inbox with them is on main now, and this pass handles what is.
+            self.look_again |= round.published.iter().any(|parcel| !parcel.requests.is_empty());
         }
         self.summary.obstacle.clone_from(&round.obstacle);
         if let Some(obstacle) = &round.obstacle {
@@ -631,6 +659,7 @@ pub(super) fn fill_from_job(record: &mut Record, admitted: &Admitted, index_blob
     record.schema_blob.clone_from(&admitted.kind.schema_blob);
     record.index_blob = Some(index_blob.to_owned());
     record.idempotency_key.clone_from(&admitted.request.idempotency_key);
+    record.rerun_of = admitted.request.rerun_of.map(RequestId::explicit);
 }
 
 fn admitted_event(entry: &Entry, commit: &str) -> LogEvent {

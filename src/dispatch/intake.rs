@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::claims::{Ending, How};
+use super::doubt::{META_ADOPTED, META_SCANNED};
 use super::{DispatchError, Dispatcher, Halt, HeldBy, Hold, Ticket};
 use crate::admit::{self, Rejection, Verdict};
 use crate::contract::{self, Contract, ContractError};
@@ -28,28 +29,21 @@ use crate::state::State;
 
 /// Journal key: when main was last read and had moved, seconds since 1970.
 pub(super) const META_FETCHED_AT: &str = "fetched_at";
-/// Journal key prefix: a foreign state folder that was adopted.
-pub const META_ADOPTED: &str = "adopted:";
 /// Journal key: the branch that the first run saw.
 pub const META_BRANCH: &str = "branch";
 /// Journal key: whether only merged requests ran at the first run.
 pub const META_MERGED_ONLY: &str = "merged_only";
-/// Journal key: the tip down to which main has been searched for other dispatchers. Only a clean search moves it, never
-/// our own publishing: a stranger's commit may lie between our look and our push.
-const META_SCANNED: &str = "scanned";
-/// A journal that has seen nothing looks this many commits back for other dispatchers.
-const FOREIGN_COMMITS: usize = 1000;
 
 /// An entry with everything that decides about it.
-struct Met {
-    id: RequestId,
-    entry: Entry,
-    introduced: Introduced,
-    bytes: Arc<[u8]>,
-    verdict: Verdict,
+pub(super) struct Met {
+    pub(super) id: RequestId,
+    pub(super) entry: Entry,
+    pub(super) introduced: Introduced,
+    pub(super) bytes: Arc<[u8]>,
+    pub(super) verdict: Verdict,
     /// Whose it is, where that is not this node's: nothing of it is judged here.
-    target: Option<Target>,
-    loose: bool,
+    pub(super) target: Option<Target>,
+    pub(super) loose: bool,
 }
 
 impl Dispatcher {
@@ -93,9 +87,7 @@ impl Dispatcher {
     /// Stops where main lost commits that were there, and keeps at-most-once work where another dispatcher records.
     pub(super) fn check_history(&mut self, seen: Option<Oid>, tip: Oid) -> Result<(), DispatchError> {
         self.look_for_claimants()?;
-        let claims_remotely = self.claims_remotely();
-        let mut journal = locked(&self.journal);
-        let scanned: Option<Oid> = journal.meta(META_SCANNED)?.and_then(|text| text.parse().ok());
+        let scanned: Option<Oid> = locked(&self.journal).meta(META_SCANNED)?.and_then(|text| text.parse().ok());
         if scanned == Some(tip) && seen == Some(tip) && self.tip.is_some() {
             return Ok(());
         }
@@ -108,27 +100,12 @@ impl Dispatcher {
             self.halt = Some(Halt::Rewritten);
             return Ok(());
         }
-        let mut foreign = None;
-        // Several hosts record in turn, and what each may start is said by claims.
-        let searched = if claims_remotely { Some(tip) } else { scanned };
-        for (_, state) in self.repo.foreign_states(tip, searched, FOREIGN_COMMITS)? {
-            if state != self.state_id.to_string() && journal.meta(&format!("{META_ADOPTED}{state}"))?.is_none() {
-                foreign = Some(state);
-            }
-        }
-        if let Some(state) = foreign.filter(|_| !planted::is(Bug::StrangerIgnored)) {
-            tracing::error!(
-                "another dispatcher (state {state}) records in this repository; at-most-once requests wait"
-            );
-            self.summary.foreign = Some(state);
-            self.halt = Some(Halt::Foreign);
-            // Not taken as scanned: every pass must meet the stranger again, whatever we publish meanwhile.
+        self.look_for_others(tip, scanned)?;
+        if self.halt.is_some() {
+            // Not taken as seen: every pass must meet the stranger again, whatever we publish meanwhile.
             return Ok(());
         }
-        self.halt = None;
-        if scanned != Some(tip) && !claims_remotely {
-            journal.set_meta(META_SCANNED, &tip.to_string())?;
-        }
+        let mut journal = locked(&self.journal);
         if seen != Some(tip) {
             journal.set_meta(META_TIP, &tip.to_string())?;
             journal.set_meta(META_FETCHED_AT, &self.last_fetch.to_string())?;
@@ -287,8 +264,18 @@ impl Dispatcher {
             pending.push(met);
         }
         self.append(&steps, &[])?;
-        for met in pending {
+        // What is asked of the dispatcher itself comes first: it may end others, or let them start.
+        let (commands, others): (Vec<Met>, Vec<Met>) =
+            pending.into_iter().partition(|met| matches!(met.verdict, Verdict::Command(_)));
+        let asked = !commands.is_empty();
+        for met in commands {
             self.place(met)?;
+        }
+        for met in others {
+            let row = if asked { locked(&self.journal).get(met.id)? } else { None };
+            if row.is_none_or(|row| row.state.is_pending()) {
+                self.place(met)?;
+            }
         }
         Ok(())
     }
@@ -305,7 +292,7 @@ impl Dispatcher {
         Ok(true)
     }
 
-    fn meet_all(&mut self, tip: Oid, contract: &Contract) -> Result<Vec<Met>, DispatchError> {
+    pub(super) fn meet_all(&mut self, tip: Oid, contract: &Contract) -> Result<Vec<Met>, DispatchError> {
         let config = &contract.config;
         let read = inbox::read(&self.repo, tip, config)?;
         for path in &read.left_alone {
@@ -349,6 +336,7 @@ impl Dispatcher {
         };
         let explicit = match &verdict {
             Verdict::Ready(admitted) => admitted.request.id,
+            Verdict::Command(commanded) => commanded.request.id,
             Verdict::Rejected(rejection) => rejection.id,
             Verdict::Held { .. } => request::hints(&entry.shown, &bytes).1,
         };
@@ -426,21 +414,39 @@ impl Dispatcher {
 
     /// Puts an entry where its verdict says: out with a record, aside, or into the queue.
     fn place(&mut self, met: Met) -> Result<(), DispatchError> {
-        let Met { id, entry, introduced, bytes, verdict, target, loose } = met;
         // What is judged anew at this tip may have been queued by the last one.
-        if self.tickets.get(&id).is_some_and(|ticket| ticket.started.is_none()) {
-            self.queue.remove(id);
-            self.tickets.remove(&id);
+        if self.tickets.get(&met.id).is_some_and(|ticket| ticket.started.is_none()) {
+            self.queue.remove(met.id);
+            self.tickets.remove(&met.id);
         }
-        if let Some(target) = target {
-            self.hold(id, &entry, HeldBy::Target, format!("for {target}"));
+        if let Some(doubt) = self.doubt_of_met(&met) {
+            let Met { id, entry, introduced, bytes, verdict, loose, .. } = met;
+            let kind = request::hints(&entry.shown, &bytes).0;
+            let admitted = if let Verdict::Ready(admitted) = verdict { Some(admitted) } else { None };
+            let how = How::InDoubt { admitted, kind, doubt };
+            return self.end(Ending { id, entry, introduced, loose, how });
+        }
+        if let Some(target) = met.target {
+            self.hold(met.id, &met.entry, HeldBy::Target, format!("for {target}"));
             return Ok(());
         }
         if let Some(words) = self.outvoted.clone() {
-            self.hold(id, &entry, HeldBy::Foreign, words);
+            self.hold(met.id, &met.entry, HeldBy::Foreign, words);
             return Ok(());
         }
+        // A refusal would say that nothing was run.
+        if self.is_in_doubt(&met)
+            && let Some((by, words)) = self.doubts_start_of(met.id)
+        {
+            self.hold(met.id, &met.entry, by, words.to_owned());
+            return Ok(());
+        }
+        let Met { id, entry, introduced, bytes, verdict, loose, .. } = met;
         let admitted = match verdict {
+            Verdict::Command(commanded) => {
+                let how = How::Command { command: commanded.command, bytes };
+                return self.end(Ending { id, entry, introduced, loose, how });
+            }
             Verdict::Rejected(rejection) => {
                 return self.end(Ending { id, entry, introduced, loose, how: How::Rejected(rejection) });
             }
@@ -489,7 +495,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn describe(&mut self, id: RequestId, admitted: &admit::Admitted) -> Result<(), DispatchError> {
+    pub(super) fn describe(&mut self, id: RequestId, admitted: &admit::Admitted) -> Result<(), DispatchError> {
         let request = &admitted.request;
         // Only requests with a key are looked up by it; for the others the row can wait until START.
         if request.idempotency_key.is_none() {

@@ -28,7 +28,8 @@ use crate::state::State;
 
 impl Dispatcher {
     /// Takes up every request that is neither published nor withdrawn nor merely seen.
-    pub(super) fn recover(&mut self) -> Result<(), DispatchError> {
+    pub(super) fn recover(&mut self, tip: Oid) -> Result<(), DispatchError> {
+        self.settle_found(tip)?;
         let rows = locked(&self.journal).open_requests()?;
         for row in rows {
             if let Some(place) = &row.place {
@@ -58,7 +59,7 @@ impl Dispatcher {
         let mut attempts = self.attempts_of(row)?;
         let now = self.clock.now();
         if let Some(last) = attempts.last_mut() {
-            last.finished_at = Some(now);
+            // When it ended nobody has seen.
             last.reason = Some("crash: the dispatcher was ended while it ran".to_owned());
         }
         let Some(mut ticket) = ticket else {
@@ -91,7 +92,9 @@ impl Dispatcher {
         }
         let last = last.unwrap_or_else(|| unknown_attempt(attempt, now));
         let outcome = if planted::is(Bug::Guessed) { Outcome::Succeeded } else { Outcome::Indeterminate };
-        let (step, counts) = self.seal_run(row.id, &Report::unrun(last, outcome))?;
+        let (run_as, layers) = self.known_at_start(row)?;
+        let report = Report { layers, run_as, ..Report::unrun(last, outcome) };
+        let (step, counts) = self.seal_run(row.id, &report)?;
         spool::sync(&self.state)?;
         self.append(&[step], &counts)
     }
@@ -103,6 +106,17 @@ impl Dispatcher {
             return self.end_without_ticket(row, place, number, attempts, Outcome::Failed, Vec::new());
         };
         ticket.attempts = attempts;
+        if let Some(doubt) = self.doubt_of(row.id)
+            && ticket.admitted.kind.row.delivery == Delivery::AtMostOnce
+        {
+            let number = u32::try_from(ticket.attempts.len()).unwrap_or(u32::MAX);
+            let last = ticket.attempts.last().cloned().unwrap_or_else(|| unknown_attempt(number, self.clock.now()));
+            self.tickets.insert(row.id, ticket);
+            let report = Report::unrun(last, Outcome::Indeterminate);
+            let (step, counts) = self.seal_with(row.id, &report, Some(doubt.as_str().to_owned()))?;
+            spool::sync(&self.state)?;
+            return self.append(&[step], &counts);
+        }
         let order = Order { position: ticket.introduced.position, path: ticket.entry.shown.clone() };
         let due = due.parse().unwrap_or_else(|_| self.clock.now());
         self.queue.insert(row.id, order, ticket.admitted.locks.clone(), Place::Retrying { due });
@@ -209,6 +223,12 @@ impl Dispatcher {
                         last.exit_code = exit_code;
                     }
                 }
+                // Nobody saw its end; the step says when that was found out.
+                Event::Exit { outcome: Outcome::Indeterminate, reason, .. } => {
+                    if let Some(last) = attempts.last_mut().filter(|last| last.finished_at.is_none()) {
+                        last.reason = reason;
+                    }
+                }
                 Event::Exit { exit_code, reason, .. } => {
                     // An end after actions is not the handler's, which was seen before them.
                     if let Some(last) = attempts.last_mut().filter(|last| last.finished_at.is_none()) {
@@ -221,6 +241,16 @@ impl Dispatcher {
             }
         }
         Ok(attempts)
+    }
+
+    /// The user and the layers of the last start, as far as they were known before it.
+    fn known_at_start(&self, row: &Row) -> Result<(Option<String>, Vec<String>), DispatchError> {
+        let events = locked(&self.journal).events(row.id)?;
+        let last = events.into_iter().rev().find_map(|(_, event)| match event {
+            Event::Start { run_as, layers, .. } => Some((run_as, layers)),
+            _ => None,
+        });
+        Ok(last.unwrap_or_default())
     }
 
     /// How much of a request's outcome may be committed, as its start said.
@@ -247,12 +277,14 @@ impl Dispatcher {
     ) -> Result<(), DispatchError> {
         let mut parcel = self.bare_parcel(row, outcome, place)?;
         parcel.record = parcel.record.with_attempts(attempts);
+        parcel.record.run_as = self.known_at_start(row)?.0;
         if let Some(last) = then.last() {
             parcel.record.reason = Some(act::reason_of(last));
             parcel.record = parcel.record.with_actions(then, self.clock.now());
         }
         parcel.record.reason.get_or_insert_with(|| "what it was started with is not there any more".to_owned());
         let now = self.clock.now();
+        parcel.record.finished_at.get_or_insert(now);
         let after = vec![(now, LogEvent::Recorded { outcome })];
         let publish = self.publish_of(row)?;
         let report = spool::load_report(&self.state, row.id, number);
@@ -279,6 +311,7 @@ impl Dispatcher {
         let mut parcel = self.bare_parcel(row, outcome, &place)?;
         let attempts = self.attempts_of(row)?;
         parcel.record = parcel.record.with_attempts(attempts);
+        parcel.record.finished_at.get_or_insert(self.clock.now());
         parcel.record.warnings.push("the spool was lost: output and artifacts are gone".to_owned());
         let after = vec![(self.clock.now(), LogEvent::Recorded { outcome })];
         let story = Story { after, ..Story::default() };

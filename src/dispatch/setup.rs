@@ -137,6 +137,7 @@ impl Dispatcher {
         let last_fetch = number(super::intake::META_FETCHED_AT)?;
         let unproven = !matches!(repo.origin(), Origin::Local)
             && journal.meta(super::finish::META_PROVEN)?.as_deref() != Some(&super::finish::credential_of(&repo));
+        let (doubts, doubt_loose) = (super::doubt::marks(&journal)?, super::doubt::loose_mark(&journal)?);
         let snapshots = Snapshots::open(state.root())?;
         let control = Control::new().map_err(|source| DispatchError::System { what: "making a control", source })?;
         let room = Wait::of(super::ROOM_PATIENCE, repo.patience().clone());
@@ -176,6 +177,8 @@ impl Dispatcher {
             layers: HashMap::new(),
             told_of_rlimits: false,
             recovered: false,
+            doubts,
+            doubt_loose,
             stalled: BTreeSet::new(),
             look_again: false,
             interval: None,
@@ -216,9 +219,13 @@ impl Dispatcher {
         })
     }
 
+    /// The user of a worker's slot. There are as many as workers, or it would not have started.
+    pub(super) fn uid_of_slot(&self, index: u32) -> Option<u32> {
+        self.host.file.uids.of_slot(index).filter(|_| rustix::process::geteuid().is_root())
+    }
+
     pub(super) fn executor(&self, index: u32) -> (Local, Actions) {
-        // There are as many as workers, or it would not have started.
-        let uid = self.host.file.uids.of_slot(index).filter(|_| rustix::process::geteuid().is_root());
+        let uid = self.uid_of_slot(index);
         let (state, keeper) = (self.state.clone(), self.settings.keeper.clone());
         let clock = || Arc::clone(&self.clock);
         let actions = Actions::new(index, state.clone(), keeper.clone(), clock(), self.control.clone());

@@ -60,7 +60,7 @@ pub enum HeldBy {
     Claim,
     /// Its own `target`: another node is meant.
     Target,
-    /// This node has claimed it in a time that the state folder knows nothing of.
+    /// The state folder is older than main, or than a claim of this node.
     Restored,
 }
 

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::intake::spec_digest;
 use super::{
-    Crew, DispatchError, Dispatcher, Errand, Halt, HeldBy, Hold, Started, UNPUBLISHED_BYTES_MAX, UNPUBLISHED_MAX,
+    Crew, DispatchError, Dispatcher, Errand, Halt, HeldBy, Hold, Layers, Started, UNPUBLISHED_BYTES_MAX,
+    UNPUBLISHED_MAX,
 };
 use crate::admit::Admitted;
 use crate::contract::Contract;
@@ -28,7 +29,7 @@ use crate::queue::Standing as Place;
 use crate::repo::{Snapshot, SnapshotError};
 use crate::room;
 use crate::run::action::OUTPUT_BYTES_MAX;
-use crate::run::sandbox::{Slot, User};
+use crate::run::sandbox::{Slot, TCP_LAYER, User};
 use crate::run::{Local, Work};
 use crate::state::State;
 
@@ -56,7 +57,7 @@ impl Dispatcher {
             let before = self.queue.len();
             for id in self.queue.startable(self.clock.now(), most) {
                 self.promised_bytes = work.iter().map(|next| needed_by(&next.job.grant)).sum();
-                if let Some((step, next)) = self.prepare(id)? {
+                if let Some((step, next)) = self.prepare(id, crew.worker(work.len()))? {
                     steps.push(step);
                     work.push(next);
                 }
@@ -117,7 +118,8 @@ impl Dispatcher {
         self.locked_out.is_some_and(|since| self.clock.monotonic().saturating_sub(since) > LOCK_PATIENCE)
     }
 
-    fn prepare(&mut self, id: RequestId) -> Result<Option<(Step, Work)>, DispatchError> {
+    /// Everything that one start needs; `worker` is who will carry it out.
+    fn prepare(&mut self, id: RequestId, worker: usize) -> Result<Option<(Step, Work)>, DispatchError> {
         let Some(ticket) = self.tickets.get(&id) else { return Ok(None) };
         // Nothing goes on that was not read back as ours.
         if self.claims_remotely() && !self.is_claimed(id, &ticket.admitted.locks) {
@@ -127,12 +129,15 @@ impl Dispatcher {
             return Ok(None);
         }
         let Some(ticket) = self.tickets.get(&id) else { return Ok(None) };
-        if self.halt == Some(Halt::Foreign) && ticket.admitted.kind.row.delivery == Delivery::AtMostOnce {
+        if let Some((by, words)) = self.doubts_start_of(id)
+            && ticket.admitted.kind.row.delivery == Delivery::AtMostOnce
+        {
             let entry = ticket.entry.clone();
-            self.hold_queued(id, &entry, HeldBy::Foreign, "another dispatcher records in this repository".to_owned());
+            self.hold_queued(id, &entry, by, words.to_owned());
             return Ok(None);
         }
         let Some(prepared) = self.prepare_parts(id)? else { return Ok(None) };
+        let (run_as, layers) = self.contained_by(id, &prepared, worker);
         let ticket = self.tickets.get_mut(&id).expect("looked up above");
         if !ticket.admitted.grant.actions.is_empty() {
             let locks = prepared.locks.iter().map(lock::ResourceLock::share).collect::<Result<_, _>>()?;
@@ -147,6 +152,8 @@ impl Dispatcher {
             place: started.place.clone(),
             boot: boot_id(),
             publish: started.job.row.publish,
+            run_as,
+            layers,
         };
         let config = &started.contract.config;
         let work = Work {
@@ -171,6 +178,16 @@ impl Dispatcher {
         Ok(Some((Self::step(id, event), work)))
     }
 
+    /// The user that a start will have and the layers that were found for it: all that is known should nobody see its end.
+    fn contained_by(&self, id: RequestId, prepared: &Prepared, worker: usize) -> (Option<String>, Vec<String>) {
+        let slot = u32::try_from(worker).ok().and_then(|index| self.uid_of_slot(index));
+        let user = prepared.user.map(|user| user.uid).or(slot).filter(|_| rustix::process::geteuid().is_root());
+        let grant = &self.tickets[&id].admitted.grant;
+        let probed = self.layers.get(&(grant.level, grant.network.clone()));
+        let layers = probed.and_then(|probe| probe.as_ref().ok()).map(|found| found.all.clone()).unwrap_or_default();
+        (user.map(|uid| uid.to_string()), layers)
+    }
+
     /// What may have changed since admission: the time, and what an earlier request with the same key came to.
     pub(super) fn settle_unstarted(&mut self, id: RequestId) -> Result<bool, DispatchError> {
         let Some(ticket) = self.tickets.get(&id) else { return Ok(true) };
@@ -187,7 +204,22 @@ impl Dispatcher {
         let entry = ticket.entry.clone();
         let rows = locked(&self.journal).with_idempotency_key(&kind, &key)?;
         for row in rows.iter().filter(|row| row.id != id) {
-            match row.state.outcome() {
+            let outcome = match row.state.outcome() {
+                Some(Outcome::Indeterminate) => {
+                    let Some(said) = self.remembered(row.id)? else {
+                        let words = format!(
+                            "the request {0} with the same idempotency_key is indeterminate: `dispatch resolve {0}` settles it",
+                            row.id
+                        );
+                        self.hold_queued(id, &entry, HeldBy::Key, words);
+                        return Ok(true);
+                    };
+                    // To do it again is another request's, perhaps this one.
+                    Some(said.word.outcome().unwrap_or(Outcome::Failed))
+                }
+                outcome => outcome,
+            };
+            match outcome {
                 Some(Outcome::Succeeded) if row.spec_sha256.as_ref() == Some(&digest) => {
                     self.end_queued(id, Outcome::Succeeded, "replay", Some(row.id))?;
                     return Ok(true);
@@ -454,12 +486,17 @@ impl Dispatcher {
                 slot.can_narrow_tcp().map_err(|error| error.to_string())?;
             }
             slot.require(&required).map_err(|error| error.to_string())?;
-            let weaker = slot.layers().iter().filter(|layer| layer.ends_with(": rlimit"));
-            Ok(weaker.cloned().collect::<Vec<_>>())
+            let mut all = slot.layers().to_vec();
+            if narrowed && !all.iter().any(|layer| layer == TCP_LAYER) {
+                all.push(TCP_LAYER.to_owned());
+                all.sort();
+            }
+            let untold = all.iter().filter(|layer| layer.ends_with(": rlimit")).cloned().collect();
+            Ok(Layers { all, untold })
         });
         let weaker = match probe {
             Err(words) => return Some((HeldBy::Layer, words.clone())),
-            Ok(weaker) => std::mem::take(weaker),
+            Ok(found) => std::mem::take(&mut found.untold),
         };
         if !weaker.is_empty() && !std::mem::replace(&mut self.told_of_rlimits, true) {
             tracing::warn!(

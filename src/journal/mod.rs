@@ -20,8 +20,8 @@ use crate::id::RequestId;
 use crate::planted::{self, Bug};
 use crate::state::{self, IllegalStep, State};
 
-/// 2: steps of actions after success. 3: claims on the remote. A program that knows an older one alone would take such
-/// steps for a broken journal.
+/// 2: steps of actions after success. 3: claims on the remote, and what a newer copy of the journal has recorded. A program
+/// that knows an older one alone would take such steps for a broken journal.
 const FORMAT: i64 = 3;
 /// Formats that differ from the present one in nothing that is read: they are raised by their number alone.
 const OLD_FORMATS: std::ops::Range<i64> = 1..FORMAT;
@@ -359,6 +359,14 @@ impl Journal {
             .prepare_cached("SELECT substr(key, length(?1) + 1), value FROM meta WHERE substr(key, 1, length(?1)) = ?1")
             .and_then(|mut statement| statement.query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
             .map_err(|source| self.error(source))
+    }
+
+    /// Forgets a fact, durably on return.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn drop_meta(&mut self, key: &str) -> Result<(), JournalError> {
+        self.db.execute("DELETE FROM meta WHERE key = ?1", [key]).map(drop).map_err(|source| self.error(source))
     }
 
     /// All counters, ordered by name and labels.

@@ -115,6 +115,8 @@ mod tests {
             place: "a".to_owned(),
             boot: word(),
             publish: crate::job::Publish::Full,
+            run_as: None,
+            layers: Vec::new(),
         };
         let exit = Event::Exit {
             attempt: 1,

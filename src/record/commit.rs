@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 use uuid::Uuid;
 
 use super::{Record, visible};
+use crate::id::RequestId;
+use crate::outcome::Outcome;
 
 /// Trailer that names a request.
 pub const TRAILER_ID: &str = "Dispatch-Id";
@@ -60,10 +62,17 @@ pub fn state_of(message: &str) -> Option<Uuid> {
     trailers(message, TRAILER_STATE).find_map(|value| Uuid::parse_str(value).ok())
 }
 
+/// The requests whose records a commit with this message brings, each with its outcome.
+pub fn records_of(message: &str) -> Vec<(RequestId, Outcome)> {
+    let ids = trailers(message, TRAILER_ID).map(str::parse::<RequestId>);
+    let outcomes = trailers(message, TRAILER_OUTCOME).map(str::parse::<Outcome>);
+    // They stand in pairs; a message in which they do not is none of ours.
+    ids.zip(outcomes).filter_map(|(id, outcome)| Some((id.ok()?, outcome.ok()?))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Outcome;
 
     const STATE: Uuid = Uuid::from_u128(7);
 
@@ -98,6 +107,15 @@ mod tests {
              Dispatch-Outcome: timed_out\n\
              Dispatch-State: 00000000-0000-0000-0000-000000000007\n"
         );
+    }
+
+    #[test]
+    fn what_a_commit_brings_is_read_back() {
+        let (one, two) = (record(Outcome::Succeeded, 1, "ops/a"), record(Outcome::TimedOut, 2, "b"));
+        let found = records_of(&message(&[&one, &two], STATE, ""));
+        assert_eq!(found, [(one.id, Outcome::Succeeded), (two.id, Outcome::TimedOut)]);
+        assert_eq!(records_of("subject\n\nDispatch-Id: x\nDispatch-Outcome: succeeded\n"), []);
+        assert_eq!(records_of("Dispatch-Id: 0198c0de-1111-7222-8333-444455550001"), []);
     }
 
     #[test]

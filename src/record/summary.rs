@@ -133,8 +133,12 @@ fn write_facts(text: &mut String, record: &Record) -> fmt::Result {
         let what = if publish == Publish::Tail { "the end of the output" } else { "sizes and digests" };
         row(text, "published", &format!("{what}; `dispatch logs {}` on {} shows the rest", record.id, record.host))?;
     }
-    if let Some(id) = record.replay_of {
-        row(text, "replay of", &id.to_string())?;
+    for (label, id) in
+        [("replay of", record.replay_of), ("rerun of", record.rerun_of), ("resolved by", record.resolved_by)]
+    {
+        if let Some(id) = id {
+            row(text, label, &id.to_string())?;
+        }
     }
     Ok(())
 }
@@ -193,8 +197,9 @@ fn next_step(record: &Record) -> String {
             "the handler had succeeded, and an action after it did not: read {log}. Do by hand on the machine what `then` above did not do, or merge the request again under a new name, which runs the handler again too (this was {id})"
         ),
         Outcome::Indeterminate if !record.then.is_empty() => format!(
-            "the handler had succeeded; an action after it was started and nobody saw its end. Look on the machine whether it took effect, and do by hand what is missing (this was {id})"
+            "the handler had succeeded; an action after it was started and nobody saw its end. Look on the machine whether it took effect, do by hand what is missing, and say so: `dispatch resolve {id} --succeeded` or `--failed`"
         ),
+        Outcome::Succeeded if record.kind.as_deref() == Some("dispatch.resolve") => "nothing.".to_owned(),
         Outcome::Succeeded if record.publish == Some(Publish::Digest) => "nothing.".to_owned(),
         Outcome::Succeeded => "nothing; what the handler left is in this folder.".to_owned(),
         Outcome::Failed => {
@@ -214,9 +219,16 @@ fn next_step(record: &Record) -> String {
             format!("nothing was run. If it is still wanted, merge it again under a new name (this was {id})")
         }
         Outcome::Cancelled => format!("if it is wanted after all, merge it again under a new name (this was {id})"),
-        Outcome::Indeterminate => format!(
-            "it was started and nobody saw its end. Look on the machine whether it took effect; where it has to be done (again), merge a new request (this was {id})"
-        ),
+        Outcome::Indeterminate => {
+            let what = if record.attempts.is_empty() {
+                "another dispatcher, or this one before its state folder was replaced, may have started it"
+            } else {
+                "it was started and nobody saw its end"
+            };
+            format!(
+                "{what}. Look on the machine whether it took effect, and say so: `dispatch resolve {id} --succeeded` or `--failed`, or `--rerun` where it has to be done (again)"
+            )
+        }
     }
 }
 

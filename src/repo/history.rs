@@ -91,26 +91,40 @@ impl Repo {
             .map_err(RepoError::object(format!("looking for {ancestor} in the history of {commit}")))
     }
 
-    /// The `Dispatch-State` trailers of the first-parent line, youngest first, from `tip` down to
-    /// `since` (left out), at most `commits_max` commits deep.
-    pub fn foreign_states(
+    /// Shows the commits of the first-parent line with their messages, youngest first, at most `commits_max` of them,
+    /// until `visit` gives false.
+    pub fn walk_messages(
         &self,
         tip: Oid,
-        since: Option<Oid>,
         commits_max: usize,
-    ) -> Result<Vec<(Oid, String)>, RepoError> {
-        let mut found = Vec::new();
+        mut visit: impl FnMut(Oid, &str) -> bool,
+    ) -> Result<(), RepoError> {
         let mut next = Some(self.commit(tip)?);
         for _ in 0..commits_max {
             let Some(commit) = next.take() else { break };
-            if since == Some(Oid(commit.id())) {
+            if !visit(Oid(commit.id()), &String::from_utf8_lossy(commit.message_bytes())) {
                 break;
             }
-            let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
-            found.extend(trailers(&message, "Dispatch-State").map(|state| (Oid(commit.id()), state.to_owned())));
             next = self.first_parent(&commit)?;
         }
-        Ok(found)
+        Ok(())
+    }
+
+    /// True where a commit put this object into the archive folder: with it came the record of a request.
+    pub fn has_archived(&self, commit: Oid, archive: &str, oid: Oid) -> Result<bool, RepoError> {
+        let archive = trimmed(archive.as_bytes());
+        let commit = self.commit(commit)?;
+        let after = self.root(Oid(commit.id()))?;
+        let Some(after) = self.subtree(&after, archive)? else { return Ok(false) };
+        let before = match self.first_parent(&commit)? {
+            Some(parent) => self.subtree(&self.root(Oid(parent.id()))?, archive)?,
+            None => None,
+        };
+        let diff = self
+            .store
+            .diff_tree_to_tree(before.as_ref(), Some(&after), None)
+            .map_err(RepoError::object("comparing the archive of two commits"))?;
+        Ok(diff.deltas().any(|delta| delta.new_file().id() == oid.0 && delta.old_file().id() != oid.0))
     }
 
     fn walk_back<'e>(
@@ -286,16 +300,6 @@ fn read_position(text: &str) -> Option<(Oid, u64)> {
     Some((commit.parse().ok()?, position.parse().ok()?))
 }
 
-/// Values of a trailer in a message's last paragraph.
-fn trailers<'a>(message: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
-    let last = message.trim_end().rsplit("\n\n").next().unwrap_or("");
-    last.lines()
-        .filter_map(|line| line.split_once(':'))
-        .filter(move |(name, _)| name.eq_ignore_ascii_case(key))
-        .map(|(_, value)| value.trim())
-        .filter(|value| !value.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::bench_tests::Bench;
@@ -389,16 +393,41 @@ mod tests {
     }
 
     #[test]
-    fn trailers_of_the_last_paragraph_only() {
+    fn messages_are_shown_from_the_youngest_back() {
         let bench = Bench::local();
         let repo = bench.repo();
-        let old = bench.commit("executor: 1\n\nDispatch-State: old");
-        let quoted = bench.commit("executor: 2\n\nDispatch-State: quoted\n\nno trailer");
-        let new = bench.commit("executor: 3\n\nDispatch-Id: x\nDispatch-State: new\n");
-        let states = |since, limit| repo.foreign_states(new, since, limit).unwrap();
-        assert_eq!(states(None, 1000), [(new, "new".to_owned()), (old, "old".to_owned())]);
-        assert_eq!(states(Some(quoted), 1000), [(new, "new".to_owned())]);
-        assert_eq!(states(None, 1).len(), 1);
-        assert_eq!(states(Some(new), 1000), []);
+        let old = bench.commit("old");
+        let new = bench.commit("executor: 3\n\nDispatch-Id: x\n");
+        let mut seen = Vec::new();
+        repo.walk_messages(new, 2, |commit, message| {
+            seen.push((commit, message.to_owned()));
+            true
+        })
+        .unwrap();
+        assert_eq!(seen, [(new, "executor: 3\n\nDispatch-Id: x\n".to_owned()), (old, "old\n".to_owned())]);
+        let mut count = 0;
+        repo.walk_messages(new, 1000, |_, _| {
+            count += 1;
+            false
+        })
+        .unwrap();
+        assert_eq!(count, 1);
+    }
+
+    #[test]
+    fn only_the_commit_that_archived_a_request_says_so() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        let dir = bench.clone_dir();
+        bench.write("requests/a.yml", "one");
+        let asked = bench.commit("one");
+        let blob = repo.entry_at(asked, "requests/a.yml").unwrap().unwrap().oid;
+        std::fs::create_dir_all(dir.join("processed/2026")).unwrap();
+        bench.git(&dir, &["mv", "requests/a.yml", "processed/2026/a.yml"]);
+        let record = bench.commit("record");
+        bench.write("processed/2026/b.yml", "two");
+        let later = bench.commit("later");
+        let archived = |commit| repo.has_archived(commit, "processed/", blob).unwrap();
+        assert_eq!((archived(asked), archived(record), archived(later)), (false, true, false));
     }
 }

@@ -5,7 +5,7 @@
 //! Repo::open(checkout, state, settings) -> Repo   + reopen() for another thread, renew(), tidy()
 //! fetch() -> Tip                                  then everything is read by object id:
 //!   entry_at blob_at blob tree_entries walk exists digest_without    (objects.rs)
-//!   introduced is_ancestor foreign_states                            (history.rs)
+//!   introduced is_ancestor walk_messages has_archived                (history.rs)
 //! commit_on(base, changeset, message, …) -> Built (changeset.rs)     sync_objects() push(base, commit)  (remote.rs)
 //! marks() write_note(…) push_marks(changes) push_record(base, commit, ends)      refs of claims (claims.rs)
 //! Snapshots::open(state) / materialise(repo, …)   (snapshot.rs)

@@ -108,6 +108,17 @@ impl Repo {
         Ok(Followed::Followed)
     }
 
+    /// Lets the user's clone know of a tip that was fetched: its remote-tracking branch, and nothing else. Without a remote
+    /// there is nothing to tell.
+    pub fn show(&self, tip: Oid) -> Result<(), RepoError> {
+        if let Origin::Remote { name, .. } = &self.origin
+            && let Some(words) = self.bring_objects(name, tip)?
+        {
+            tracing::warn!("the clone could not take the new commits: {words}");
+        }
+        Ok(())
+    }
+
     /// Those of these paths (or what lies below them) that differ from HEAD in the index or the
     /// work tree, untracked and ignored files included. Empty where no work tree would follow.
     pub fn dirty_paths(&self, paths: &[&str]) -> Result<Vec<String>, RepoError> {

@@ -28,7 +28,13 @@ fn start(attempt: u32, commit: &str, place: &str) -> Event {
         place: place.into(),
         boot: "x".into(),
         publish: Publish::Full,
+        run_as: None,
+        layers: Vec::new(),
     }
+}
+
+fn found() -> Event {
+    Event::Found { commit: "m".into(), outcome: Outcome::TimedOut }
 }
 
 fn exit(attempt: u32, outcome: Outcome, retry_at: Option<&str>) -> Event {
@@ -58,7 +64,7 @@ fn claiming() -> [Event; 2] {
 
 /// Every step with every parameter that makes a difference.
 fn alphabet() -> Vec<Event> {
-    let mut all = vec![seen(), Event::Withdrawn, Event::Pushed { tip: "t".into() }];
+    let mut all = vec![seen(), Event::Withdrawn, Event::Pushed { tip: "t".into() }, found()];
     all.extend(claiming());
     all.push(Event::Unclaimed { reason: "another node was faster".into() });
     all.extend(["k", "l"].map(|commit| Event::Built { base: "c".into(), commit: commit.into() }));
@@ -89,7 +95,7 @@ fn holds(steps: &[Event]) -> Result<(), &'static str> {
         steps.iter().rposition(|step| matches!(step, Event::Seen { .. })).ok_or("nothing is known before SEEN")?;
     let (mut running, mut starts, mut fixed) = (None, 0, None);
     let (mut passes, mut action, mut actions_done, mut action_failed) = (None, false, 0, false);
-    let (mut outcome, mut built) = (None, false);
+    let (mut outcome, mut built, mut on_main) = (None, false, false);
     // Of the claim, where there is one: asked for, and whether it was read back as ours.
     let mut claim: Option<bool> = None;
     for step in &steps[from + 1..] {
@@ -154,9 +160,17 @@ fn holds(steps: &[Event]) -> Result<(), &'static str> {
                 outcome = terminal.then_some(end);
             }
             Event::Built { .. } if !over => return Err("a record has an outcome"),
-            Event::Built { .. } => built = true,
+            Event::Built { .. } => (built, on_main) = (true, false),
             Event::Pushed { .. } if !std::mem::take(&mut built) => return Err("what is on main was built"),
-            Event::Unclaimed { .. } | Event::Withdrawn | Event::Pushed { .. } => {}
+            Event::Pushed { .. } => on_main = true,
+            Event::Found { .. } if on_main || (starts == 0 && !over) => {
+                return Err("what is found on main was started or ended, and not known to be there");
+            }
+            Event::Found { outcome: end, .. } => {
+                (outcome, built, on_main) = (Some(end), false, true);
+                (running, action) = (None, false);
+            }
+            Event::Unclaimed { .. } | Event::Withdrawn => {}
         }
     }
     Ok(())
@@ -164,9 +178,16 @@ fn holds(steps: &[Event]) -> Result<(), &'static str> {
 
 /// The outcome that a state has must be the one of the step that ended the request.
 fn outcome_of(steps: &[Event]) -> Option<Outcome> {
-    steps.iter().find_map(|step| match step {
-        Event::Exit { outcome, terminal: true, .. } => Some(*outcome),
+    // What main says counts, whatever was seen here.
+    let on_main = steps.iter().rev().find_map(|step| match step {
+        Event::Found { outcome, .. } => Some(*outcome),
         _ => None,
+    });
+    on_main.or_else(|| {
+        steps.iter().find_map(|step| match step {
+            Event::Exit { outcome, terminal: true, .. } => Some(*outcome),
+            _ => None,
+        })
     })
 }
 
@@ -230,6 +251,15 @@ fn a_life(dice: &mut Dice) -> Vec<Event> {
             2 => life.push(exit(attempt, Outcome::Succeeded, None)),
             _ => life.extend(acts(dice, attempt)),
         }
+    }
+    if dice.below(5) == 0 {
+        // Its record came to main by another copy of the journal, before or after it was built here.
+        life.truncate(life.len() - dice.below(2));
+        if matches!(life.last(), Some(Event::Seen { .. } | Event::Claimed { .. } | Event::Unclaimed { .. })) {
+            life.push(start(1, "c", "a"));
+        }
+        life.push(found());
+        return life;
     }
     for _ in 0..=dice.below(2) {
         for _ in 0..=dice.below(3) {

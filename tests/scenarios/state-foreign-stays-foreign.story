@@ -15,7 +15,7 @@ printf 'kind: unknown\n' > requests/bad.yml
 git add -A && git commit -q -m 'two requests' && git push -q origin main
 dispatch run || echo "first pass $?"
 dispatch run || echo "second pass $?"
-dispatch adopt >/dev/null
+dispatch adopt --not-started >/dev/null
 dispatch run
 --- stdout
 first pass 75

@@ -1,4 +1,4 @@
-A lost state folder is not silent either: at-most-once work waits for `adopt`, and what is on main is not run again.
+A lost state folder is not silent either: at-most-once work waits for `adopt`, what is on main is not run again, and `--not-started` is a person's word that nothing of the inbox was.
 --- file handlers/index.yml
 once: handlers/once.sh
 --- file handlers/once.sh
@@ -16,11 +16,15 @@ dispatch run
 --- stderr has
 dispatch adopt
 --- run
-dispatch adopt
+dispatch adopt --not-started
 dispatch run
 origin log --format=%B | grep -c '^Dispatch-Id'
 --- stdout has
+these requests run, on your word that none of them was started:
+requests/b.yml  once
 2
 --- tree requests processed
 processed/a.yml
 processed/b.yml
+--- content logs/b/status.yml outcome
+outcome: succeeded

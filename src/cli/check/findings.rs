@@ -91,7 +91,7 @@ impl Findings {
 impl Judged {
     fn word(&self) -> &'static str {
         match self.verdict {
-            Verdict::Ready(_) => "ready",
+            Verdict::Ready(_) | Verdict::Command(_) => "ready",
             Verdict::Rejected(_) => "rejected",
             Verdict::Held { .. } => "held",
         }
@@ -100,9 +100,8 @@ impl Judged {
     fn print(&self) {
         let path = &self.path;
         match &self.verdict {
-            Verdict::Ready(admitted) => {
-                render::print(format!("{}        {path}  {}", render::paint("ok", "32"), admitted.request.kind));
-            }
+            Verdict::Ready(admitted) => Self::print_ok(path, &admitted.request.kind),
+            Verdict::Command(commanded) => Self::print_ok(path, &commanded.request.kind),
             Verdict::Rejected(rejection) => {
                 let kind = rejection.kind.as_ref().map(|kind| format!("{kind}  ")).unwrap_or_default();
                 render::print(format!("{}  {path}  {kind}{}", render::paint("rejected", "31"), rejection.reason));
@@ -117,10 +116,15 @@ impl Judged {
         }
     }
 
+    fn print_ok(path: &str, kind: &str) {
+        render::print(format!("{}        {path}  {kind}", render::paint("ok", "32")));
+    }
+
     fn to_json(&self) -> Value {
         let none: &[Diagnostic] = &[];
         let (kind, reason, faults) = match &self.verdict {
             Verdict::Ready(admitted) => (Some(&admitted.request.kind), None, none),
+            Verdict::Command(commanded) => (Some(&commanded.request.kind), None, none),
             Verdict::Rejected(rejection) => (rejection.kind.as_ref(), Some(rejection.reason), &rejection.faults[..]),
             Verdict::Held { kind, faults } => {
                 (Some(kind).filter(|kind| !kind.is_empty()), Some("repository"), &faults[..])

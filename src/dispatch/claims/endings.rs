@@ -1,8 +1,11 @@
-//! Requests that end without a start: refused, expired, or answered by an earlier one. Such an end is an end for all hosts,
-//! so that with `claims: remote` it needs the claim, as a start does.
+//! Requests that end without a start: refused, expired, answered by an earlier one, in doubt, or carried out by the
+//! dispatcher itself. Such an end is an end for all hosts, so that with `claims: remote` it needs the claim, as a start does.
 
-use super::super::{DispatchError, Dispatcher};
+use std::sync::Arc;
+
+use super::super::{DispatchError, Dispatcher, Doubt};
 use crate::admit::{Admitted, Rejection};
+use crate::command::Command;
 use crate::id::RequestId;
 use crate::inbox::Entry;
 use crate::job::Introduced;
@@ -25,6 +28,10 @@ pub(in crate::dispatch) enum How {
     Rejected(Rejection),
     /// Its time has passed, or an earlier request answers it.
     Unrun { admitted: Box<Admitted>, outcome: Outcome, reason: &'static str, replay_of: Option<RequestId> },
+    /// Somebody else may have started it, and nobody can know.
+    InDoubt { admitted: Option<Box<Admitted>>, kind: Option<String>, doubt: Doubt },
+    /// It asks something of the dispatcher itself.
+    Command { command: Command, bytes: Arc<[u8]> },
 }
 
 impl Dispatcher {

@@ -6,9 +6,12 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::super::{DispatchError, Dispatcher};
+use super::Holder;
 use crate::claim::{self, Note, Purpose};
 use crate::id::RequestId;
 use crate::journal::{Journal, JournalError};
+use crate::publish::locked;
 use crate::repo::{Identity, Mark, Oid, PushError, RefChange, Repo, RepoError};
 
 /// A claim that bears this node's name or its state folder's, and that its journal knows nothing of: the state folder was
@@ -95,34 +98,84 @@ pub fn take_over(
 ) -> Result<TakenOver, TakeOverError> {
     let claims = what_may_have_started(marks, journal, node, own)?;
     let mut taken = TakenOver { name_of: None, claims };
-    let mut changes = Vec::new();
-    for mark in marks {
-        let Some(said) = &mark.note else { continue };
-        let is_lost = |id: &RequestId| taken.claims.iter().any(|lost| lost.id == *id);
-        let is_meant = match &said.purpose {
+    let meant = marks.iter().filter(|mark| {
+        let Some(said) = &mark.note else { return false };
+        match &said.purpose {
             Purpose::Node => mark.name == claim::node_ref(node) && said.state != own,
             Purpose::Claim { id, .. } | Purpose::Lock { id, .. } => {
-                is_lost(id) && (said.node == node || said.state == own)
+                let is_lost = taken.claims.iter().any(|lost| lost.id == *id);
+                is_lost && (said.node == node || said.state == own)
             }
             Purpose::Probe => false,
-        };
-        if !is_meant {
-            continue;
         }
+    });
+    let meant: Vec<&Mark> = meant.collect();
+    let names = meant.iter().filter_map(|mark| mark.note.as_ref()).filter(|said| said.purpose == Purpose::Node);
+    taken.name_of = names.map(|said| said.state).next();
+    make_ours(repo, journal, &meant, node, own, identity, now)?;
+    Ok(taken)
+}
+
+/// Puts refs to this state folder, each at a commit of its own, in one push by compare-and-swap. Gives back what stands
+/// there now.
+fn make_ours(
+    repo: &Repo,
+    journal: &mut Journal,
+    meant: &[&Mark],
+    node: &str,
+    own: Uuid,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<Vec<Mark>, TakeOverError> {
+    let (mut changes, mut made) = (Vec::new(), Vec::new());
+    for mark in meant {
+        let Some(said) = &mark.note else { continue };
         let ours = Note { node: node.to_owned(), state: own, nonce: Uuid::new_v4(), ..said.clone() };
         let to = repo.write_note(&ours, identity, now.as_second())?;
-        match &said.purpose {
-            Purpose::Node => taken.name_of = Some(said.state),
+        if let Purpose::Claim { id, .. } = &said.purpose {
             // Known before it is there, like every claim.
-            Purpose::Claim { id, .. } => journal.set_meta(&format!("{META_ADOPTED_CLAIM}{id}"), &to.to_string())?,
-            Purpose::Lock { .. } | Purpose::Probe => {}
+            journal.set_meta(&format!("{META_ADOPTED_CLAIM}{id}"), &to.to_string())?;
         }
         changes.push(RefChange { name: mark.name.clone(), from: Some(mark.commit), to: Some(to) });
+        made.push(Mark { name: mark.name.clone(), commit: to, note: Some(ours), time: now.as_second() });
     }
     if !changes.is_empty() {
         repo.push_marks(&changes, true)?;
     }
-    Ok(taken)
+    Ok(made)
+}
+
+impl Dispatcher {
+    /// Whether a claim that this journal does not go by stands on a request: another node's, or of a time that it knows
+    /// nothing of.
+    pub(in crate::dispatch) fn is_claimed_by_another(&self, id: RequestId) -> bool {
+        matches!(self.holder_of_claim(id), Holder::Other(_))
+    }
+
+    /// Takes the claim of a request, and its locks, from whoever has them, because a person says that they are gone. By
+    /// compare-and-swap: where they were not gone after all nothing is taken, and the words say why.
+    pub(in crate::dispatch) fn seize(&mut self, id: RequestId) -> Result<Result<(), String>, DispatchError> {
+        let about = |mark: &&Mark| mark.note.as_ref().and_then(Note::request) == Some(id);
+        let meant: Vec<Mark> = self.claims.marks.values().filter(about).cloned().collect();
+        let meant: Vec<&Mark> = meant.iter().collect();
+        let node = self.host.node.clone();
+        let (now, identity) = (self.clock.now(), self.settings.identity.clone());
+        let made = make_ours(&self.repo, &mut locked(&self.journal), &meant, &node, self.state_id, &identity, now);
+        let made = match made {
+            Ok(made) => made,
+            Err(TakeOverError::Push(error)) => return Ok(Err(error.to_string())),
+            Err(TakeOverError::Journal(error)) => return Err(error.into()),
+            Err(TakeOverError::Repo(error)) => return Err(error.into()),
+        };
+        for mark in made {
+            if mark.name == claim::claim_ref(id) {
+                self.claims.won.insert(id, mark.commit);
+                self.claims.adopted.insert(id, mark.commit);
+            }
+            self.claims.marks.insert(mark.name.clone(), mark);
+        }
+        Ok(Ok(()))
+    }
 }
 
 /// The claims that `adopt` has made ours.

@@ -50,7 +50,7 @@ mod wire;
 
 pub use cgroup::sweep;
 pub use keeper::keeper_main;
-pub use slot::{RunError, Slot};
+pub use slot::{RunError, Slot, TCP_LAYER};
 pub use unavailable::Unavailable;
 pub use usage::bytes_below;
 

@@ -28,7 +28,7 @@ const ANSWER_WAIT: Duration = Duration::from_mins(1);
 /// Whom a probe runs as where there is a choice: `nobody`.
 const PROBE_UID: u32 = 65534;
 /// What a job adds to its slot's layers where its TCP is narrowed to ports.
-const TCP_LAYER: &str = "landlock.net";
+pub const TCP_LAYER: &str = "landlock.net";
 
 /// A place where jobs run one after another. Dropping it ends everything of it.
 #[derive(Debug)]

@@ -1,0 +1,260 @@
+//! What a request of a reserved kind (`dispatch.…`) asks of the dispatcher itself, and what a person's word on a request
+//! whose end is not known looks like afterwards.
+//!
+//! Owns the schemas of these kinds (those of `schemas/dispatch/`, compiled in, so that no commit can change them) and the
+//! form of a resolution. Pure: what a word does to a request is the dispatcher's.
+//!
+//! | code | fault |
+//! |---|---|
+//! | E0210 | a key that says nothing to the dispatcher itself |
+//! | E0211 | there is nothing to resolve (raised where the request is known) |
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::Diagnostic;
+use crate::id::RequestId;
+use crate::outcome::Outcome;
+use crate::record::Record;
+use crate::request::Envelope;
+use crate::schema::Schema;
+
+/// The kind that settles what is not known.
+pub const RESOLVE: &str = "dispatch.resolve";
+
+/// The longest note, in characters, as the schema says.
+pub const NOTE_CHARS_MAX: usize = 1024;
+
+/// The schema of each kind that is carried out.
+const SCHEMAS: [(&str, &str, &str); 1] =
+    [(RESOLVE, "schemas/dispatch/resolve.schema.json", include_str!("../schemas/dispatch/resolve.schema.json"))];
+
+/// Keys of the envelope that say something about a handler's run, of which there is none.
+const MEANINGLESS: [&str; 6] = ["resource", "timeout", "not_before", "expires", "idempotency_key", "rerun_of"];
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Settle a request.
+    Resolve(Resolve),
+}
+
+/// The spec of `dispatch.resolve`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolve {
+    /// The request that is settled.
+    pub id: RequestId,
+    /// What the person found.
+    #[serde(rename = "as")]
+    pub word: Word,
+    /// In words, for the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A person's word on a request whose end is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// It did what it should.
+    Succeeded,
+    /// It did not.
+    Failed,
+    /// It is to be done (again).
+    Rerun,
+}
+
+/// A word that was taken, as the record of the resolving request says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// The request that was settled.
+    pub id: RequestId,
+    /// How.
+    #[serde(rename = "as")]
+    pub word: Word,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The request that said so.
+    pub by: RequestId,
+    /// Its author.
+    pub who: String,
+    /// Its introducing commit.
+    pub commit: String,
+    /// The request that does it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun: Option<RequestId>,
+}
+
+/// `result` in the record of a resolving request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// What was asked.
+    #[serde(flatten)]
+    pub asked: Resolve,
+    /// What came of it.
+    pub done: Done,
+    /// The request that does it again, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun: Option<RequestId>,
+}
+
+/// What came of a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Done {
+    /// The record stays as it is, and this word stands beside it.
+    Settled,
+    /// The request lay in the inbox and was ended with that outcome.
+    Ended,
+    /// The request lies in the inbox and may start.
+    Released,
+    /// A new request with the same content was written into the inbox.
+    Repeated,
+}
+
+impl Word {
+    /// The word in requests and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Rerun => "rerun",
+        }
+    }
+
+    /// The outcome that it stands for; `None` where it asks for another run.
+    pub fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::Succeeded => Some(Outcome::Succeeded),
+            Self::Failed => Some(Outcome::Failed),
+            Self::Rerun => None,
+        }
+    }
+}
+
+impl Resolution {
+    /// The resolution that a record tells of; `None` for every other record, and where it only let a request start.
+    pub fn of(record: &Record) -> Option<Self> {
+        if record.kind.as_deref() != Some(RESOLVE) || record.outcome != Outcome::Succeeded {
+            return None;
+        }
+        let effect = Effect::deserialize(record.result.as_ref()?).ok()?;
+        let by = record.requested_by.clone();
+        (effect.done != Done::Released).then(|| Self {
+            id: effect.asked.id,
+            word: effect.asked.word,
+            note: effect.asked.note,
+            by: record.id,
+            who: by.as_ref().map(|by| by.author.clone()).unwrap_or_default(),
+            commit: by.map(|by| by.commit).unwrap_or_default(),
+            rerun: effect.rerun,
+        })
+    }
+
+    /// In one line.
+    pub fn words(&self) -> String {
+        let how = match (self.word, self.rerun) {
+            (Word::Rerun, Some(id)) => format!("resolved: run again as {id}"),
+            (word, _) => format!("resolved as {}", word.as_str()),
+        };
+        let who = if self.who.is_empty() { String::new() } else { format!(" by {}", self.who) };
+        let commit = self.commit.get(..10).map(|commit| format!(" (commit {commit})")).unwrap_or_default();
+        let note = self.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+        format!("{how}{who}{commit}{note}")
+    }
+}
+
+/// Reads what a request of a reserved kind asks.
+///
+/// # Errors
+/// The class of the refusal, and every fault.
+///
+/// # Panics
+/// Where it is given a kind that it has no schema for; the envelope's parser lets none through.
+pub fn read(envelope: &Envelope) -> Result<Command, (&'static str, Vec<Diagnostic>)> {
+    let (document, kind) = (&envelope.document, envelope.request.kind.as_str());
+    let said = MEANINGLESS.iter().filter(|key| document.value().get(key).is_some());
+    let faults: Vec<Diagnostic> = said
+        .map(|key| {
+            let message = format!("`{key}` says nothing to the dispatcher itself, which handles the kind `{kind}`");
+            document.fault_at_key("E0210", &format!("/{key}"), message).help("leave it out")
+        })
+        .collect();
+    if !faults.is_empty() {
+        return Err(("invalid_request", faults));
+    }
+    let (_, file, text) =
+        SCHEMAS.iter().find(|known| known.0 == kind).expect("the envelope knows which kinds there are");
+    let schema = Schema::compile(file, text.as_bytes()).expect("it is compiled in, and a test compiles it");
+    let faults = schema.validate(document, "/spec");
+    if !faults.is_empty() {
+        return Err(("invalid_spec", faults));
+    }
+    let resolve = Resolve::deserialize(&envelope.request.spec);
+    resolve.map(Command::Resolve).map_err(|error| {
+        ("invalid_spec", vec![document.fault_at_value("E0400", "/spec", format!("`spec` cannot be read: {error}"))])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request;
+    use serde_json::json;
+
+    const ID: &str = "0198c0de-7a10-7c44-9b1e-2f6d0a8e5b31";
+
+    fn ask(text: &str) -> Result<Command, (&'static str, Vec<&'static str>)> {
+        let envelope = request::parse("requests/a.yml", text.as_bytes()).unwrap();
+        read(&envelope).map_err(|(class, faults)| (class, faults.iter().map(|fault| fault.code).collect()))
+    }
+
+    #[test]
+    fn a_resolution_is_an_id_a_word_and_perhaps_a_note() {
+        for (word, expected) in [("succeeded", Word::Succeeded), ("failed", Word::Failed), ("rerun", Word::Rerun)] {
+            let text = format!("kind: dispatch.resolve\nspec: {{id: {ID}, as: {word}}}\n");
+            let Ok(Command::Resolve(found)) = ask(&text) else { panic!("{text}") };
+            assert_eq!((found.id.to_string().as_str(), found.word, found.note), (ID, expected, None));
+            assert_eq!(expected.as_str(), word);
+        }
+        let text = format!("kind: dispatch.resolve\nspec: {{id: {ID}, as: failed, note: 'I looked: nothing'}}\n");
+        let Ok(Command::Resolve(found)) = ask(&text) else { panic!("{text}") };
+        assert_eq!(found.note.as_deref(), Some("I looked: nothing"));
+    }
+
+    #[test]
+    fn what_it_cannot_mean_is_refused() {
+        for (spec, rest, class, code) in [
+            ("{as: failed}", "", "invalid_spec", "E0402"),
+            ("{id: 0198c0de, as: failed}", "", "invalid_spec", "E0406"),
+            (&format!("{{id: {ID}, as: cancelled}}"), "", "invalid_spec", "E0404"),
+            (&format!("{{id: {ID}, as: failed, outcome: x}}"), "", "invalid_spec", "E0403"),
+            (&format!("{{id: {ID}, as: failed, note: ''}}"), "", "invalid_spec", "E0408"),
+            (&format!("{{id: {ID}, as: failed}}"), "timeout: 5m\nresource: a\n", "invalid_request", "E0210"),
+        ] {
+            let (found, codes) = ask(&format!("kind: dispatch.resolve\nspec: {spec}\n{rest}")).unwrap_err();
+            assert_eq!((found, codes[0]), (class, code), "{spec}");
+        }
+    }
+
+    #[test]
+    fn a_record_tells_its_resolution_back() {
+        let asked = Resolve { id: ID.parse().unwrap(), word: Word::Failed, note: Some("looked".to_owned()) };
+        let effect = |done| serde_json::to_value(Effect { asked: asked.clone(), done, rerun: None }).unwrap();
+        assert_eq!(effect(Done::Settled), json!({"id": ID, "as": "failed", "note": "looked", "done": "settled"}));
+        let mut record = Record::new(Outcome::Succeeded, "0198c0de-0000-7000-8000-000000000002".parse().unwrap(), "r");
+        record.kind = Some(RESOLVE.to_owned());
+        record.result = Some(effect(Done::Settled));
+        let found = Resolution::of(&record).unwrap();
+        assert_eq!((found.id, found.word, found.by), (asked.id, Word::Failed, record.id));
+        assert_eq!(found.words(), "resolved as failed: looked");
+        record.result = Some(effect(Done::Released));
+        assert_eq!(Resolution::of(&record), None, "it only may start, and can come to any end");
+        record.result = Some(effect(Done::Settled));
+        record.outcome = Outcome::Rejected;
+        assert_eq!(Resolution::of(&record), None);
+        record.outcome = Outcome::Succeeded;
+        record.kind = Some("deploy".to_owned());
+        assert_eq!(Resolution::of(&record), None, "a handler's result settles nothing");
+    }
+}

@@ -1,0 +1,350 @@
+//! Requests of the kinds `dispatch.…`: handled here, in process, before all others, and archived with a record like any.
+//!
+//! Owns what a person's word does to a request whose end is not known. A record that is on main is never touched: the word
+//! stands beside it. Whatever the word cannot apply to refuses the request that brought it, never the one that it names.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::intake::Met;
+use super::{DispatchError, Dispatcher, HeldBy};
+use crate::admit::{Rejection, Verdict};
+use crate::archive;
+use crate::command::{Command, Done, Effect, RESOLVE, Resolution, Resolve};
+use crate::config::RepoConfig;
+use crate::contract::Contract;
+use crate::diagnostic::Diagnostic;
+use crate::id::RequestId;
+use crate::inbox::Entry;
+use crate::job::Introduced;
+use crate::journal::{Count, Entry as Step, Journal, JournalError};
+use crate::outcome::Outcome;
+use crate::publish::locked;
+use crate::repo::{Oid, Repo};
+use crate::request;
+use crate::rerun;
+use crate::spool::{self, NewRequest};
+use crate::state::State;
+use crate::yaml::{self, Limits};
+
+/// Journal key prefix: what a person has said of a request that ended `indeterminate`.
+const META_RESOLVED: &str = "resolved:";
+
+/// The request that a word is about.
+enum Target {
+    /// In the inbox, unstarted as far as we know.
+    Waiting(Box<Met>),
+    /// It ended, and nobody knows how.
+    Ended(Past),
+}
+
+/// Why a word cannot be taken.
+enum Refusal {
+    /// It is no word on anything; the request that brought it is refused.
+    Fault(Box<Diagnostic>),
+    /// The remote does not let us, now.
+    Wait(String),
+}
+
+/// What is left of a request that ended.
+struct Past {
+    /// Path below the inbox without ending.
+    name: String,
+    /// Object id of its file.
+    blob: String,
+}
+
+/// What people have said of requests that ended `indeterminate`, by the journal of this host.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn resolutions(journal: &Journal) -> Result<Vec<Resolution>, JournalError> {
+    let found = journal.meta_below(META_RESOLVED)?;
+    Ok(found.iter().filter_map(|(_, text)| serde_json::from_str(text).ok()).collect())
+}
+
+/// Writes down what main has of such words and this journal has not.
+///
+/// # Errors
+/// [`DispatchError`] where main or the journal cannot be read or written.
+///
+/// # Panics
+/// Never: a resolution is plain data.
+pub fn learn_resolutions(
+    repo: &Repo,
+    journal: &mut Journal,
+    tip: Oid,
+    config: &RepoConfig,
+) -> Result<(), DispatchError> {
+    for (id, resolution) in archive::resolutions(repo, tip, config)? {
+        let key = format!("{META_RESOLVED}{id}");
+        if journal.meta(&key)?.is_none() {
+            journal.set_meta(&key, &serde_json::to_string(&resolution).expect("plain data"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A request of a reserved kind.
+pub(super) struct Asked {
+    pub(super) id: RequestId,
+    pub(super) entry: Entry,
+    pub(super) introduced: Introduced,
+    pub(super) loose: bool,
+    pub(super) bytes: Arc<[u8]>,
+}
+
+impl Dispatcher {
+    /// Does what a request of a reserved kind asks.
+    pub(super) fn obey(&mut self, asked: Asked, command: &Command) -> Result<(), DispatchError> {
+        let Some(contract) = self.contract.clone() else { return Ok(()) };
+        match command {
+            Command::Resolve(resolve) => match self.resolve(&asked, resolve, &contract)? {
+                Ok(()) => Ok(()),
+                Err(Refusal::Wait(words)) => {
+                    self.hold(asked.id, &asked.entry, HeldBy::Claim, words);
+                    Ok(())
+                }
+                Err(Refusal::Fault(fault)) => {
+                    let rejection = Rejection {
+                        reason: "not_resolvable",
+                        kind: Some(RESOLVE.to_owned()),
+                        id: Some(asked.id.uuid()),
+                        faults: vec![*fault],
+                    };
+                    self.reject(asked.id, &asked.entry, &asked.introduced, asked.loose, rejection)
+                }
+            },
+        }
+    }
+
+    fn resolve(
+        &mut self,
+        asked: &Asked,
+        resolve: &Resolve,
+        contract: &Contract,
+    ) -> Result<Result<(), Refusal>, DispatchError> {
+        let target = match self.target_of(asked, resolve, contract)? {
+            Ok(target) => target,
+            Err(fault) => return Ok(Err(Refusal::Fault(Box::new(fault)))),
+        };
+        if matches!(target, Target::Waiting(_)) && self.is_claimed_by_another(resolve.id) {
+            // So that nobody else can start or end it while we do.
+            if let Err(words) = self.seize(resolve.id)? {
+                return Ok(Err(Refusal::Wait(format!("the claim of {} cannot be taken: {words}", resolve.id))));
+            }
+        }
+        let mut steps: Vec<(Step, Vec<Count>)> = Vec::new();
+        let mut requests = Vec::new();
+        let (done, rerun) = match (target, resolve.word.outcome()) {
+            (Target::Waiting(other), Some(outcome)) => {
+                steps.push(self.end_by_word(contract, &other, outcome, asked.id)?);
+                (Done::Ended, None)
+            }
+            (Target::Waiting(_), None) => {
+                self.release(resolve.id)?;
+                // It was held by what was known before.
+                self.look_again = self.claims_remotely();
+                (Done::Released, None)
+            }
+            (Target::Ended(_), Some(_)) => (Done::Settled, None),
+            (Target::Ended(past), None) => match self.repeat(&past, resolve.id, asked, contract)? {
+                Ok((id, request)) => {
+                    requests.push(request);
+                    (Done::Repeated, Some(id))
+                }
+                Err(fault) => return Ok(Err(Refusal::Fault(Box::new(fault)))),
+            },
+        };
+        let Asked { id, entry, introduced, loose, .. } = asked;
+        let mut record = self.record(Outcome::Succeeded, *id, entry, introduced, &contract.commit.to_string());
+        record.kind = Some(RESOLVE.to_owned());
+        record.exit_code = Some(0);
+        let effect = Effect { asked: resolve.clone(), done, rerun };
+        record.result = Some(serde_json::to_value(effect).expect("plain data"));
+        record.reason = Some(words_of(resolve, done, rerun));
+        if let Some(resolution) = Resolution::of(&record) {
+            // Before EXIT: the same request may say it again after a crash, and another may not.
+            self.remember(&resolution)?;
+        }
+        steps.push(self.seal_unrun(contract, record, entry, introduced, *loose, None, requests)?);
+        spool::sync(&self.state)?;
+        let (steps, counts): (Vec<Step>, Vec<Vec<Count>>) = steps.into_iter().unzip();
+        self.append(&steps, &counts.concat())?;
+        Ok(Ok(()))
+    }
+
+    /// The request that is meant, or why a word cannot apply to it.
+    fn target_of(
+        &mut self,
+        asked: &Asked,
+        resolve: &Resolve,
+        contract: &Contract,
+    ) -> Result<Result<Target, Diagnostic>, DispatchError> {
+        let id = resolve.id;
+        let tip = self.tip.unwrap_or(contract.commit);
+        let fault = |message: String, help: &str| Ok(Err(fault_at(asked, "/spec/id", message).help(help)));
+        let row = locked(&self.journal).get(id)?;
+        let known = row.as_ref().and_then(|row| row.state.outcome());
+        if let Some(State::Running { .. } | State::Acting { .. } | State::Retrying { .. }) =
+            row.as_ref().map(|row| &row.state)
+        {
+            let words = format!("{id} was started here and has not ended");
+            return fault(words, "wait for its end: only what nobody can know is a person's to say");
+        }
+        let waiting = if known.is_none() { self.meet_all(tip, contract)? } else { Vec::new() };
+        if let Some(other) = waiting.into_iter().find(|other| other.id == id && id != asked.id) {
+            if self.is_in_doubt(&other) {
+                return Ok(Ok(Target::Waiting(Box::new(other))));
+            }
+            let words = format!("{id} is in the inbox and nobody has started it");
+            let path = &other.entry.shown;
+            return fault(words, &format!("it starts in its turn; remove `{path}` where it is not wanted"));
+        }
+        let found = archive::find(&self.repo, tip, &contract.config, id)?;
+        let recorded = found.map(|(_, record)| record).or_else(|| spool::load(&self.state, id).map(|kept| kept.record));
+        let outcome = known.or(recorded.as_ref().map(|record| record.outcome));
+        let Some(outcome) = outcome else {
+            let words = format!("no request has the id {id}");
+            return fault(words, "`dispatch list` shows those there are; the spec takes the whole id");
+        };
+        if outcome != Outcome::Indeterminate {
+            let words = format!("{id} ended {outcome}, which is known");
+            return fault(
+                words,
+                "only what ended `indeterminate` can be resolved; to run it again, merge a new request",
+            );
+        }
+        if let Some(said) = self.resolution_of(id, tip, contract)?.filter(|said| said.by != asked.id) {
+            let words = format!("{id} is settled: {}", said.words());
+            return fault(words, "the first word counts; what is still to be done is a new request");
+        }
+        let past = match (recorded, row) {
+            (Some(record), _) => Past { name: record.name, blob: record.request_blob },
+            (None, Some(row)) => {
+                let below = row.path.strip_prefix(&contract.config.inbox).unwrap_or(&row.path).trim_start_matches('/');
+                let name = below.rsplit_once('.').map_or(below, |(name, _)| name);
+                Past { name: name.to_owned(), blob: row.blob }
+            }
+            (None, None) => unreachable!("its outcome is known from one of them"),
+        };
+        Ok(Ok(Target::Ended(past)))
+    }
+
+    /// Ends a request of the inbox with the outcome that a person has found.
+    fn end_by_word(
+        &mut self,
+        contract: &Contract,
+        other: &Met,
+        outcome: Outcome,
+        by: RequestId,
+    ) -> Result<(Step, Vec<Count>), DispatchError> {
+        let Met { id, entry, introduced, bytes, verdict, loose, .. } = other;
+        self.queue.remove(*id);
+        self.tickets.remove(id);
+        let mut record = self.record(outcome, *id, entry, introduced, &contract.commit.to_string());
+        if let Verdict::Ready(admitted) = verdict {
+            self.describe(*id, admitted)?;
+            super::finish::fill_from_job(&mut record, admitted, &contract.index_blob);
+        } else {
+            record.kind = request::hints(&entry.shown, bytes).0;
+        }
+        record.exit_code = (outcome == Outcome::Succeeded).then_some(0);
+        record.reason = Some("resolved".to_owned());
+        record.resolved_by = Some(by);
+        self.seal_unrun(contract, record, entry, introduced, *loose, None, Vec::new())
+    }
+
+    /// The request that does it again, or why there can be none.
+    fn repeat(
+        &self,
+        past: &Past,
+        of: RequestId,
+        asked: &Asked,
+        contract: &Contract,
+    ) -> Result<Result<(RequestId, NewRequest), Diagnostic>, DispatchError> {
+        let fault = |message: String| {
+            let fault = fault_at(asked, "/spec/as", message);
+            Ok(Err(fault.help("say what it came to with `succeeded` or `failed`, and merge a new request")))
+        };
+        let Some(bytes) = self.bytes_of(past, of)? else {
+            return fault(format!("the text of {of} is not there any more"));
+        };
+        match request::parse(&past.name, &bytes) {
+            Err(_) => return fault(format!("{of} is no request that could be run now")),
+            Ok(envelope) if envelope.request.expires.is_some_and(|end| end <= self.clock.now()) => {
+                return fault(format!("`expires` of {of} has passed"));
+            }
+            Ok(_) => {}
+        }
+        let id = Uuid::now_v7();
+        let text = rerun::text(&bytes, id, of.uuid()).and_then(|text| String::from_utf8(text).ok());
+        let Some(text) = text else { return fault(format!("the text of {of} cannot be repeated")) };
+        let (folder, stem) = match past.name.rsplit_once('/') {
+            Some((folder, stem)) => (format!("{}/{folder}", contract.config.inbox), stem),
+            None => (contract.config.inbox.clone(), past.name.as_str()),
+        };
+        Ok(Ok((RequestId::explicit(id), NewRequest { folder, stem: rerun::stem(stem), text })))
+    }
+
+    /// The bytes of a request that ended: from main's objects, else as the spool has kept them.
+    fn bytes_of(&self, past: &Past, id: RequestId) -> Result<Option<Vec<u8>>, DispatchError> {
+        let blob: Oid = past.blob.parse()?;
+        if !self.repo.has(blob) {
+            let kept = std::fs::read(self.state.spool(id).join("request")).unwrap_or_default();
+            return Ok((self.repo.write_blob(&kept)? == blob).then_some(kept));
+        }
+        Ok(self.repo.blob(blob, Limits::REQUEST.bytes_max as u64)?.1)
+    }
+
+    /// What was said of a request, by this journal or by main.
+    pub(super) fn resolution_of(
+        &mut self,
+        id: RequestId,
+        tip: Oid,
+        contract: &Contract,
+    ) -> Result<Option<Resolution>, DispatchError> {
+        if let Some(known) = self.remembered(id)? {
+            return Ok(Some(known));
+        }
+        let found = archive::resolutions(&self.repo, tip, &contract.config)?.remove(&id);
+        if let Some(resolution) = &found {
+            // Said in a time that this journal knows nothing of.
+            self.remember(resolution)?;
+        }
+        Ok(found)
+    }
+
+    /// What was said of a request, by this journal alone.
+    pub(super) fn remembered(&self, id: RequestId) -> Result<Option<Resolution>, DispatchError> {
+        let text = locked(&self.journal).meta(&format!("{META_RESOLVED}{id}"))?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    fn remember(&mut self, resolution: &Resolution) -> Result<(), DispatchError> {
+        let text = serde_json::to_string(resolution).expect("plain data");
+        locked(&self.journal).set_meta(&format!("{META_RESOLVED}{}", resolution.id), &text)?;
+        Ok(())
+    }
+}
+
+/// A fault of the request that brought the word, at its place.
+fn fault_at(asked: &Asked, pointer: &str, message: String) -> Diagnostic {
+    match yaml::read(&asked.entry.shown, &asked.bytes, Limits::REQUEST) {
+        Ok(document) => document.fault_at_value("E0211", pointer, message),
+        Err(_) => Diagnostic::new("E0211", &asked.entry.shown, message),
+    }
+}
+
+/// What came of it, for people.
+fn words_of(asked: &Resolve, done: Done, rerun: Option<RequestId>) -> String {
+    let id = asked.id;
+    match (done, rerun) {
+        (Done::Settled, _) => format!("{id} is settled as {}", asked.word.as_str()),
+        (Done::Ended, _) => format!("{id} was ended as {}, without a start", asked.word.as_str()),
+        (Done::Released, _) => format!("{id} may start"),
+        (Done::Repeated, Some(again)) => format!("{id} is run again as {again}"),
+        (Done::Repeated, None) => format!("{id} is run again"),
+    }
+}

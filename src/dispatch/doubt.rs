@@ -1,0 +1,458 @@
+//! Requests that another dispatcher, or a newer copy of this very state folder, may have started: who else records on
+//! main, which requests that puts in doubt, and what a person has said of them.
+//!
+//! Owns the marks in the journal. One that `adopt` made ends its request as `indeterminate` without a start; one that a
+//! person lifted lets it start. Nothing here is guessed: where main cannot tell, the request is in doubt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::intake::Met;
+use super::{DispatchError, Dispatcher, Halt, HeldBy};
+use crate::admit::{self, Admitted, Rejection, Verdict};
+use crate::config::RepoConfig;
+use crate::contract::{self, Compiled, ContractError};
+use crate::event::Event;
+use crate::id::RequestId;
+use crate::inbox::{self, Entry};
+use crate::job::{Delivery, Introduced};
+use crate::journal::{Entry as Step, Journal, JournalError};
+use crate::outcome::Outcome;
+use crate::planted::{self, Bug};
+use crate::policy::HostFile;
+use crate::publish::locked;
+use crate::record::commit::{TRAILER_STATE, records_of, trailers};
+use crate::repo::{Oid, Open, Repo};
+use crate::request;
+use crate::route::Index;
+use crate::state::State;
+
+/// Journal key prefix: a foreign state folder that was adopted; its value is the tip up to which its records were.
+pub const META_ADOPTED: &str = "adopted:";
+/// Journal key: the tip down to which main has been searched for other dispatchers. Only a clean search moves it, never
+/// our own publishing: a stranger's commit may lie between our look and our push.
+pub const META_SCANNED: &str = "scanned";
+/// Journal key: a commit on main that says it was written by this state folder, which knows nothing of it.
+pub const META_RESTORED: &str = "restored";
+/// Journal key prefix: a request that may have been started elsewhere, and what a person said of it.
+pub const META_DOUBT: &str = "doubt:";
+/// Journal key: what lay uncommitted in the work tree before this time may have been started elsewhere.
+pub const META_DOUBT_LOOSE: &str = "doubt_loose";
+/// A journal that has seen nothing looks this many commits back for other dispatchers.
+const FOREIGN_COMMITS: usize = 1000;
+/// How far back main is searched for the record of something that was started: past any outage, and not without end.
+const RECORD_COMMITS: usize = 100_000;
+
+/// What is thought of a request that may have been started elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Doubt {
+    /// By a dispatcher whose state folder is not at hand.
+    #[serde(rename = "state_lost")]
+    Lost,
+    /// By this one, in a time that the state folder knows nothing of.
+    #[serde(rename = "state_restored")]
+    Restored,
+    /// A person says that it may start.
+    #[serde(rename = "released")]
+    Released,
+}
+
+impl Doubt {
+    /// The word in the journal and, where it ends a request, in its record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "state_lost",
+            Self::Restored => "state_restored",
+            Self::Released => "released",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Lost, Self::Restored, Self::Released].into_iter().find(|doubt| doubt.as_str() == text)
+    }
+}
+
+/// Who else, by what main says.
+#[derive(Debug, Default)]
+pub struct Others {
+    /// State folders that nobody has adopted, each with its youngest commit.
+    pub foreign: BTreeMap<String, Oid>,
+    /// The youngest commit of ours that we know nothing of.
+    pub restored: Option<Oid>,
+}
+
+/// A request in doubt.
+#[derive(Clone, Debug, Serialize)]
+pub struct Doubtful {
+    /// Its id.
+    pub id: RequestId,
+    /// Its path.
+    pub path: String,
+    /// Its kind, as far as it could be read.
+    pub kind: Option<String>,
+}
+
+/// Searches the mainline from `tip` down to `since` for records that are not this journal's.
+///
+/// # Errors
+/// [`DispatchError`] where history or the journal cannot be read.
+pub fn others(repo: &Repo, journal: &Journal, tip: Oid, since: Option<Oid>) -> Result<Others, DispatchError> {
+    let own = journal.meta(super::META_STATE_ID)?;
+    let mut told: Vec<(Oid, String, Vec<RequestId>)> = Vec::new();
+    repo.walk_messages(tip, FOREIGN_COMMITS, |commit, message| {
+        if since == Some(commit) {
+            return false;
+        }
+        for state in trailers(message, TRAILER_STATE).filter(|state| !state.is_empty()) {
+            let ids = records_of(message).into_iter().map(|(id, _)| id).collect();
+            told.push((commit, state.to_owned(), ids));
+        }
+        true
+    })?;
+    let mut others = Others::default();
+    for (commit, state, ids) in told {
+        if own.as_ref() == Some(&state) {
+            for id in ids {
+                let row = journal.get(id)?;
+                let known = row.is_some_and(|row| matches!(row.state, State::Built { .. } | State::Published { .. }));
+                if !known {
+                    others.restored.get_or_insert(commit);
+                }
+            }
+        } else if !others.foreign.contains_key(&state)
+            && !is_adopted(repo, journal, &state, commit)?
+            && !planted::is(Bug::StrangerIgnored)
+        {
+            others.foreign.insert(state, commit);
+        }
+    }
+    Ok(others)
+}
+
+/// Adopting a dispatcher that is gone says nothing of what it records afterwards: then it is not gone.
+fn is_adopted(repo: &Repo, journal: &Journal, state: &str, commit: Oid) -> Result<bool, DispatchError> {
+    let Some(until) = journal.meta(&format!("{META_ADOPTED}{state}"))? else { return Ok(false) };
+    // Earlier versions wrote no commit, and one that was rewritten away says nothing any more.
+    let until: Option<Oid> = until.parse().ok().filter(|until| repo.has(*until));
+    Ok(match until {
+        Some(until) => repo.is_ancestor(commit, until)?,
+        None => true,
+    })
+}
+
+/// The at-most-once requests that somebody else may have started, as far as main and this journal can tell: those of the
+/// inbox at `tip` that were not started here and, where the state folder is an older copy, those that wait for their next
+/// start or action.
+///
+/// # Errors
+/// [`DispatchError`] where objects or the journal cannot be read.
+pub fn doubtful(
+    repo: &Repo,
+    journal: &Journal,
+    host: &HostFile,
+    tip: Oid,
+    now: Timestamp,
+    restored: bool,
+) -> Result<Vec<Doubtful>, DispatchError> {
+    let contract = match contract::load(repo, tip, &mut Compiled::default()) {
+        Ok(contract) => Some(contract),
+        Err(ContractError::Faults(_)) => None,
+        Err(ContractError::Repo(error)) => return Err(error.into()),
+    };
+    let config = match &contract {
+        Some(contract) => contract.config.clone(),
+        None => contract::load_config(repo, tip).map(|(config, _)| config).unwrap_or_default(),
+    };
+    let index = contract.as_ref().map(|contract| &contract.rules.index);
+    let mut found = Vec::new();
+    for (id, entry, returned) in entries(repo, tip, &config)? {
+        let row = journal.get(id)?;
+        if row.is_some_and(|row| !row.state.is_pending() && row.state != State::Withdrawn) {
+            continue;
+        }
+        let (kind, in_doubt) = match (inbox::bytes(repo, &entry)?, &contract) {
+            (Err(_), _) => continue,
+            (Ok(bytes), Some(contract)) => {
+                let verdict = admit::admit(&contract.rules, host, &entry.shown, &bytes, || id.uuid());
+                (request::hints(&entry.shown, &bytes).0, may_have_started(&verdict, index, now))
+            }
+            // Nothing can be judged now, and earlier something could perhaps.
+            (Ok(bytes), None) => (request::hints(&entry.shown, &bytes).0, request::parse(&entry.shown, &bytes).is_ok()),
+        };
+        if in_doubt && !returned {
+            found.push(Doubtful { id, path: entry.shown, kind });
+        }
+    }
+    for row in journal.open_requests()? {
+        let goes_on = match row.state {
+            State::Retrying { .. } => true,
+            State::Acting { .. } => restored,
+            _ => false,
+        };
+        let kind = row.kind.clone().or_else(|| kind_of(repo, &row.path, &row.blob));
+        if goes_on && !is_repeatable(kind.as_deref(), index) {
+            found.push(Doubtful { id: row.id, path: row.path, kind });
+        }
+    }
+    Ok(found)
+}
+
+/// What lies in the inbox, with the id that each has and whether it came back from the archive.
+fn entries(repo: &Repo, tip: Oid, config: &RepoConfig) -> Result<Vec<(RequestId, Entry, bool)>, DispatchError> {
+    let entries = inbox::read(repo, tip, config)?.entries;
+    let open: Vec<Open> = entries.iter().map(|entry| Open { path: entry.path.clone(), oid: entry.oid }).collect();
+    let introduced = repo.introduced(tip, &config.inbox, &config.archive, &open)?;
+    let mut found = Vec::new();
+    for (entry, introduced) in entries.into_iter().zip(introduced) {
+        let Some(introduced) = introduced else { continue };
+        let bytes = inbox::bytes(repo, &entry)?;
+        let explicit = bytes.as_ref().ok().and_then(|bytes| request::hints(&entry.shown, bytes).1);
+        let derived = RequestId::derived(&introduced.commit.to_string(), &entry.shown, &entry.oid.to_string());
+        found.push((explicit.map_or(derived, RequestId::explicit), entry, introduced.returned));
+    }
+    Ok(found)
+}
+
+fn kind_of(repo: &Repo, path: &str, blob: &str) -> Option<String> {
+    let bytes = repo.blob(blob.parse().ok()?, crate::yaml::Limits::REQUEST.bytes_max as u64).ok()?.1?;
+    request::hints(path, &bytes).0
+}
+
+/// Whether somebody with the same main may have started a request on which this is our verdict. A refusal that another
+/// commit or another host file can give proves nothing.
+pub(super) fn may_have_started(verdict: &Verdict, index: Option<&Index>, now: Timestamp) -> bool {
+    const NEVER_RUN: [&str; 4] = ["invalid_entry", "invalid_request", "duplicate_id", "returned"];
+    match verdict {
+        Verdict::Ready(admitted) => {
+            let due = admitted.request.not_before.is_none_or(|start| start <= now);
+            due && admitted.kind.row.delivery == Delivery::AtMostOnce
+        }
+        Verdict::Command(_) => false,
+        Verdict::Held { kind, .. } => !is_repeatable(Some(kind), index),
+        Verdict::Rejected(Rejection { reason, kind, .. }) => {
+            !NEVER_RUN.contains(reason) && !is_repeatable(kind.as_deref(), index)
+        }
+    }
+}
+
+fn is_repeatable(kind: Option<&str>, index: Option<&Index>) -> bool {
+    let row = kind.zip(index).and_then(|(kind, index)| index.row(kind));
+    row.is_some_and(|row| row.delivery == Delivery::AtLeastOnce)
+}
+
+/// The marks that the journal holds.
+pub(super) fn marks(journal: &Journal) -> Result<BTreeMap<RequestId, Doubt>, DispatchError> {
+    let marks = journal.meta_below(META_DOUBT)?;
+    Ok(marks.iter().filter_map(|(id, word)| Some((id.parse().ok()?, Doubt::parse(word)?))).collect())
+}
+
+/// Whether a request is marked as one that somebody else may have started.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn is_marked(journal: &Journal, id: RequestId) -> Result<bool, JournalError> {
+    let mark = journal.meta(&format!("{META_DOUBT}{id}"))?;
+    Ok(mark.and_then(|word| Doubt::parse(&word)).is_some_and(|doubt| doubt != Doubt::Released))
+}
+
+/// Before when what lay uncommitted in the work tree is in doubt, and why.
+pub(super) fn loose_mark(journal: &Journal) -> Result<Option<(Doubt, Timestamp)>, DispatchError> {
+    let text = journal.meta(META_DOUBT_LOOSE)?;
+    let parts = text.as_deref().and_then(|text| text.split_once(' '));
+    Ok(parts.and_then(|(word, time)| Some((Doubt::parse(word)?, time.parse().ok()?))))
+}
+
+/// Writes down what `adopt` has found out, or that a person says that none of it was started.
+///
+/// # Errors
+/// The journal cannot be written.
+pub fn mark(journal: &mut Journal, found: &[Doubtful], doubt: Doubt, now: Timestamp) -> Result<(), DispatchError> {
+    for Doubtful { id, .. } in found {
+        journal.set_meta(&format!("{META_DOUBT}{id}"), doubt.as_str())?;
+    }
+    match doubt {
+        Doubt::Released => journal.drop_meta(META_DOUBT_LOOSE)?,
+        Doubt::Lost | Doubt::Restored => journal.set_meta(META_DOUBT_LOOSE, &format!("{} {now}", doubt.as_str()))?,
+    }
+    Ok(())
+}
+
+/// Requests that an `adopt` before this one has put in doubt, and that no pass has ended since.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn still_marked(journal: &Journal) -> Result<Vec<Doubtful>, DispatchError> {
+    let mut found = Vec::new();
+    for (id, doubt) in marks(journal)? {
+        let row = journal.get(id)?;
+        let open = row.as_ref().is_none_or(|row| row.state.outcome().is_none());
+        if open && doubt != Doubt::Released {
+            let (path, kind) = row.map_or_else(Default::default, |row| (row.path, row.kind));
+            found.push(Doubtful { id, path, kind });
+        }
+    }
+    Ok(found)
+}
+
+impl Dispatcher {
+    /// Keeps at-most-once work where main has records of others, or records of ours that this journal knows nothing of.
+    pub(super) fn look_for_others(&mut self, tip: Oid, scanned: Option<Oid>) -> Result<(), DispatchError> {
+        if self.claims_remotely() {
+            // Several hosts record in turn, and what each of them may have started is said by its claims.
+            self.halt = None;
+            return Ok(());
+        }
+        let mut journal = locked(&self.journal);
+        let others = others(&self.repo, &journal, tip, scanned)?;
+        if let Some(commit) = others.restored
+            && journal.meta(META_RESTORED)?.is_none()
+        {
+            // Stays until somebody has looked, whatever becomes of that commit's requests.
+            journal.set_meta(META_RESTORED, &commit.to_string())?;
+            let released: Vec<RequestId> =
+                marks(&journal)?.into_iter().filter(|(_, doubt)| *doubt == Doubt::Released).map(|(id, _)| id).collect();
+            for id in released {
+                // It may have been started since it was released.
+                journal.drop_meta(&format!("{META_DOUBT}{id}"))?;
+                self.doubts.remove(&id);
+            }
+        }
+        if let Some(commit) = journal.meta(META_RESTORED)? {
+            tracing::error!(
+                "main has records of this state folder that it knows nothing of (commit {commit}): it is an older copy, or \
+                 used twice; at-most-once requests wait"
+            );
+            self.summary.restored = Some(commit);
+            self.halt = Some(Halt::Restored);
+            return Ok(());
+        }
+        if let Some(state) = others.foreign.into_keys().next() {
+            tracing::error!(
+                "another dispatcher (state {state}) records in this repository; at-most-once requests wait"
+            );
+            self.summary.foreign = Some(state);
+            self.halt = Some(Halt::Foreign);
+            return Ok(());
+        }
+        self.halt = None;
+        if scanned != Some(tip) {
+            journal.set_meta(META_SCANNED, &tip.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Why nothing that somebody else may have started is started here, until somebody has looked.
+    pub(super) fn doubts_starts(&self) -> Option<(HeldBy, &'static str)> {
+        match self.halt {
+            Some(Halt::Foreign) => Some((HeldBy::Foreign, "another dispatcher records in this repository")),
+            Some(Halt::Restored) => {
+                Some((HeldBy::Restored, "the state folder is older than main: it may have been started since"))
+            }
+            Some(Halt::Rewritten) | None => None,
+        }
+    }
+
+    /// The same for one request, unless a person has said that it may start.
+    pub(super) fn doubts_start_of(&self, id: RequestId) -> Option<(HeldBy, &'static str)> {
+        self.doubts_starts().filter(|_| self.doubts.get(&id) != Some(&Doubt::Released))
+    }
+
+    /// The mark that ends a request without a start.
+    pub(super) fn doubt_of(&self, id: RequestId) -> Option<Doubt> {
+        self.doubts.get(&id).copied().filter(|doubt| *doubt != Doubt::Released)
+    }
+
+    /// The same for one that was met, which may never have been committed.
+    pub(super) fn doubt_of_met(&self, met: &Met) -> Option<Doubt> {
+        let marked = self.doubts.get(&met.id).copied();
+        let loose = self.doubt_loose.filter(|(_, until)| {
+            let index = self.contract.as_ref().map(|contract| &contract.rules.index);
+            met.loose && met.introduced.time <= *until && may_have_started(&met.verdict, index, self.clock.now())
+        });
+        marked.or(loose.map(|(doubt, _)| doubt)).filter(|doubt| *doubt != Doubt::Released)
+    }
+
+    /// Whether a request of the inbox is kept from starting because somebody else may have started it.
+    pub(super) fn is_in_doubt(&self, met: &Met) -> bool {
+        let index = self.contract.as_ref().map(|contract| &contract.rules.index);
+        self.doubt_of_met(met).is_some()
+            || self.is_claimed_by_another(met.id)
+            || self.doubts_start_of(met.id).is_some() && may_have_started(&met.verdict, index, self.clock.now())
+    }
+
+    /// A person says that it may start.
+    pub(super) fn release(&mut self, id: RequestId) -> Result<(), DispatchError> {
+        locked(&self.journal).set_meta(&format!("{META_DOUBT}{id}"), Doubt::Released.as_str())?;
+        self.doubts.insert(id, Doubt::Released);
+        Ok(())
+    }
+
+    /// What was started here, by this journal, and has its record on main already: a newer copy of the journal wrote it, or
+    /// somebody else. It is settled by that.
+    pub(super) fn settle_found(&mut self, tip: Oid) -> Result<(), DispatchError> {
+        let rows = locked(&self.journal).open_requests()?;
+        let mut open = BTreeMap::new();
+        let mut bases = BTreeSet::new();
+        for row in rows.into_iter().filter(|row| !row.state.is_pending()) {
+            for (_, event) in locked(&self.journal).events(row.id)? {
+                if let Event::Seen { base, .. } = event {
+                    bases.insert(base.parse::<Oid>()?);
+                }
+            }
+            open.insert(row.id, row);
+        }
+        if open.is_empty() {
+            return Ok(());
+        }
+        let mut told = Vec::new();
+        self.repo.walk_messages(tip, RECORD_COMMITS, |commit, message| {
+            let ours = records_of(message).into_iter().filter(|(id, _)| open.contains_key(id));
+            told.extend(ours.map(|(id, outcome)| (commit, id, outcome)));
+            bases.remove(&commit);
+            // Nothing of them can have been recorded before they were met.
+            !bases.is_empty()
+        })?;
+        let mut steps: Vec<Step> = Vec::new();
+        for (commit, id, outcome) in told {
+            let blob = open[&id].blob.parse()?;
+            let archive = match contract::load_config(&self.repo, commit) {
+                Ok((config, _)) => config.archive,
+                Err(_) => RepoConfig::default().archive,
+            };
+            // Words in a commit alone are anybody's.
+            if steps.iter().all(|step| step.id != id) && self.repo.has_archived(commit, &archive, blob)? {
+                tracing::warn!(
+                    "{} is {outcome} on main already ({commit}): nothing of it is run again",
+                    open[&id].path
+                );
+                steps.push(Self::step(id, Event::Found { commit: commit.to_string(), outcome }));
+            }
+        }
+        self.append(&steps, &[])
+    }
+
+    /// Ends a request that may have been started elsewhere: nobody can know.
+    #[expect(clippy::too_many_arguments, reason = "the facts of one request, which has no ticket yet or no longer")]
+    pub(super) fn end_in_doubt(
+        &mut self,
+        id: RequestId,
+        entry: &Entry,
+        introduced: &Introduced,
+        loose: bool,
+        admitted: Option<&Admitted>,
+        kind: Option<String>,
+        doubt: Doubt,
+    ) -> Result<(), DispatchError> {
+        let Some(contract) = self.contract.clone() else { return Ok(()) };
+        let mut record = self.record(Outcome::Indeterminate, id, entry, introduced, &contract.commit.to_string());
+        record.kind = kind;
+        if let Some(admitted) = admitted {
+            self.describe(id, admitted)?;
+            super::finish::fill_from_job(&mut record, admitted, &contract.index_blob);
+        }
+        record.reason = Some(doubt.as_str().to_owned());
+        self.end_with(record, entry, introduced, loose, None)
+    }
+}
