@@ -60,12 +60,16 @@ impl Dispatcher {
             // Before the look: what moves behind it is seen then.
             watch.arm();
         }
-        let error = match self.repo.fetch() {
+        // The publisher may be reading our own copy of the repository: it is not made anew under its hands.
+        let tip = if self.publishing > 0 { self.repo.fetch_into_cache() } else { self.repo.fetch() };
+        let error = match tip {
             Ok(tip) => {
                 self.last_fetch = self.clock.now().as_second();
                 self.summary.obstacle = None;
                 if std::mem::take(&mut self.fetch_failures) > 0 {
                     tracing::info!("main can be read again");
+                    // What waits to be published need not wait for its pause.
+                    self.delivery.hurry();
                 }
                 self.take_marks(tip.marks);
                 return Ok(Some((seen, tip.commit)));
@@ -438,6 +442,15 @@ impl Dispatcher {
         }
         if let Some(words) = self.outvoted.clone() {
             self.hold(id, &entry, HeldBy::Foreign, words);
+            return Ok(());
+        }
+        let ends_unrun = match &verdict {
+            Verdict::Rejected(_) => true,
+            Verdict::Held { .. } => false,
+            Verdict::Ready(admitted) => self.is_expired(admitted, &introduced),
+        };
+        if let Some(words) = self.backlog().filter(|_| ends_unrun) {
+            self.hold(id, &entry, HeldBy::Backlog, words);
             return Ok(());
         }
         let admitted = match verdict {

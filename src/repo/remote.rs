@@ -6,7 +6,7 @@
 //! moves. It never forces, never retries, and never decides what a failure leads to.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 use super::checkout::{Origin, authority, protocol};
 use super::git::{Call, GitError, Token};
@@ -53,18 +53,31 @@ pub struct PushError {
 
 impl Repo {
     /// Fetches the branch and gives its tip. Where our own object cache turns out broken the lock's
-    /// holder makes it anew, once. Without a remote it only reads the branch.
+    /// holder makes it anew, once: nobody may be using another handle then. Without a remote it only reads the branch.
     pub fn fetch(&mut self) -> Result<Tip, FetchError> {
-        let Origin::Remote { fetch_url, .. } = self.origin.clone() else { return self.local_tip() };
-        let fetching = Arc::clone(&self.fetching);
-        let _alone = fetching.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.fetch_once(&fetch_url) {
+        match self.fetch_into_cache() {
+            // Twice: what only looked broken, because the connection was, is whole the second time.
+            Err(error) if error.class == FetchClass::Corrupt => {}
+            result => return result,
+        }
+        match self.fetch_into_cache() {
             Err(error) if error.class == FetchClass::Corrupt && self.settings.holds_lock => {
                 tracing::warn!(words = error.words, "the object cache is broken: it is fetched anew");
                 self.renew().map_err(|error| self.fetch_error(FetchClass::Other, error.to_string()))?;
-                self.fetch_once(&fetch_url)
+                self.fetch_into_cache()
             }
             result => result,
+        }
+    }
+
+    /// The same, and never makes anything anew: for as long as another handle may be in use.
+    pub fn fetch_into_cache(&self) -> Result<Tip, FetchError> {
+        match &self.origin {
+            Origin::Local => self.local_tip(),
+            Origin::Remote { fetch_url, .. } => {
+                let _alone = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+                self.fetch_once(fetch_url)
+            }
         }
     }
 
@@ -184,8 +197,11 @@ impl Repo {
             }
             class => {
                 let summary = porcelain::push_line(&stdout).map_or("", |(_, summary)| summary);
-                let words = format!("{summary}\n{}", pushed.stderr);
-                Err(self.push_error(class, words.trim().to_owned()))
+                let words = match class {
+                    PushClass::Declined => porcelain::servers_words(summary, &pushed.stderr),
+                    _ => format!("{summary}\n{}", pushed.stderr).trim().to_owned(),
+                };
+                Err(self.push_error(class, words))
             }
         }
     }
