@@ -8,6 +8,7 @@ mod act;
 mod claims;
 mod command;
 mod crew;
+mod deliver;
 mod doubt;
 mod ending;
 mod finish;
@@ -32,6 +33,7 @@ use uuid::Uuid;
 
 pub use claims::{LostClaim, TakeOverError, TakenOver, take_over, what_may_have_started};
 pub use command::{learn_resolutions, resolutions};
+pub use deliver::Circuit;
 pub use doubt::{
     Doubt, Doubtful, META_ADOPTED, META_RESTORED, META_SCANNED, Others, doubtful, is_marked, mark as mark_doubtful,
     others, still_marked,
@@ -41,7 +43,6 @@ pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};
 pub use standing::{Held, HeldBy, Standing};
 
 use crate::admit::Admitted;
-use crate::backoff::Policy;
 use crate::clock::Clock;
 use crate::contract::{Compiled, Contract};
 use crate::diagnostic::Diagnostic;
@@ -63,6 +64,7 @@ use crate::run::sandbox::Control;
 use crate::run::{ActionWork, Actions, Local, RunError, Work};
 use crate::spool::Parcel;
 use crate::statedir::StateDir;
+use deliver::Delivery;
 
 /// A batch closes this long after its first outcome even while more is running.
 const BATCH_OPEN: Duration = Duration::from_secs(2);
@@ -72,10 +74,6 @@ const UNPUBLISHED_MAX: usize = 100;
 const UNPUBLISHED_BYTES_MAX: u64 = 256 << 20;
 /// How long a single pass waits for room on a full disk at each thing that it has to write.
 const ROOM_PATIENCE: Duration = Duration::from_secs(10);
-/// Pauses after a push that did not go through.
-const PUSH_PAUSES: Policy = Policy { first: Duration::from_secs(1), max: Duration::from_mins(5), attempts: u32::MAX };
-/// The same where credentials are refused: asking often only locks accounts.
-const AUTH_PAUSES: Policy = Policy { first: Duration::from_mins(1), max: Duration::from_hours(1), attempts: u32::MAX };
 
 /// What came of a pass, for the exit code and the last lines.
 #[derive(Debug, Default)]
@@ -281,12 +279,11 @@ pub struct Dispatcher {
     places: BTreeSet<String>,
     batch_open: Option<Duration>,
     publishing: usize,
-    push_failures: u32,
-    push_again: Option<Duration>,
+    delivery: Delivery,
     /// Ends what the publisher waits for.
     push_patience: Patience,
-    /// Nothing has ever reached this remote: one record goes ahead alone.
-    unproven: bool,
+    /// What was last told of why nothing new is started.
+    told_waiting: Option<String>,
     /// What was found of each level, or what is missing.
     layers: HashMap<(Level, Network), Result<Layers, String>>,
     /// That rlimits stand in for control groups is said once.
@@ -416,6 +413,7 @@ impl Dispatcher {
             self.start_actions(crew)?;
             self.start_ready(crew)?;
             self.publish_due(batches);
+            self.tell_what_is_waited_for();
             if self.look_again {
                 continue;
             }
@@ -472,6 +470,7 @@ impl Dispatcher {
             self.recover_claims()?;
             self.recover(tip)?;
             self.recovered = true;
+            self.take_up_delivery()?;
         }
         self.read_inbox(tip)?;
         self.settle_claims(tip)
@@ -527,7 +526,7 @@ impl Dispatcher {
         });
         let publishable =
             self.publishing == 0 && !self.ended.is_empty() && self.halt != Some(Halt::Rewritten) && self.may_publish();
-        let again = self.push_again.filter(|due| *due > now);
+        let again = self.delivery.due(now);
         let batch = self.batch_open.filter(|_| again.is_none()).map(|opened| opened + BATCH_OPEN);
         let wake = [
             self.look_at.filter(|_| self.stopping.is_none()),
@@ -547,12 +546,9 @@ impl Dispatcher {
 
     /// Nothing runs, nothing can start, and everything that ended is published or cannot be now.
     fn is_settled(&self) -> bool {
-        let blocked = self.push_again.is_some() && self.push_failures >= self.settings.push_tries;
-        let nothing_to_publish = self.publishing == 0
-            && (self.ended.is_empty() || blocked || self.halt == Some(Halt::Rewritten) || !self.may_publish());
         self.running == 0
             && !self.may_act()
-            && nothing_to_publish
+            && self.is_delivered()
             && (self.stopping.is_some() || !self.may_start_something())
     }
 

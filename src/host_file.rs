@@ -34,7 +34,7 @@ pub const PATH: &str = "/etc/dispatch/host.yaml";
 
 const CODES: Codes = Codes { shape: "E0801", unknown: "E0802", value: "E0803" };
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "node",
     "labels",
     "jobs",
@@ -53,6 +53,7 @@ const KEYS: [&str; 18] = [
     "limits",
     "secrets",
     "protocols",
+    "remote_timeout",
 ];
 
 /// The most entries of any list or mapping here.
@@ -101,6 +102,8 @@ pub struct HostFile {
     pub secrets: BTreeMap<String, SecretRow>,
     /// Protocols that the remote may be reached by.
     pub protocols: Vec<String>,
+    /// What one fetch or push may take before it is ended and tried again later.
+    pub remote_timeout: Duration,
 }
 
 /// How hosts share a repository.
@@ -212,6 +215,7 @@ impl Default for HostFile {
             limits: Ceilings::default(),
             secrets: BTreeMap::new(),
             protocols: ["file", "ssh", "https"].map(str::to_owned).to_vec(),
+            remote_timeout: Duration::from_mins(5),
         }
     }
 }
@@ -285,6 +289,9 @@ fn read(file: &str, document: &Document) -> Result<HostFile, Vec<Diagnostic>> {
         protocols: fields
             .list("protocols", LIST_MAX, "a protocol such as https", protocol)
             .unwrap_or(default.protocols),
+        remote_timeout: fields
+            .read("remote_timeout", "a duration such as 5m", remote_timeout)
+            .unwrap_or(default.remote_timeout),
     };
     not_yet(&mut fields, &host);
     if fields.is_sound() { Ok(host) } else { Err(fields.into_faults()) }
@@ -303,6 +310,13 @@ fn not_yet(fields: &mut Fields<'_>, host: &HostFile) {
 }
 
 const CLAIMS: [(&str, Claims); 2] = [("local", Claims::Local), ("remote", Claims::Remote)];
+
+/// Less than a second no server can keep, and behind an hour a dead connection would hold everything up.
+fn remote_timeout(value: &Value) -> Result<Duration, Fault> {
+    let span = fields::duration(value)?;
+    let sound = (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&span);
+    if sound { Ok(span) } else { Err(Fault::rule("must be from 1s to 1h")) }
+}
 
 /// Reads a mapping whose keys are the owner's words; `rule` names what is wrong with a key.
 fn by_key<'d, T>(

@@ -34,6 +34,8 @@ pub struct Gauges {
     pub last_push_success: i64,
     /// Records that are in the spool and not on main.
     pub unpublished: usize,
+    /// The remote declines every record, and nothing new is started.
+    pub circuit_open: bool,
 }
 
 /// Why the textfile could not be written.
@@ -121,6 +123,11 @@ fn families(counts: &[Count], gauges: &Gauges) -> Vec<MetricFamily> {
             gauges.last_push_success as f64,
         ),
         ("codex_dispatch_unpublished_records", "Records that are not on main yet.", gauges.unpublished as f64),
+        (
+            "codex_dispatch_push_circuit_open",
+            "1 where the remote declines every record and nothing new is started.",
+            f64::from(u8::from(gauges.circuit_open)),
+        ),
     ] {
         families.push(gauge_family(name, help, value, &[]));
     }

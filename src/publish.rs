@@ -3,6 +3,9 @@
 //!
 //! BUILT is journalled before the push and PUSHED after main was read back, so that a restart can tell which of our
 //! commits landed. Waiting between rounds is the caller's: a round that cannot go on says why and ends.
+//! What becomes of records that the server declines is decided in `declined`.
+
+mod declined;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +21,8 @@ use crate::metrics;
 use crate::planted::{self, Bug};
 use crate::record::{Record, commit};
 use crate::repo::{
-    Changeset, Content, FetchClass, FetchError, Identity, MODE_EXECUTABLE, MODE_FILE, Oid, PushClass, PushError,
-    RefChange, Removal, Repo, RepoError, Write,
+    Changeset, Content, FetchClass, FetchError, Identity, MODE_EXECUTABLE, MODE_FILE, Made, Oid, Open, PushClass,
+    PushError, RefChange, Removal, Repo, RepoError, Write,
 };
 use crate::spool::{self, Parcel, SpoolError};
 use crate::state::State;
@@ -30,8 +33,12 @@ pub const META_TIP: &str = "tip";
 /// Journal key: when a record last reached main, seconds since 1970.
 pub const META_PUSHED_AT: &str = "pushed_at";
 
+/// The longest `status.yml` that is looked into.
+const STATUS_BYTES_MAX: u64 = 4 << 20;
 /// How often a lost race is run again before the round ends.
 const RACES_MAX: u32 = 20;
+/// So often a push has to be declined before it is believed, where the branch moved meanwhile and the words may be about that.
+const DECLINED_MIN: u32 = 2;
 
 /// What publishing needs to know, fixed for a process.
 pub struct Publisher {
@@ -57,6 +64,8 @@ pub struct Batch {
     pub parcels: Vec<Parcel>,
     /// Ends each subject.
     pub suffix: String,
+    /// What is declined may be tried with its status alone although nothing goes through.
+    pub last_word: bool,
 }
 
 /// How a round ended.
@@ -70,6 +79,8 @@ pub struct Round {
     pub left: Vec<Parcel>,
     /// How often a push had to be tried again.
     pub retries: u32,
+    /// The server has taken a push of ours in this round: what it declines now, it declines for what is in it.
+    pub taken: bool,
     /// Why something is left.
     pub obstacle: Option<Obstacle>,
 }
@@ -81,8 +92,10 @@ pub enum Obstacle {
     Network(String),
     /// The remote does not let us in.
     Auth(String),
-    /// A hook or a protection declined it.
+    /// A hook or a protection declined records; it is not known to decline all.
     Declined(String),
+    /// It declines even the status of a record alone, and took no other: nothing is started until it takes one.
+    Closed(String),
     /// Something has to be set up first.
     Configuration(String),
     /// Main no longer contains what was there.
@@ -115,6 +128,7 @@ impl Obstacle {
             Self::Network(words) => format!("the remote cannot be reached: {words}"),
             Self::Auth(words) => format!("the remote does not let us in: {words}"),
             Self::Declined(words) => format!("the remote declined the push: {words}"),
+            Self::Closed(words) => format!("the remote declines every record, even its status alone: {words}"),
             Self::Configuration(words) => words.clone(),
             Self::Rewritten { seen, now } => {
                 format!("main was rewritten: {seen}, which was its tip, is not in the history of {now}")
@@ -129,64 +143,22 @@ impl Publisher {
     /// # Errors
     /// [`PublishError`] where this host's own files fail; what the remote says is an [`Obstacle`].
     pub fn publish(&mut self, batch: Batch) -> Result<Round, PublishError> {
-        let Batch { tip, parcels, suffix } = batch;
-        let mut round = Round { tip, published: Vec::new(), left: Vec::new(), retries: 0, obstacle: None };
-        let parcels = match self.push_together(&mut round, parcels, &suffix)? {
-            Pushed::All => return Ok(round),
+        let Batch { tip, parcels, suffix, last_word } = batch;
+        let mut round =
+            Round { tip, published: Vec::new(), left: Vec::new(), retries: 0, taken: false, obstacle: None };
+        // What was declined before goes alone: it would only have the others declined with it.
+        let (before, fresh): (Vec<Parcel>, Vec<Parcel>) = parcels.into_iter().partition(|parcel| parcel.declined > 0);
+        let declined = match self.push_together(&mut round, fresh, &suffix)? {
+            Pushed::All => Vec::new(),
+            Pushed::Declined(parcels, no) => self.push_singly(&mut round, parcels, &no, &suffix)?,
             Pushed::Stopped(parcels, obstacle) => {
                 round.left = parcels;
                 round.obstacle = Some(obstacle);
-                return Ok(round);
+                Vec::new()
             }
-            Pushed::Declined(parcels, _) => parcels,
         };
-        self.push_singly(&mut round, parcels, &suffix)?;
+        self.settle_declined(&mut round, declined, before, last_word, &suffix)?;
         Ok(round)
-    }
-
-    /// One record a commit; what alone is declined is published without its output. Where even that is declined, it is not
-    /// the content: the rest waits, whole, for whoever set the rule.
-    fn push_singly(&mut self, round: &mut Round, parcels: Vec<Parcel>, suffix: &str) -> Result<(), PublishError> {
-        for parcel in parcels {
-            if round.obstacle.is_some() {
-                round.left.push(parcel);
-                continue;
-            }
-            match self.push_together(round, vec![parcel], suffix)? {
-                Pushed::All => {}
-                Pushed::Declined(parcels, words) => self.push_reduced(round, parcels, &words, suffix)?,
-                Pushed::Stopped(parcels, obstacle) => {
-                    round.left.extend(parcels);
-                    round.obstacle = Some(obstacle);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn push_reduced(
-        &mut self,
-        round: &mut Round,
-        parcels: Vec<Parcel>,
-        words: &str,
-        suffix: &str,
-    ) -> Result<(), PublishError> {
-        for whole in parcels {
-            let reduced = spool::reduce(&self.state, whole.clone(), words)?;
-            let id = reduced.record.id;
-            let obstacle = match self.push_together(round, vec![reduced], suffix)? {
-                Pushed::All => {
-                    tracing::warn!("the remote declines the record of {id} and takes its status alone ({words})");
-                    continue;
-                }
-                Pushed::Declined(..) => Obstacle::Declined(words.to_owned()),
-                Pushed::Stopped(_, obstacle) => obstacle,
-            };
-            spool::restore(&self.state, &whole)?;
-            round.left.push(whole);
-            round.obstacle = Some(obstacle);
-        }
-        Ok(())
     }
 
     fn push_together(
@@ -195,6 +167,7 @@ impl Publisher {
         mut parcels: Vec<Parcel>,
         suffix: &str,
     ) -> Result<Pushed, PublishError> {
+        let mut declined = 0;
         for race in 0..RACES_MAX {
             self.drop_landed(round, &mut parcels)?;
             if parcels.is_empty() {
@@ -204,7 +177,9 @@ impl Publisher {
                 Ok(commit) => commit,
                 Err(PublishError::Repo(error @ (RepoError::Taken { .. } | RepoError::BadPath { .. }))) => {
                     let words = error.to_string();
-                    let [parcel] = &mut parcels[..] else { return Ok(Pushed::Declined(parcels, words)) };
+                    let [parcel] = &mut parcels[..] else {
+                        return Ok(Pushed::Declined(parcels, No { words, by_size: false }));
+                    };
                     let safe = format!("recovered-{}", parcel.record.id);
                     if parcel.place == safe {
                         return Ok(Pushed::Stopped(parcels, Obstacle::Configuration(words)));
@@ -212,30 +187,40 @@ impl Publisher {
                     // Something that is no folder stands on the way to its place: a plain name has no way to be blocked.
                     tracing::warn!("the record of {} goes to `{}/{safe}`: {words}", parcel.record.id, parcel.output);
                     parcel.place = safe;
-                    spool::save(&self.state, parcel)?;
+                    self.keep_place(parcel)?;
                     continue;
                 }
                 Err(error) => return Err(error),
             };
             let ends = self.claims_of(&parcels)?;
-            let words = match self.repo.push_record(round.tip, commit, &ends) {
+            let error = match self.repo.push_record(round.tip, commit, &ends) {
                 Ok(()) => {
+                    round.taken = true;
                     self.settle(round, parcels, commit)?;
                     return Ok(Pushed::All);
                 }
                 Err(error) => error,
             };
             round.retries += 1;
-            tracing::debug!("push of {commit} on {}: {words}", round.tip);
-            match self.after(round, commit, &words)? {
+            tracing::debug!("push of {commit} on {}: {error}", round.tip);
+            if error.class == PushClass::LostRace {
+                // Before main is read again and not behind it: what is read is built on at once.
+                std::thread::sleep(jitter(race));
+            }
+            declined += u32::from(matches!(error.class, PushClass::Declined | PushClass::TooLarge));
+            match self.after(round, commit, &error, declined)? {
                 After::Landed => {
+                    round.taken = true;
                     let tip = round.tip;
                     self.settle(round, parcels, tip)?;
                     return Ok(Pushed::All);
                 }
-                After::Declined => return Ok(Pushed::Declined(parcels, words.words)),
+                After::Declined => {
+                    let by_size = error.class == PushClass::TooLarge;
+                    return Ok(Pushed::Declined(parcels, No { words: error.words, by_size }));
+                }
                 After::Stop(obstacle) => return Ok(Pushed::Stopped(parcels, obstacle)),
-                After::Again => std::thread::sleep(jitter(race)),
+                After::Again => {}
             }
         }
         let words = format!("another writer was faster {RACES_MAX} times in a row");
@@ -265,6 +250,15 @@ impl Publisher {
             for commit in commits {
                 there = there || self.repo.is_ancestor(commit.parse()?, round.tip)?;
             }
+            if !there && let Some((base, commit)) = self.recorded_already(round.tip, &parcel)? {
+                tracing::warn!(
+                    "main has the record of {} already, in {commit}: it is not written again",
+                    parcel.record.id
+                );
+                let event = Event::Built { base: base.to_string(), commit: commit.to_string() };
+                self.append(std::slice::from_ref(&parcel), &event, &[])?;
+                there = true;
+            }
             if there && !planted::is(Bug::RecordedTwice) { landed.push(parcel) } else { parcels.push(parcel) }
         }
         if landed.is_empty() {
@@ -274,8 +268,54 @@ impl Publisher {
         self.settle(round, landed, tip)
     }
 
+    /// A record of this very request that main has from a commit that we do not know, as where the state folder came back
+    /// from a backup or main was written anew: the commit in which the request left the inbox, and the one before it.
+    fn recorded_already(&self, tip: Oid, parcel: &Parcel) -> Result<Option<(Oid, Oid)>, PublishError> {
+        let blob: Oid = parcel.blob.parse()?;
+        let mut place = parcel.place.clone();
+        for number in 2.. {
+            let status = format!("{}/{place}/status.yml", parcel.output);
+            if !self.repo.exists(tip, format!("{}/{place}", parcel.output))? {
+                return Ok(None);
+            }
+            let archived = format!("{}/{place}{}", parcel.archive, parcel.extension);
+            let archived = self.repo.entry_at(tip, &archived)?.is_some_and(|entry| entry.oid == blob);
+            if let Some(entry) = self.repo.entry_at(tip, &status)?.filter(|_| archived)
+                && let Some(found) =
+                    self.commit_of_record(tip, parcel, Open { path: status.into_bytes(), oid: entry.oid })?
+            {
+                return Ok(Some(found));
+            }
+            place = format!("{}-{number}", parcel.place);
+        }
+        Ok(None)
+    }
+
+    /// The commit that brought this `status.yml`, if it records this request and took it out of the inbox.
+    fn commit_of_record(&self, tip: Oid, parcel: &Parcel, status: Open) -> Result<Option<(Oid, Oid)>, PublishError> {
+        let text = self.repo.blob(status.oid, STATUS_BYTES_MAX)?.1.unwrap_or_default();
+        if !Record::from_yaml("status.yml", &text).is_ok_and(|record| record.id == parcel.record.id) {
+            return Ok(None);
+        }
+        let blob: Oid = parcel.blob.parse()?;
+        let found = self.repo.introduced(tip, &parcel.output, &parcel.archive, &[status])?;
+        let Some(commit) = found.into_iter().flatten().next().map(|found| found.commit) else { return Ok(None) };
+        let Some(Made { parent: Some(before), message, .. }) = self.repo.made(commit)? else { return Ok(None) };
+        let stood =
+            |at| Ok::<_, RepoError>(self.repo.entry_at(at, &parcel.path)?.is_some_and(|entry| entry.oid == blob));
+        let id = parcel.record.id.to_string();
+        let recorded = commit::trailers(&message, commit::TRAILER_ID).any(|value| value == id);
+        Ok((recorded && stood(before)? && !stood(commit)?).then_some((before, commit)))
+    }
+
     /// A push that did not say yes: any doubt is settled by reading main.
-    fn after(&mut self, round: &mut Round, commit: Oid, error: &PushError) -> Result<After, PublishError> {
+    fn after(
+        &mut self,
+        round: &mut Round,
+        commit: Oid,
+        error: &PushError,
+        declined: u32,
+    ) -> Result<After, PublishError> {
         if error.class == PushClass::Configuration {
             return Ok(After::Stop(Obstacle::Configuration(error.words.clone())));
         }
@@ -291,13 +331,20 @@ impl Publisher {
             let (seen, now) = (seen.to_string(), round.tip.to_string());
             return Ok(After::Stop(Obstacle::Rewritten { seen, now }));
         }
+        if seen != round.tip {
+            // What was seen once must be there at the next look too, whoever looks.
+            locked(&self.journal).set_meta(META_TIP, &round.tip.to_string())?;
+        }
         let words = error.words.clone();
         Ok(match error.class {
             PushClass::LostRace => After::Again,
+            // Asking often only locks accounts.
+            PushClass::Auth => After::Stop(Obstacle::Auth(words)),
+            PushClass::Declined | PushClass::TooLarge if seen == round.tip || declined >= DECLINED_MIN => {
+                After::Declined
+            }
             // The branch moved while a hook or the network spoke: their words may have been about that.
             _ if seen != round.tip => After::Again,
-            PushClass::Declined | PushClass::TooLarge => After::Declined,
-            PushClass::Auth => After::Stop(Obstacle::Auth(words)),
             _ => After::Stop(Obstacle::Network(words)),
         })
     }
@@ -325,9 +372,14 @@ impl Publisher {
             } else {
                 tracing::error!("the request {} is lost with its object: its record stands alone", parcel.record.id);
             }
+            let place = format!("{}/{}", parcel.output, parcel.place);
+            if parcel.reduced {
+                let status = parcel.record.to_status_yaml().map_err(SpoolError::from)?.into_bytes();
+                changeset.writes.push(Write::file(format!("{place}/status.yml"), Content::Bytes(status)));
+                continue;
+            }
             for (name, file) in parcel.files(&self.state)? {
-                let path = format!("{}/{}/{name}", parcel.output, parcel.place);
-                changeset.writes.push(Write::file(path, Content::File(file)));
+                changeset.writes.push(Write::file(format!("{place}/{name}"), Content::File(file)));
             }
             for request in &parcel.requests {
                 let path = free_request(&self.repo, tip, &request.folder, &request.stem, &mut new_requests)?;
@@ -336,9 +388,11 @@ impl Publisher {
         }
         let records: Vec<&Record> = parcels.iter().map(|parcel| &parcel.record).collect();
         let message = commit::message(&records, self.state_id, suffix);
-        let now = self.clock.now();
+        // Built before on this very tip: the same commit again, and not one more for each try of an outage that lasts.
+        let before = self.built_before(tip, parcels)?;
+        let time = before.map_or_else(|| self.clock.now().as_second(), |(_, time)| time);
         let commit_on = |base: Oid, changeset: &Changeset| {
-            self.repo.commit_on(Some(base), changeset, &message, &self.identity, &self.identity, now.as_second())
+            self.repo.commit_on(Some(base), changeset, &message, &self.identity, &self.identity, time)
         };
         let mut base = tip;
         if planted::is(Bug::RecordApart) {
@@ -356,9 +410,30 @@ impl Publisher {
             );
         }
         self.repo.sync_objects()?;
-        let event = Event::Built { base: tip.to_string(), commit: built.commit.to_string() };
-        self.append(parcels, &event, &[])?;
+        if before.is_none_or(|(commit, _)| commit != built.commit) {
+            let event = Event::Built { base: tip.to_string(), commit: built.commit.to_string() };
+            self.append(parcels, &event, &[])?;
+        }
         Ok(built.commit)
+    }
+
+    /// The last commit that was journalled for these records, where it was built on this tip: with its time.
+    fn built_before(&self, tip: Oid, parcels: &[Parcel]) -> Result<Option<(Oid, i64)>, PublishError> {
+        let Some(first) = parcels.first() else { return Ok(None) };
+        let row = locked(&self.journal).get(first.record.id)?;
+        let Some(State::Built { commits, .. }) = row.map(|row| row.state) else { return Ok(None) };
+        let Some(commit) = commits.last() else { return Ok(None) };
+        let commit: Oid = commit.parse()?;
+        let made = self.repo.made(commit)?.filter(|made| made.parent == Some(tip));
+        Ok(made.map(|made| (commit, made.time)))
+    }
+
+    /// Where a record goes is kept for the next try; of a reduced one the whole record stays what the spool has.
+    fn keep_place(&self, parcel: &Parcel) -> Result<(), PublishError> {
+        if !parcel.reduced {
+            spool::save(&self.state, parcel)?;
+        }
+        Ok(())
     }
 
     /// Whether the admitted object can be archived. One that was never committed, or that stood in a copy of the repository
@@ -388,7 +463,7 @@ impl Publisher {
                 parcel.record.id,
                 parcel.place
             );
-            spool::save(&self.state, parcel)?;
+            self.keep_place(parcel)?;
         }
         Ok(())
     }
@@ -472,8 +547,16 @@ pub fn obstacle_of(error: &FetchError) -> Obstacle {
 
 enum Pushed {
     All,
-    Declined(Vec<Parcel>, String),
+    Declined(Vec<Parcel>, No),
     Stopped(Vec<Parcel>, Obstacle),
+}
+
+/// How the server declined.
+#[derive(Clone, Debug)]
+struct No {
+    words: String,
+    /// For its size, which no later try makes smaller.
+    by_size: bool,
 }
 
 enum After {

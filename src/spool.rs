@@ -57,12 +57,19 @@ pub struct Parcel {
     pub extension: String,
     /// True where the request was taken from the work tree and never stood on main.
     pub loose: bool,
-    /// Published without output because the server declined the whole record.
+    /// Published without output because the server declined the whole record. Noted once main has it, not before: a
+    /// restart in between begins with the whole record again.
     #[serde(default)]
     pub reduced: bool,
     /// Requests that come into the inbox with the record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<NewRequest>,
+    /// In how many rounds the server has declined this record, whole and in a commit of its own.
+    #[serde(default)]
+    pub declined: u32,
+    /// Declined in any form while the server took other records: it waits, and keeps nobody else waiting.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 /// A request that the dispatcher writes itself.
@@ -122,15 +129,30 @@ impl Parcel {
     /// # Errors
     /// [`SpoolError::Io`] where the spool cannot be read.
     pub fn files(&self, state: &StateDir) -> Result<Vec<(String, PathBuf)>, SpoolError> {
-        let folder = state.spool(self.record.id).join("record");
         let mut found = Vec::new();
-        if self.reduced {
-            found.push(("status.yml".to_owned(), folder.join("status.yml")));
-        } else {
-            list(&folder, "", &mut found)?;
-        }
+        list(&state.spool(self.record.id).join("record"), "", &mut found)?;
         found.sort();
         Ok(found)
+    }
+
+    /// The same record with its status alone, and the server's words for why it is no more than that.
+    #[must_use]
+    pub fn reduced_for(&self, words: &str) -> Self {
+        let mut reduced = Self { reduced: true, ..self.clone() };
+        reduced.record.withheld = Some(record::visible::line(words).into_owned());
+        reduced
+    }
+
+    /// The same with nothing of what the handler wrote, for a server that declines even [`Parcel::reduced_for`].
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        let mut bare = self.reduced_for("the server declines this record with and without its output");
+        let record = &mut bare.record;
+        record.result = None;
+        record.handler.clear();
+        record.skipped.clear();
+        record.warnings.clear();
+        bare
     }
 }
 
@@ -251,25 +273,14 @@ pub fn save(state: &StateDir, parcel: &Parcel) -> Result<(), SpoolError> {
     Ok(durable::write_file(&state.spool(parcel.record.id).join("parcel.json"), &text, 0o600)?)
 }
 
-/// Publishes only `status.yml` of this record from now on, with the server's words in it.
+/// Notes that main has no more than the status of this record ([`Parcel::reduced_for`]). The rest stays in the spool.
 ///
 /// # Errors
 /// [`SpoolError`].
-pub fn reduce(state: &StateDir, mut parcel: Parcel, words: &str) -> Result<Parcel, SpoolError> {
-    parcel.reduced = true;
-    parcel.record.withheld = Some(record::visible::line(words).into_owned());
-    restore(state, &parcel)?;
-    Ok(parcel)
-}
-
-/// Writes `status.yml` and the parcel as this parcel says, as to take a [`reduce`] back.
-///
-/// # Errors
-/// [`SpoolError`].
-pub fn restore(state: &StateDir, parcel: &Parcel) -> Result<(), SpoolError> {
-    let text = parcel.record.to_status_yaml()?;
-    durable::write_file(&state.spool(parcel.record.id).join("record/status.yml"), text.as_bytes(), 0o644)?;
-    save(state, parcel)
+pub fn note_reduced(state: &StateDir, reduced: &Parcel) -> Result<(), SpoolError> {
+    let text = reduced.record.to_status_yaml()?;
+    durable::write_file(&state.spool(reduced.record.id).join("record/status.yml"), text.as_bytes(), 0o644)?;
+    save(state, reduced)
 }
 
 /// The parcel of an ended request; `None` where the spool has none (it was lost with its disk).

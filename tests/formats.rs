@@ -128,6 +128,7 @@ fn the_example_host_file_shows_the_defaults() -> Tested {
     assert_eq!(example.network, default.network);
     assert_eq!(example.limits, default.limits);
     assert_eq!(example.protocols, default.protocols);
+    assert_eq!(example.remote_timeout, default.remote_timeout);
     // What the design gives as defaults, word by word; the schema and the page say the same.
     let schema: serde_json::Value =
         serde_json::from_slice(&fs::read(root().join("schemas/dispatch/host.schema.json"))?)?;
@@ -135,6 +136,7 @@ fn the_example_host_file_shows_the_defaults() -> Tested {
     for (key, pointer, written) in [
         ("interval", "/interval", "15s"),
         ("drain", "/drain", "10m"),
+        ("remote_timeout", "/remote_timeout", "5m"),
         ("uids", "/uids", "60720-60783"),
         ("claims", "/claims", "local"),
         ("minimum", "/levels/properties/minimum", "isolated"),

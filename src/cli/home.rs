@@ -153,6 +153,7 @@ impl Home {
             protocols: self.host.file.protocols.clone(),
             token: token.or_else(from_file),
             holds_lock,
+            network_timeout: self.host.file.remote_timeout,
             ..Settings::new(self.branch()?)
         })
     }

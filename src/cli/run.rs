@@ -106,7 +106,7 @@ fn exit_of(summary: &Summary) -> Exit {
         || summary.restored.is_some()
         || held(&HeldBy::WorkTree)
         || held(&HeldBy::Lock)
-        || matches!(obstacle, Some(Obstacle::Rewritten { .. } | Obstacle::Declined(_)))
+        || matches!(obstacle, Some(Obstacle::Rewritten { .. } | Obstacle::Declined(_) | Obstacle::Closed(_)))
     {
         Exit::NotPublished
     } else if obstacle.is_some() || held(&HeldBy::Layer) {

@@ -42,7 +42,11 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         if standing.unpublished > 0 {
             render::print(format!("{} record(s) not published yet", standing.unpublished));
         }
-        if let Some(words) = &standing.obstacle {
+        // What an open circuit says of itself has the obstacle's words in it.
+        if let Some(words) = standing.obstacle.as_ref().filter(|_| standing.circuit.is_none()) {
+            render::print(words);
+        }
+        if let Some(words) = &standing.waiting {
             render::print(words);
         }
         if standing.paused {

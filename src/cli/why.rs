@@ -95,6 +95,7 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
             HeldBy::Restored => {
                 "find out what was done since the copy was made, then `dispatch adopt` for all of them, or `dispatch resolve` for this one"
             }
+            HeldBy::Backlog => "see that records can be published: `dispatch --selftest` tries the remote",
         };
         let faults = if held.by == HeldBy::Repository { verdict_details(view, line)? } else { Vec::new() };
         return Ok(Answer { because: held.words.clone(), details: faults, next: next.to_owned() });
@@ -135,11 +136,12 @@ fn ready(view: &View, line: &Line) -> Answer {
         .and_then(|(_, behind)| behind.clone());
     let paused = view.standing().is_some_and(|standing| standing.paused);
     let obstacle = view.standing().and_then(|standing| standing.obstacle.clone());
-    let because = match (behind, paused, obstacle) {
-        (_, true, _) => "the dispatcher is paused: nothing is started while the file `paused` exists".to_owned(),
-        (Some((id, key)), ..) => format!("{} stands before it on the resource `{key}`", id.short()),
-        (None, false, Some(words)) => words,
-        (None, false, None) => "no pass has taken it up yet".to_owned(),
+    let waiting = view.standing().and_then(|standing| standing.waiting.clone());
+    let because = match (paused, behind, waiting.or(obstacle)) {
+        (true, ..) => "the dispatcher is paused: nothing is started while the file `paused` exists".to_owned(),
+        (false, Some((id, key)), _) => format!("{} stands before it on the resource `{key}`", id.short()),
+        (false, None, Some(words)) => words,
+        (false, None, None) => "no pass has taken it up yet".to_owned(),
     };
     Answer {
         because,

@@ -97,10 +97,10 @@ pub(super) struct Asked {
 
 impl Dispatcher {
     /// Does what a request of a reserved kind asks.
-    pub(super) fn obey(&mut self, asked: Asked, command: &Command) -> Result<(), DispatchError> {
+    pub(super) fn obey(&mut self, asked: &Asked, command: &Command) -> Result<(), DispatchError> {
         let Some(contract) = self.contract.clone() else { return Ok(()) };
         match command {
-            Command::Resolve(resolve) => match self.resolve(&asked, resolve, &contract)? {
+            Command::Resolve(resolve) => match self.resolve(asked, resolve, &contract)? {
                 Ok(()) => Ok(()),
                 Err(Refusal::Wait(words)) => {
                     self.hold(asked.id, &asked.entry, HeldBy::Claim, words);

@@ -1,18 +1,11 @@
 //! Ending: what an attempt came to, whether another follows, and the record that is sealed for publication.
 
-use std::sync::mpsc::Sender;
 use std::time::Duration;
-
-use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::claims::{Ending, How};
 use super::command::Asked;
 use super::standing::Held;
-use super::{
-    AUTH_PAUSES, BATCH_OPEN, Batch, DispatchError, Dispatcher, Done, Ended, Halt, HeldBy, Hold, Obstacle, PUSH_PAUSES,
-    PublishError, Report, Round, RunError, Ticket,
-};
+use super::{DispatchError, Dispatcher, Done, Ended, HeldBy, Hold, Report, RunError, Ticket};
 use crate::admit::{Admitted, Rejection};
 use crate::backoff::Policy;
 use crate::clock::utc_millis;
@@ -26,17 +19,14 @@ use crate::journal::{Count, Entry as Step};
 use crate::metrics;
 use crate::outcome::{ActionRun, Attempt, Outcome};
 use crate::planted::{self, Bug};
-use crate::publish::locked;
 use crate::queue::Standing as Place;
 use crate::record::log::LogEvent;
 use crate::record::{Record, RequestedBy, Sandbox, summary};
-use crate::repo::{MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Origin, Repo};
+use crate::repo::{MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK};
 use crate::request::is_reserved;
 use crate::room;
 use crate::spool::{self, NewRequest, Parcel, Story};
 
-/// Journal key: the remote and credential that a record has reached before.
-pub(super) const META_PROVEN: &str = "proven";
 /// Attempts that the sandbox did not carry out, before it is taken for an answer.
 const MISFIRES_MAX: u32 = 3;
 /// The same where the machine lacks something that it may have again: about a working day.
@@ -247,7 +237,7 @@ impl Dispatcher {
             How::InDoubt { admitted, kind, doubt } => {
                 self.end_in_doubt(id, &entry, &introduced, loose, admitted.as_deref(), kind, doubt)
             }
-            How::Command { command, bytes } => self.obey(Asked { id, entry, introduced, loose, bytes }, &command),
+            How::Command { command, bytes } => self.obey(&Asked { id, entry, introduced, loose, bytes }, &command),
         }
     }
 
@@ -446,125 +436,9 @@ impl Dispatcher {
             loose,
             reduced: false,
             requests: Vec::new(),
+            declined: 0,
+            refused: false,
         }
-    }
-
-    /// Hands a closed batch to the publisher: when nothing runs or can start, or the batch is old enough.
-    pub(super) fn publish_due(&mut self, batches: &Sender<Batch>) {
-        if self.publishing > 0 || self.ended.is_empty() || self.halt == Some(Halt::Rewritten) || !self.may_publish() {
-            return;
-        }
-        let now = self.clock.monotonic();
-        if self
-            .push_again
-            .is_some_and(|due| due > now || self.push_failures >= self.settings.push_tries && self.interval.is_none())
-        {
-            return;
-        }
-        let old = self.batch_open.is_some_and(|opened| now.saturating_sub(opened) >= BATCH_OPEN);
-        if !old && (self.running > 0 || self.may_start_something()) {
-            return;
-        }
-        let Some(tip) = self.tip else { return };
-        let suffix = self.contract.as_ref().map(|contract| contract.config.commit_suffix.clone()).unwrap_or_default();
-        let parcels = std::mem::take(&mut self.ended);
-        self.publishing = parcels.len();
-        self.batch_open = None;
-        // The publisher outlives us only where the whole process ends, and then the journal knows.
-        let _ = batches.send(Batch { tip, parcels, suffix });
-    }
-
-    /// What the publisher came back with.
-    pub(super) fn take_round(&mut self, round: Result<Round, PublishError>) -> Result<(), DispatchError> {
-        self.publishing = 0;
-        let round = match round {
-            Err(error) if room::is_lacking(&error) => return self.publish_later(&error),
-            round => round?,
-        };
-        let before = self.tip.replace(round.tip);
-        if !round.published.is_empty() {
-            self.reached_main(round.published.len())?;
-            tracing::info!("published {} record(s) as {}", round.published.len(), short(&round.tip.to_string()));
-            let published: Vec<RequestId> = round.published.iter().map(|parcel| parcel.record.id).collect();
-            self.forget_claims(&published);
-            for parcel in &round.published {
-                self.places.remove(&parcel.place.to_lowercase());
-                self.spooled_bytes.remove(&parcel.record.id);
-            }
-            self.bring_up(before, &round)?;
-            // What came into the inbox with them is on main now, and this pass handles what is.
-            self.look_again |= round.published.iter().any(|parcel| !parcel.requests.is_empty());
-        }
-        self.summary.obstacle.clone_from(&round.obstacle);
-        if let Some(obstacle) = &round.obstacle {
-            self.meet_obstacle(obstacle);
-        }
-        if !round.left.is_empty() {
-            self.batch_open.get_or_insert(self.clock.monotonic());
-        }
-        self.ended.splice(0..0, round.left);
-        Ok(())
-    }
-
-    /// Records are on main: the remote takes what we send, so nothing that waited for that waits any longer.
-    pub(super) fn reached_main(&mut self, count: usize) -> Result<(), DispatchError> {
-        self.summary.published += count;
-        self.last_push = self.clock.now().as_second();
-        self.push_failures = 0;
-        self.push_again = None;
-        self.summary.unwritable = None;
-        if self.ended.is_empty() {
-            self.batch_open = None;
-        }
-        if self.unproven {
-            self.unproven = false;
-            let proven = credential_of(&self.repo);
-            locked(&self.journal).set_meta(META_PROVEN, &proven)?;
-        }
-        Ok(())
-    }
-
-    /// The publisher met a full disk: what it was given lies in the spool still, and the journal knows how far it came.
-    fn publish_later(&mut self, error: &PublishError) -> Result<(), DispatchError> {
-        self.lack_room(error.to_string());
-        self.push_failures = self.push_failures.saturating_add(1);
-        let pause = PUSH_PAUSES.pause_after(self.push_failures, || 1.0).unwrap_or(PUSH_PAUSES.max);
-        self.push_again = Some(self.clock.monotonic() + pause);
-        let rows = locked(&self.journal).open_requests()?;
-        for row in rows {
-            if let Some(outcome) = row.state.outcome() {
-                self.recover_ended(&row, outcome)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Something could not be written for want of room; said once.
-    pub(super) fn lack_room(&mut self, words: String) {
-        if ![&self.summary.unwritable, &self.lacked_before].contains(&&Some(words.clone())) {
-            tracing::error!("{words}");
-        }
-        self.summary.unwritable = Some(words);
-    }
-
-    fn meet_obstacle(&mut self, obstacle: &Obstacle) {
-        self.push_failures = self.push_failures.saturating_add(1);
-        let policy: Policy = match obstacle {
-            Obstacle::Rewritten { .. } => {
-                self.halt = Some(Halt::Rewritten);
-                return tracing::error!("{}", obstacle.words());
-            }
-            Obstacle::Auth(_) => AUTH_PAUSES,
-            _ => PUSH_PAUSES,
-        };
-        // Credentials, set-up and hooks do not mend themselves within a pass.
-        if matches!(obstacle, Obstacle::Auth(_) | Obstacle::Configuration(_) | Obstacle::Declined(_)) {
-            self.push_failures = self.push_failures.max(self.settings.push_tries);
-        }
-        let random = f64::from(Uuid::new_v4().as_bytes()[0]) / 256.0;
-        let pause = policy.pause_after(self.push_failures, || random).unwrap_or(policy.max);
-        self.push_again = Some(self.clock.monotonic() + pause);
-        tracing::warn!("not published: {}", obstacle.words());
     }
 
     pub(super) fn hold(&mut self, id: RequestId, entry: &Entry, by: HeldBy, words: String) {
@@ -606,16 +480,6 @@ fn reason_of(rejection: &Rejection) -> String {
         }
         Some(fault) => format!("{class}: {}", fault.message),
     }
-}
-
-/// What tells one remote and credential from another, without holding either.
-pub(super) fn credential_of(repo: &Repo) -> String {
-    let text = match repo.origin() {
-        Origin::Local => String::new(),
-        Origin::Remote { push_url, .. } => format!("{push_url} {}", repo.has_token()),
-    };
-    let digest = Sha256::digest(text.as_bytes());
-    Uuid::from_slice(&digest[..16]).map(|id| id.to_string()).unwrap_or_default()
 }
 
 /// Old repositories hold modes that git no longer writes; what is no link, folder or submodule is a file.
@@ -668,8 +532,4 @@ fn admitted_event(entry: &Entry, commit: &str) -> LogEvent {
 
 fn started_or(record: &Record, other: jiff::Timestamp) -> jiff::Timestamp {
     record.started_at.unwrap_or(other)
-}
-
-fn short(id: &str) -> &str {
-    id.get(..10).unwrap_or(id)
 }

@@ -54,12 +54,16 @@ impl Dispatcher {
             // Before the look: what moves behind it is seen then.
             watch.arm();
         }
-        let error = match self.repo.fetch() {
+        // The publisher may be reading our own copy of the repository: it is not made anew under its hands.
+        let tip = if self.publishing > 0 { self.repo.fetch_into_cache() } else { self.repo.fetch() };
+        let error = match tip {
             Ok(tip) => {
                 self.last_fetch = self.clock.now().as_second();
                 self.summary.obstacle = None;
                 if std::mem::take(&mut self.fetch_failures) > 0 {
                     tracing::info!("main can be read again");
+                    // What waits to be published need not wait for its pause.
+                    self.delivery.hurry();
                 }
                 self.take_marks(tip.marks);
                 return Ok(Some((seen, tip.commit)));
@@ -439,6 +443,15 @@ impl Dispatcher {
             && let Some((by, words)) = self.doubts_start_of(met.id)
         {
             self.hold(met.id, &met.entry, by, words.to_owned());
+            return Ok(());
+        }
+        let ends_unrun = match &met.verdict {
+            Verdict::Rejected(_) | Verdict::Command(_) => true,
+            Verdict::Held { .. } => false,
+            Verdict::Ready(admitted) => self.is_expired(admitted, &met.introduced),
+        };
+        if let Some(words) = self.backlog().filter(|_| ends_unrun) {
+            self.hold(met.id, &met.entry, HeldBy::Backlog, words);
             return Ok(());
         }
         let Met { id, entry, introduced, bytes, verdict, loose, .. } = met;

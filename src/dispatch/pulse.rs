@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{AUTH_PAUSES, Dispatcher, Message, Obstacle, PUSH_PAUSES};
+use super::deliver::{AUTH_PAUSES, PUSH_PAUSES};
+use super::{Dispatcher, Message, Obstacle};
 use crate::clock::utc_millis;
 use crate::queue::Standing as Place;
 
@@ -49,7 +50,7 @@ impl Dispatcher {
     pub(super) fn look_now(&mut self) {
         let now = self.clock.monotonic();
         self.look_at = Some(now);
-        self.push_again = self.push_again.map(|_| now);
+        self.delivery.hurry();
         if self.interval.is_some() && self.stopping.is_none() {
             self.reloading = true;
             self.settings.notifier.reloading();

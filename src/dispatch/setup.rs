@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::deliver::Delivery;
 use super::{Dispatcher, Summary};
 use crate::clock::Clock;
 use crate::contract::Compiled;
@@ -135,8 +136,7 @@ impl Dispatcher {
         };
         let last_push = number(META_PUSHED_AT)?;
         let last_fetch = number(super::intake::META_FETCHED_AT)?;
-        let unproven = !matches!(repo.origin(), Origin::Local)
-            && journal.meta(super::finish::META_PROVEN)?.as_deref() != Some(&super::finish::credential_of(&repo));
+        let delivery = Delivery::resume(&journal, &repo, state_id)?;
         let (doubts, doubt_loose) = (super::doubt::marks(&journal)?, super::doubt::loose_mark(&journal)?);
         let snapshots = Snapshots::open(state.root())?;
         let control = Control::new().map_err(|source| DispatchError::System { what: "making a control", source })?;
@@ -170,10 +170,9 @@ impl Dispatcher {
             places: BTreeSet::new(),
             batch_open: None,
             publishing: 0,
-            push_failures: 0,
-            push_again: None,
+            delivery,
             push_patience: Patience::default(),
-            unproven,
+            told_waiting: None,
             layers: HashMap::new(),
             told_of_rlimits: false,
             recovered: false,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::start::place_of;
-use super::{DispatchError, Dispatcher, Round, Summary};
+use super::{Circuit, DispatchError, Dispatcher, Round, Summary};
 use crate::clock::utc_millis;
 use crate::config::RepoConfig;
 use crate::id::RequestId;
@@ -56,6 +56,8 @@ pub enum HeldBy {
     WorkTree,
     /// Another dispatcher records in this repository.
     Foreign,
+    /// Too many records wait to be published.
+    Backlog,
     /// Another node has claimed it, or has its resource.
     Claim,
     /// Its own `target`: another node is meant.
@@ -95,6 +97,12 @@ pub struct Standing {
     pub unpublished: usize,
     /// Why main could not be read or written, in words.
     pub obstacle: Option<String>,
+    /// The remote declines whatever we push: nothing is started until it takes something.
+    #[serde(default)]
+    pub circuit: Option<Circuit>,
+    /// Why nothing new is started, where that is for records that cannot be published or have to be seen published first.
+    #[serde(default)]
+    pub waiting: Option<String>,
     /// Faults of the repository.
     pub faults: Vec<String>,
     /// Nothing is started.
@@ -116,12 +124,7 @@ impl Dispatcher {
         }
         self.tell_claims();
         self.summary.held = self.held.values().cloned().collect();
-        self.summary.unpublished = self.ended.len();
-        if !self.recovered {
-            // Main could not be read, so nothing was taken up: the journal still knows what waits.
-            let rows = locked(&self.journal).open_requests().unwrap_or_default();
-            self.summary.unpublished = rows.iter().filter(|row| row.state.outcome().is_some()).count();
-        }
+        self.summary.unpublished = self.unpublished();
         self.summary.paused = self.is_paused();
         self.tell();
         self.beat_at = self.clock.monotonic().saturating_add(self.interval.unwrap_or_default());
@@ -130,14 +133,36 @@ impl Dispatcher {
         }
     }
 
+    /// Records that are not on main yet.
+    fn unpublished(&self) -> usize {
+        if self.recovered {
+            return self.ended.len() + self.publishing;
+        }
+        // Main could not be read, so nothing was taken up: the journal still knows what waits.
+        let rows = locked(&self.journal).open_requests().unwrap_or_default();
+        rows.iter().filter(|row| row.state.outcome().is_some()).count()
+    }
+
+    /// What is waited for before anything new is started is said while it is so, and not only when the pass is over: a first
+    /// request may run for long, and people ask about those behind it.
+    pub(super) fn tell_what_is_waited_for(&mut self) {
+        let waiting = self.waiting().filter(|_| !self.queue.is_empty());
+        if waiting != self.told_waiting {
+            self.told_waiting = waiting;
+            self.tell();
+        }
+    }
+
     /// Replaces `status.json` and the metrics; neither is synced, both are made anew at every pass.
     pub(super) fn tell(&self) {
+        // Where main was never read, what the process before saw of it is still the best there is to say.
+        let before = Standing::read(&self.state).filter(|_| self.tip.is_none()).unwrap_or_default();
         let standing = Standing {
             v: 1,
             at: utc_millis(self.clock.now()),
             pid: std::process::id(),
             node: self.host.node.clone(),
-            tip: self.tip.map(|tip| tip.to_string()),
+            tip: self.tip.map(|tip| tip.to_string()).or(before.tip),
             running: self
                 .queue
                 .iter()
@@ -150,11 +175,14 @@ impl Dispatcher {
                 .filter(|(_, what)| *what != queue::Standing::Running)
                 .take(1000)
                 .map(|(id, _)| (id, self.queue.behind(id)))
+                .chain(before.queued)
                 .collect(),
-            held: self.held.values().cloned().collect(),
-            unpublished: self.ended.len() + self.publishing,
+            held: self.held.values().cloned().chain(before.held).collect(),
+            unpublished: self.unpublished(),
             obstacle: self.summary.obstacle.as_ref().map(crate::publish::Obstacle::words),
-            faults: self.summary.faults.iter().map(ToString::to_string).collect(),
+            circuit: self.delivery.circuit().cloned(),
+            waiting: self.waiting(),
+            faults: self.summary.faults.iter().map(ToString::to_string).chain(before.faults).collect(),
             paused: self.is_paused(),
         };
         let text = serde_json::to_vec_pretty(&standing).expect("plain data");
@@ -165,8 +193,8 @@ impl Dispatcher {
         if let Err(error) = written {
             tracing::warn!("writing `{}`: {error}", self.state.seen().display());
         }
-        let told =
-            locked(&self.journal).counters().map(|counts| metrics::write(self.state.root(), &counts, &self.gauges()));
+        let gauges = self.gauges();
+        let told = locked(&self.journal).counters().map(|counts| metrics::write(self.state.root(), &counts, &gauges));
         match told {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("{error}"),
@@ -185,7 +213,8 @@ impl Dispatcher {
             heartbeat: now.as_second(),
             last_fetch_success: self.last_fetch,
             last_push_success: self.last_push,
-            unpublished: self.ended.len() + self.publishing,
+            unpublished: self.unpublished(),
+            circuit_open: self.delivery.circuit().is_some(),
         }
     }
 

@@ -7,10 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::intake::spec_digest;
-use super::{
-    Crew, DispatchError, Dispatcher, Errand, Halt, HeldBy, Hold, Layers, Started, UNPUBLISHED_BYTES_MAX,
-    UNPUBLISHED_MAX,
-};
+use super::{Crew, DispatchError, Dispatcher, Errand, Halt, HeldBy, Hold, Layers, Started};
 use crate::admit::Admitted;
 use crate::contract::Contract;
 use crate::diagnostic::Diagnostic;
@@ -46,7 +43,7 @@ impl Dispatcher {
         if !self.may_start_now() {
             return Ok(());
         }
-        let most = if self.unproven { usize::from(self.running == 0) } else { crew.free() };
+        let most = self.openings().unwrap_or(0).min(crew.free());
         self.claim_due(most)?;
         if !self.may_start_now() {
             return Ok(());
@@ -96,16 +93,11 @@ impl Dispatcher {
     }
 
     pub(super) fn may_start_now(&self) -> bool {
-        let unpublished = self.ended.len() + self.publishing;
-        let proving = self.unproven && (unpublished > 0 || self.running > 0);
         self.stopping.is_none()
             && self.halt != Some(Halt::Rewritten)
             && !self.is_paused()
             && self.may_claim()
-            && !proving
-            && self.push_failures < self.settings.push_tries
-            && unpublished < UNPUBLISHED_MAX
-            && self.spooled_bytes.values().sum::<u64>() < UNPUBLISHED_BYTES_MAX
+            && self.openings().is_ok()
     }
 
     pub(super) fn is_paused(&self) -> bool {

@@ -12,7 +12,7 @@ fn missing_and_empty_mean_the_defaults() {
 #[test]
 fn the_defaults_written_out_are_the_defaults() {
     let text = "interval: 15s\nclaims: local\nlevels: {minimum: isolated, none: [], require: []}\nuids: 60720-60783\nrun_as: {}\nnetwork: []\n\
-                actions: {}\nrate: {}\ndrain: 10m\nread: {}\nwrite: {}\nsecrets: {}\nprotocols: [file, ssh, https]\n\
+                actions: {}\nrate: {}\ndrain: 10m\nread: {}\nwrite: {}\nsecrets: {}\nprotocols: [file, ssh, https]\nremote_timeout: 5m\n\
                 limits: {memory: 2GiB, pids: 1024, timeout: 2h, output: 8MiB, artifacts: 32MiB, cache: 10GiB}\n";
     let host = parse(PATH, text.as_bytes()).unwrap();
     assert_eq!(HostFile { given: BTreeSet::new(), ..host }, HostFile::default());
@@ -54,6 +54,8 @@ fn faults() {
         ("levels: {min: x}", "E0802", "unknown key `min`"),
         ("jobs: 0", "E0803", "from 1 to 1024"),
         ("interval: 0s", "E0803", "longer than nothing"),
+        ("remote_timeout: 999ms", "E0803", "from 1s to 1h"),
+        ("remote_timeout: 61m", "E0803", "from 1s to 1h"),
         ("levels: {minimum: none}", "E0803", "lowered to confined only"),
         ("levels: {require: [Landlock]}", "E0803", "no layer"),
         ("uids: 0-5", "E0803", "which is root"),

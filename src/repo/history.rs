@@ -36,6 +36,17 @@ pub struct Introduced {
     pub returned: bool,
 }
 
+/// What a commit says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its first parent.
+    pub parent: Option<Oid>,
+    /// Committer time in seconds since 1970 (UTC).
+    pub time: i64,
+    /// Its whole message.
+    pub message: String,
+}
+
 /// What a handle knows from its last walk; always safe to forget.
 #[derive(Default)]
 pub(super) struct Remembered {
@@ -89,6 +100,17 @@ impl Repo {
         self.store
             .graph_descendant_of(commit.0, ancestor.0)
             .map_err(RepoError::object(format!("looking for {ancestor} in the history of {commit}")))
+    }
+
+    /// How a commit was made; `None` where we do not have it.
+    pub fn made(&self, commit: Oid) -> Result<Option<Made>, RepoError> {
+        if !self.has(commit) {
+            return Ok(None);
+        }
+        let commit = self.commit(commit)?;
+        let parent = self.first_parent(&commit)?.map(|parent| Oid(parent.id()));
+        let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
+        Ok(Some(Made { parent, time: commit.time().seconds(), message }))
     }
 
     /// Shows the commits of the first-parent line with their messages, youngest first, at most `commits_max` of them,

@@ -44,6 +44,9 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
 use crate::patience::Patience;
 
 pub use branch_watch::BranchWatch;
@@ -51,7 +54,7 @@ pub use changeset::{Built, Changeset, Content, Identity, Removal, Write, is_usab
 pub use checkout::{Checkout, Origin, is_kept_in_lfs};
 pub use claims::{Mark, RefChange};
 pub use git::{Git, GitError, Token};
-pub use history::{Introduced, Open};
+pub use history::{Introduced, Made, Open};
 pub use objects::{BlobAt, TreeEntry};
 pub use porcelain::{FetchClass, PushClass};
 pub use remote::{FetchError, PushError, Tip};
@@ -334,7 +337,8 @@ impl Repo {
         Ok(listed.succeeded())
     }
 
-    /// A second handle on the same repository, for another thread, which has its own patience. Starts no program.
+    /// A second handle on the same repository, for another thread, which has its own patience. It never makes our own copy
+    /// anew: that is left to the first one, which knows when nobody else reads it. Starts no program.
     pub fn reopen(&self, patience: Patience) -> Result<Self, RepoError> {
         let store = git2::Repository::open(self.store.path())
             .map_err(RepoError::object(format!("opening `{}`", self.store.path().display())))?;
@@ -344,7 +348,7 @@ impl Repo {
             git,
             checkout: self.checkout.clone(),
             origin: self.origin.clone(),
-            settings: Settings { patience, ..self.settings.clone() },
+            settings: Settings { patience, holds_lock: false, ..self.settings.clone() },
             state: self.state.clone(),
             store,
             transport: self.transport.clone(),
@@ -412,9 +416,21 @@ impl Repo {
         Ok(name.zip(email).map(|(name, email)| Identity { name, email }))
     }
 
-    /// Whether a token is at hand for the remote.
-    pub fn has_token(&self) -> bool {
-        self.settings.token.is_some()
+    /// Tells one remote and credential from another without holding either: a digest of both with `salt`, as far as we hand
+    /// the credential out ourselves. Keys of ssh and what a credential helper knows are out of sight.
+    pub fn way_in(&self, salt: &str) -> String {
+        let Origin::Remote { push_url, credential, .. } = &self.origin else { return String::new() };
+        let (user, password) = match (&self.settings.token, credential) {
+            (Some(token), _) => ("x-access-token", token.reveal()),
+            (None, Some((user, password))) => (user.as_str(), password.reveal()),
+            (None, None) => ("", ""),
+        };
+        let mut digest = Sha256::new();
+        for part in [salt, push_url, user, password] {
+            digest.update(part);
+            digest.update([0]);
+        }
+        HEXLOWER.encode(&digest.finalize()[..16])
     }
 
     pub(super) fn branch_ref(&self) -> String {

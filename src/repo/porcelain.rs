@@ -90,6 +90,25 @@ pub fn push_line(stdout: &str) -> Option<(char, &str)> {
 /// What is said of a ref that was fine and fell with another one of the same push.
 const FELL: &[&str] = &["atomic push failed", "atomic push failure"];
 
+/// What the server itself said where it declined a push, in one line: what its hooks printed, else the reason of the ref.
+pub fn servers_words(summary: &str, stderr: &str) -> String {
+    let said: Vec<&str> = stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("remote:"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let reason = summary.trim_start_matches("[remote rejected]").trim().trim_matches(['(', ')']);
+    let words = if said.is_empty() { reason.to_owned() } else { format!("{reason}: {}", said.join(" ")) };
+    match words.char_indices().nth(DECLINED_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
+
+/// The most that is kept of what a server says when it declines: it stands in the record and in every face.
+const DECLINED_CHARS_MAX: usize = 1000;
+
 const RACE: &[&str] = &[
     "stale info",
     "fetch first",
@@ -461,6 +480,18 @@ mod tests {
         let words =
             "fatal: the receiving end does not support --atomic push\nfatal: the remote end hung up unexpectedly";
         assert_eq!(push_class(false, "", words), PushClass::Configuration);
+    }
+
+    #[test]
+    fn what_the_server_said() {
+        let stderr = "remote: error: GH006: Protected branch update failed.        \nremote: \nremote: no, no        \n\
+                      error: failed to push some refs to '/srv/x.git'";
+        assert_eq!(
+            servers_words("[remote rejected] (protected branch hook declined)", stderr),
+            "protected branch hook declined: error: GH006: Protected branch update failed. no, no"
+        );
+        assert_eq!(servers_words("[remote rejected] (hook declined)", "error: failed"), "hook declined");
+        assert_eq!(servers_words("", &format!("remote: {}", "é".repeat(3000))).chars().count(), 1001);
     }
 
     #[test]

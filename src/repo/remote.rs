@@ -6,7 +6,7 @@
 //! moves. It never forces, never retries, and never decides what a failure leads to.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use super::checkout::{Origin, authority, protocol};
@@ -59,28 +59,37 @@ pub struct PushError {
 
 impl Repo {
     /// Fetches the branch and gives its tip. Where our own object cache turns out broken the lock's
-    /// holder makes it anew, once. Without a remote it only reads the branch.
+    /// holder makes it anew, once: nobody may be using another handle then. Without a remote it only reads the branch.
     pub fn fetch(&mut self) -> Result<Tip, FetchError> {
-        let Origin::Remote { fetch_url, .. } = self.origin.clone() else { return self.local_tip() };
-        let fetching = Arc::clone(&self.fetching);
-        let _alone = self.alone(&fetching)?;
-        let mut fetched = self.fetch_once(&fetch_url);
+        match self.fetch_into_cache() {
+            // Twice: what only looked broken, because the connection was, is whole the second time.
+            Err(error) if error.class == FetchClass::Corrupt => {}
+            result => return result,
+        }
+        match self.fetch_into_cache() {
+            Err(error) if error.class == FetchClass::Corrupt && self.settings.holds_lock => {
+                tracing::warn!(words = error.words, "the object cache is broken: it is fetched anew");
+                self.renew().map_err(|error| self.fetch_error(FetchClass::Other, error.to_string()))?;
+                self.fetch_into_cache()
+            }
+            result => result,
+        }
+    }
+
+    /// The same, and never makes anything anew: for as long as another handle may be in use.
+    pub fn fetch_into_cache(&self) -> Result<Tip, FetchError> {
+        let Origin::Remote { fetch_url, .. } = &self.origin else { return self.local_tip() };
+        let _alone = self.alone(&self.fetching)?;
+        let mut fetched = self.fetch_once(fetch_url);
         for _ in 0..LOCAL_RACES_MAX {
             // Our other handle has just noted a push of its own: nothing is wrong with the remote.
             let lost = |error: &FetchError| error.words.contains(&store::fetched_ref(&self.settings.branch));
             if !fetched.as_ref().is_err_and(lost) {
                 break;
             }
-            fetched = self.fetch_once(&fetch_url);
+            fetched = self.fetch_once(fetch_url);
         }
-        match fetched {
-            Err(error) if error.class == FetchClass::Corrupt && self.settings.holds_lock => {
-                tracing::warn!(words = error.words, "the object cache is broken: it is fetched anew");
-                self.renew().map_err(|error| self.fetch_error(FetchClass::Other, error.to_string()))?;
-                self.fetch_once(&fetch_url)
-            }
-            result => result,
-        }
+        fetched
     }
 
     /// One fetch at a time; whoever waits for the other's shows that it lives, and may lose patience.
@@ -217,8 +226,11 @@ impl Repo {
             }
             class => {
                 let summary = porcelain::push_line(&stdout).map_or("", |(_, summary)| summary);
-                let words = format!("{summary}\n{}", pushed.stderr);
-                Err(self.push_error(class, words.trim().to_owned()))
+                let words = match class {
+                    PushClass::Declined => porcelain::servers_words(summary, &pushed.stderr),
+                    _ => format!("{summary}\n{}", pushed.stderr).trim().to_owned(),
+                };
+                Err(self.push_error(class, words))
             }
         }
     }

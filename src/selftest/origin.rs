@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Subject;
+use crate::dispatch::Standing;
 use crate::journal::Journal;
 use crate::probe::Probe;
 use crate::publish::META_PUSHED_AT;
@@ -45,11 +46,18 @@ fn fetch_help(class: FetchClass) -> &'static str {
     }
 }
 
-/// Offers the tip to the origin without sending it.
+/// Offers the tip to the origin without sending it. What real pushes have met since is worth more than that.
 pub(super) fn push(subject: &Subject<'_>, asked: Result<Option<Oid>, Unreachable>, known: Option<Oid>) -> Probe {
     const NAME: &str = "push";
     let repo = subject.repo;
     let last = last_push(subject);
+    let standing = Standing::read(subject.state).unwrap_or_default();
+    if let Some(circuit) = standing.circuit {
+        let words = format!("the remote declines every record since {} ({}); {last}", circuit.since, circuit.words);
+        return Probe::failed(NAME, words).help(
+            "let this user push to the branch past its protection and hooks; the next pass tries again, and nothing new starts until then",
+        );
+    }
     if matches!(repo.origin(), Origin::Local) {
         return local_push(subject, &last);
     }
@@ -92,12 +100,14 @@ fn last_push(subject: &Subject<'_>) -> String {
     let journal = Journal::open_to_read(subject.state.root()).ok().flatten();
     let pushed = journal.and_then(|journal| journal.meta(META_PUSHED_AT).ok().flatten());
     let pushed = pushed.and_then(|text| text.parse().ok()).and_then(|second| Timestamp::from_second(second).ok());
+    let waiting = Standing::read(subject.state).map_or(0, |standing| standing.unpublished);
+    let waiting = if waiting > 0 { format!("; {waiting} record(s) wait to be published") } else { String::new() };
     match pushed {
-        None => "nothing has been published from here yet".to_owned(),
+        None => format!("nothing has been published from here yet{waiting}"),
         Some(time) => {
             let ago = std::time::Duration::try_from(subject.clock.now().duration_since(time)).unwrap_or_default();
             let ago = std::time::Duration::from_secs(ago.as_secs());
-            format!("last published {time} ({} ago)", format_duration(ago))
+            format!("last published {time} ({} ago){waiting}", format_duration(ago))
         }
     }
 }
