@@ -239,6 +239,12 @@ impl Dispatcher {
         }
     }
 
+    /// Whether the request that a lock is for was claimed here, and goes on here.
+    fn is_on_its_way(&self, lock: &Mark) -> bool {
+        let request = lock.note.as_ref().and_then(Note::request);
+        request.is_some_and(|id| self.claims.won.contains_key(&id) && self.queue.standing(id).is_some())
+    }
+
     /// Whether a request of ours is over, and only its record is under way.
     fn has_ended(&self, id: RequestId) -> bool {
         let row = locked(&self.journal).get(id);
@@ -288,6 +294,8 @@ impl Dispatcher {
             return None;
         }
         keys.iter().find_map(|key| match self.holder_of_lock(id, key) {
+            // Another request of our own is before it: the queue knows when that is over.
+            Holder::Other(mark) if self.is_ours(mark) && self.is_on_its_way(mark) => None,
             Holder::Other(mark) => {
                 let who = mark.note.as_ref().map_or_else(
                     || format!("a commit that is none of ours, {}", mark.commit),
