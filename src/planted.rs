@@ -11,6 +11,8 @@ pub enum Bug {
     AnyPlace,
     /// Only the last attempt stands in the record.
     AttemptLeftOut,
+    /// Main is not read again once a claim was won.
+    ClaimUnread,
     /// What lies in the inbox by then is archived, not what was admitted.
     EditArchived,
     /// The tree of a record commit is made from the index of the user's clone.
@@ -41,6 +43,8 @@ pub enum Bug {
     RunAgain,
     /// After a crash an at-most-once request is started again.
     StartedAgain,
+    /// A claim counts as won, whoever has it.
+    StolenClaim,
     /// Records of another dispatcher on main are passed over.
     StrangerIgnored,
     /// The branch moves before its objects are on the disk.
@@ -53,9 +57,10 @@ pub enum Bug {
 
 impl Bug {
     /// Every fault, by its name.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::AnyPlace,
         Self::AttemptLeftOut,
+        Self::ClaimUnread,
         Self::EditArchived,
         Self::FromTheIndex,
         Self::Guessed,
@@ -71,6 +76,7 @@ impl Bug {
         Self::RetriedSync,
         Self::RunAgain,
         Self::StartedAgain,
+        Self::StolenClaim,
         Self::StrangerIgnored,
         Self::UnsyncedObjects,
         Self::UnsyncedSpool,
@@ -82,6 +88,7 @@ impl Bug {
         match self {
             Self::AnyPlace => "any-place",
             Self::AttemptLeftOut => "attempt-left-out",
+            Self::ClaimUnread => "claim-unread",
             Self::EditArchived => "edit-archived",
             Self::FromTheIndex => "from-the-index",
             Self::Guessed => "guessed",
@@ -97,6 +104,7 @@ impl Bug {
             Self::RetriedSync => "retried-sync",
             Self::RunAgain => "run-again",
             Self::StartedAgain => "started-again",
+            Self::StolenClaim => "stolen-claim",
             Self::StrangerIgnored => "stranger-ignored",
             Self::UnsyncedObjects => "unsynced-objects",
             Self::UnsyncedSpool => "unsynced-spool",

@@ -49,6 +49,7 @@ use crate::id::RequestId;
 use crate::inbox::Entry;
 use crate::journal::Entry as Step;
 use crate::lock;
+use crate::planted::{self, Bug};
 use crate::publish::locked;
 use crate::queue::Standing as Place;
 use crate::repo::{Mark, Oid, PushClass, PushError, RefChange};
@@ -205,17 +206,20 @@ impl Dispatcher {
         let at = |name: &str| self.claims.marks.get(name).map(|mark| mark.commit.to_string());
         at(&claim::claim_ref(id)).as_ref() == Some(&claim.commit)
             && claim.locks.iter().all(|(key, commit)| at(&claim::lock_ref(key)).as_ref() == Some(commit))
+            || planted::is(Bug::StolenClaim)
     }
 
     /// Whether a request may go on to its start, with all its resources.
     pub(super) fn is_claimed(&self, id: RequestId, keys: &BTreeSet<String>) -> bool {
-        self.has_claim(id) && keys.iter().all(|key| matches!(self.holder_of_lock(id, key), Holder::Us))
+        let has_locks = keys.iter().all(|key| matches!(self.holder_of_lock(id, key), Holder::Us));
+        self.has_claim(id) && (has_locks || planted::is(Bug::StolenClaim))
     }
 
     /// Whether a claim of ours was read back and still stands.
     fn has_claim(&self, id: RequestId) -> bool {
         let stands = self.claims.marks.get(&claim::claim_ref(id)).map(|mark| mark.commit);
-        stands.is_some() && self.claims.won.get(&id).copied() == stands
+        let won = self.claims.won.get(&id).copied();
+        stands.is_some() && (won == stands || won.is_some() && planted::is(Bug::StolenClaim))
     }
 
     fn is_ours(&self, mark: &Mark) -> bool {
@@ -277,6 +281,9 @@ impl Dispatcher {
 
     /// Why a request cannot be claimed here now.
     fn taken_by_others(&self, id: RequestId, keys: &BTreeSet<String>) -> Option<(HeldBy, String)> {
+        if planted::is(Bug::StolenClaim) {
+            return None;
+        }
         if let Holder::Other(mark) = self.holder_of_claim(id) {
             let Some(note) = &mark.note else {
                 return Some((HeldBy::Claim, format!("claimed by a commit that is none of ours, {}", mark.commit)));
@@ -457,7 +464,8 @@ impl Dispatcher {
             self.claims.blocked = self.summary.obstacle.clone();
             return Ok(());
         };
-        if self.claims.judged == Some(tip) { self.settle_claims(tip) } else { self.take_in(seen, tip) }
+        let is_judged = self.claims.judged == Some(tip) || planted::is(Bug::ClaimUnread);
+        if is_judged { self.settle_claims(tip) } else { self.take_in(seen, tip) }
     }
 
     /// Whether another round makes sense. A claim that nobody has and that is not ours either was lost on the way: it is

@@ -84,6 +84,66 @@ pub fn state_is_lost(bug: Option<Bug>) -> Found {
     Ok(found)
 }
 
+fn two_hosts() -> Plan {
+    Plan { hosts: 2, claims: "remote", ..Plan::default() }
+}
+
+/// What both hosts have done so far; with a bug there may be no end to what follows.
+fn judged_so_far(rig: Rig, bug: Option<Bug>) -> Found {
+    if bug.is_none() {
+        return judged(rig, false);
+    }
+    let mut evidence = rig.evidence()?;
+    evidence.settled = false;
+    let mut found = checker::judge(&evidence)?;
+    found.extend(rig.close());
+    Ok(found)
+}
+
+/// A second host comes while the first one runs a request.
+pub fn claimed_by_another(bug: Option<Bug>) -> Found {
+    let mut rig = rig(bug, two_hosts())?;
+    let (mut first, _) = in_the_middle(&mut rig)?;
+    let mut second = rig.start(2)?;
+    let mut is_over = || second.try_wait().is_ok_and(|status| status.is_some());
+    let witness = rig.witness.clone();
+    until("the second host is done or runs it too", PATIENCE, || {
+        is_over() || witness.events().is_ok_and(|events| events.len() > 1)
+    })?;
+    rig.witness.open_gate()?;
+    wait(&mut first, PATIENCE)?;
+    wait(&mut second, PATIENCE)?;
+    judged_so_far(rig, bug)
+}
+
+/// The claim of a second host is held up on its way; when it arrives, the first one has claimed and recorded the request.
+pub fn claim_comes_late(bug: Option<Bug>) -> Found {
+    let mut rig = rig(bug, two_hosts())?;
+    // Both names are known and both remotes proven before it.
+    rig.submit_these(&[Sort::Quick])?;
+    let mut found = rig.settle()?;
+    rig.submit_these(&[Sort::Quick])?;
+    let (held, go) = (rig.world.path("held"), rig.world.path("go"));
+    let script = format!(
+        "while read -r _ new _; do\n\
+         git cat-file commit $new | grep -q '^Dispatch-Node: host2$' || continue\n\
+         touch '{}'\nuntil [ -e '{}' ]; do sleep 0.01; done\ndone\nexit 0\n",
+        held.display(),
+        go.display()
+    );
+    hook(&rig, "pre-receive", &script)?;
+    let mut second = rig.start(2)?;
+    until("the second host's claim is on its way", PATIENCE, || held.exists())?;
+    let ended = rig.run(1)?;
+    if ended.exit != Some(0) {
+        found.push(Violation::new(Fault::Restless, format!("host1 ends with {:?}: {}", ended.exit, ended.stderr)));
+    }
+    fs::write(go, "")?;
+    wait(&mut second, PATIENCE)?;
+    found.extend(judged_so_far(rig, bug)?);
+    Ok(found)
+}
+
 /// Another writer pushes between the look at main and the push.
 pub fn raced(bug: Option<Bug>) -> Found {
     let mut rig = rig(bug, Plan::default())?;

@@ -33,6 +33,22 @@ pub const TABLE: &[Plant] = &[
         needs_trace: false,
     },
     Plant {
+        bug: Bug::StolenClaim,
+        does: "a claim counts as won, whoever has it",
+        done: "a second host comes while the first one runs the request",
+        scene: scenes::claimed_by_another,
+        caught: Fault::Duplicated,
+        needs_trace: false,
+    },
+    Plant {
+        bug: Bug::ClaimUnread,
+        does: "main is not read again once a claim was won",
+        done: "a claim is held up on its way until another host has recorded the request",
+        scene: scenes::claim_comes_late,
+        caught: Fault::Duplicated,
+        needs_trace: false,
+    },
+    Plant {
         bug: Bug::LastFirst,
         does: "the youngest request on a resource starts first",
         done: "nothing",
