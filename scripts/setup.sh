@@ -57,7 +57,7 @@ missing() {
 }
 
 need_test_packages() {
-    packages=$(missing python3 python3 strace strace promtool prometheus curl curl openssl openssl)
+    packages=$(missing python3 python3 strace strace faketime faketime promtool prometheus curl curl openssl openssl)
     servers=$(missing lighttpd lighttpd sshd openssh-server ssh openssh-client)
     # Packages of servers start and enable them. In a container nothing does; on a machine with systemd that is not ours to do.
     if [ -n "$servers" ] && [ -d /run/systemd/system ]; then

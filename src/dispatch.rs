@@ -520,10 +520,7 @@ impl Dispatcher {
     /// How long nothing can happen by itself.
     fn wait_for(&self, now: Duration) -> Duration {
         // A time counts only where something can be done at it: one that has passed without that would make a busy loop.
-        let retry = self.queue.next_due().filter(|_| self.may_start_now()).map(|due| {
-            let pause = due.duration_since(self.clock.now());
-            now + Duration::try_from(pause).unwrap_or_default()
-        });
+        let retry = self.queue.next_due().filter(|_| self.may_start_now());
         let publishable =
             self.publishing == 0 && !self.ended.is_empty() && self.halt != Some(Halt::Rewritten) && self.may_publish();
         let again = self.delivery.due(now);

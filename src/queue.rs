@@ -2,12 +2,12 @@
 //! knows ids, lock keys and times, takes no lock and starts nothing.
 //!
 //! A request that is held (by a fault, a missing layer, its `not_before`) is not in the queue at all and so
-//! keeps no place. One that waits for its next attempt keeps its place and blocks those behind it.
+//! keeps no place. One that waits for its next attempt keeps its place and blocks those behind it. Times here are those of
+//! the monotonic clock: a wall clock that is set back must not keep anything waiting.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use jiff::Timestamp;
+use std::time::Duration;
 
 use crate::id::RequestId;
 
@@ -32,7 +32,7 @@ pub enum Standing {
     /// Waits for its next attempt.
     Retrying {
         /// When that is due.
-        due: Timestamp,
+        due: Duration,
     },
 }
 
@@ -81,7 +81,7 @@ impl Queue {
     }
 
     /// The first requests that may start now, at most `most`, no two with a resource in common.
-    pub fn startable(&self, now: Timestamp, most: usize) -> Vec<RequestId> {
+    pub fn startable(&self, now: Duration, most: usize) -> Vec<RequestId> {
         let mut taken: BTreeSet<&str> = BTreeSet::new();
         let mut chosen = Vec::new();
         for place in self.places.values() {
@@ -111,7 +111,7 @@ impl Queue {
     }
 
     /// When the next waiting attempt is due.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub fn next_due(&self) -> Option<Duration> {
         self.places
             .values()
             .filter_map(|place| match place.standing {
@@ -152,8 +152,8 @@ mod tests {
         }
         queue
     }
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).expect("in range")
+    fn at(second: u64) -> Duration {
+        Duration::from_secs(second)
     }
 
     #[test]

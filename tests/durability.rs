@@ -8,6 +8,8 @@
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/checker.rs"]
 mod checker;
+#[path = "durability/clock.rs"]
+mod clock;
 #[path = "durability/forged.rs"]
 mod forged;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]

@@ -222,3 +222,17 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_broke_down_is_a_bug_and_says_what_to_do() {
+        let broken = DispatchError::Broken { who: "worker 0".to_owned(), words: "index out of bounds".to_owned() };
+        let failure = Failure::from(broken);
+        assert_eq!(failure.exit, Exit::Bug);
+        assert_eq!(failure.message, "worker 0 broke down: index out of bounds");
+        assert!(failure.hint.is_some_and(|hint| hint.contains("start it again")));
+    }
+}

@@ -164,7 +164,7 @@ impl Dispatcher {
     }
 
     fn others_wait(&self) -> bool {
-        !self.queue.startable(self.clock.now(), 1).is_empty()
+        !self.queue.startable(self.clock.monotonic(), 1).is_empty()
     }
 
     /// Whether a push may be tried at this moment.

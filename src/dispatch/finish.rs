@@ -124,7 +124,7 @@ impl Dispatcher {
             self.name_of(id),
             crate::units::format_duration(pause)
         );
-        self.queue.set(id, Place::Retrying { due });
+        self.queue.set(id, Place::Retrying { due: self.clock.monotonic().saturating_add(pause) });
         self.free_between_attempts(id);
         if let Some(ticket) = self.tickets.get_mut(&id) {
             // The next attempt takes its locks and reads its secrets anew.
@@ -455,7 +455,7 @@ impl Dispatcher {
         if started {
             // It keeps its place, and is tried again while others run; nobody waits for it alone.
             self.stalled.insert(id);
-            let due = self.clock.now().checked_add(Duration::from_secs(1)).unwrap_or(jiff::Timestamp::MAX);
+            let due = self.clock.monotonic().saturating_add(Duration::from_secs(1));
             self.queue.set(id, Place::Retrying { due });
         } else {
             self.queue.remove(id);

@@ -2,6 +2,7 @@
 //! journal, the spool and main; what cannot be known is recorded as `indeterminate`, never guessed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -87,7 +88,7 @@ impl Dispatcher {
                 log_sha256: None,
             };
             self.append(&[Self::step(row.id, event)], &[])?;
-            self.queue.insert(row.id, order, keys, Place::Retrying { due: now });
+            self.queue.insert(row.id, order, keys, Place::Retrying { due: self.clock.monotonic() });
             return Ok(());
         }
         let last = last.unwrap_or_else(|| unknown_attempt(attempt, now));
@@ -118,7 +119,11 @@ impl Dispatcher {
             return self.append(&[step], &counts);
         }
         let order = Order { position: ticket.introduced.position, path: ticket.entry.shown.clone() };
-        let due = due.parse().unwrap_or_else(|_| self.clock.now());
+        // The journal has a time of the wall clock, which may have been set back since: no pause is longer than the kind's.
+        let left = due.parse::<Timestamp>().map(|due| due.duration_since(self.clock.now()));
+        let left = left.ok().and_then(|left| Duration::try_from(left).ok()).unwrap_or_default();
+        let most = ticket.admitted.kind.row.retry.as_ref().map_or(Duration::ZERO, |retry| retry.max_backoff);
+        let due = self.clock.monotonic().saturating_add(left.min(most));
         self.queue.insert(row.id, order, ticket.admitted.locks.clone(), Place::Retrying { due });
         self.tickets.insert(row.id, ticket);
         Ok(())

@@ -52,7 +52,7 @@ impl Dispatcher {
         let mut work: Vec<Work> = Vec::new();
         loop {
             let before = self.queue.len();
-            for id in self.queue.startable(self.clock.now(), most) {
+            for id in self.queue.startable(self.clock.monotonic(), most) {
                 self.promised_bytes = work.iter().map(|next| needed_by(&next.job.grant)).sum();
                 if let Some((step, next)) = self.prepare(id, crew.worker(work.len()))? {
                     steps.push(step);
@@ -89,7 +89,7 @@ impl Dispatcher {
             && !self.only_locked_out()
             && (self.has_endings()
                 || self.queue.iter().any(|(id, what)| matches!(what, Place::Retrying { .. }) && awaited(&id))
-                || self.queue.startable(self.clock.now(), self.stalled.len() + 1).iter().any(awaited))
+                || self.queue.startable(self.clock.monotonic(), self.stalled.len() + 1).iter().any(awaited))
     }
 
     pub(super) fn may_start_now(&self) -> bool {

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
@@ -144,7 +145,9 @@ impl Executor for Local {
         }));
         report.warnings.extend(work.snapshot.note());
         report.attempt.started_at = started_at;
-        report.attempt.finished_at = Some(clock.now());
+        // By the span and not by the wall clock, which may have been set meanwhile.
+        let ended_at = started_at.checked_add(Duration::from_millis(elapsed())).unwrap_or(started_at);
+        report.attempt.finished_at = Some(ended_at);
         let end_ms = elapsed();
         let written = self.room.wait(|| write_events(&spool, &report, &argv, &captured, started_at, end_ms));
         written.map_err(|source| RunError::Collect { path: spool.join("events.jsonl"), source })?;

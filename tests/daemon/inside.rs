@@ -14,7 +14,7 @@ use codex_dispatch::notify::Notifier;
 use codex_dispatch::repo::{self, Checkout, Identity, Repo};
 use codex_dispatch::statedir::StateDir;
 use codex_dispatch::{host, repo::Settings as RepoSettings};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::bench::{Bench, Tested, until};
 
@@ -23,6 +23,8 @@ use crate::bench::{Bench, Tested, until};
 struct Bent {
     system: System,
     ahead: Mutex<Duration>,
+    /// By how much the wall clock alone was set.
+    set: Mutex<SignedDuration>,
     /// The thread that panics when it asks.
     broken: Mutex<Option<&'static str>>,
 }
@@ -30,6 +32,11 @@ struct Bent {
 impl Bent {
     fn move_on(&self, span: Duration) {
         *self.ahead.lock().expect("no panic") += span;
+    }
+
+    /// Sets the wall clock, as an administrator or a time service may.
+    fn set_wall(&self, by: SignedDuration) {
+        *self.set.lock().expect("no panic") += by;
     }
 
     fn break_down(&self, thread: &'static str) {
@@ -41,7 +48,7 @@ impl Clock for Bent {
     fn now(&self) -> Timestamp {
         let broken = *self.broken.lock().expect("no panic");
         assert!(broken.is_none() || thread::current().name() != broken, "planted by a test");
-        self.system.now() + *self.ahead.lock().expect("no panic")
+        self.system.now() + *self.ahead.lock().expect("no panic") + *self.set.lock().expect("no panic")
     }
 
     fn monotonic(&self) -> Duration {
@@ -57,6 +64,11 @@ struct Inside {
 
 impl Inside {
     fn watch(bench: &Bench) -> Result<Self, Box<dyn std::error::Error>> {
+        Self::watch_at(bench, SignedDuration::ZERO)
+    }
+
+    /// With a wall clock that is wrong by so much.
+    fn watch_at(bench: &Bench, wrong: SignedDuration) -> Result<Self, Box<dyn std::error::Error>> {
         let checkout = Checkout::discover(&bench.world.path("clone"))?;
         let state = StateDir::locate(&checkout.common_dir, None)?;
         state.create(&checkout.common_dir)?;
@@ -73,6 +85,7 @@ impl Inside {
             notifier: Arc::new(Notifier::none()),
         };
         let clock = Arc::new(Bent::default());
+        clock.set_wall(wrong);
         let time: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let dispatcher = Dispatcher::open(repo, state, instance, host, time, settings)?;
         let stop = dispatcher.stop_handle();
@@ -92,7 +105,7 @@ fn look(bench: &Bench, inside: &Inside) -> std::io::Result<()> {
     let at = || bench.standing()["at"].as_str().unwrap_or_default().to_owned();
     let before = at();
     inside.stop.look();
-    until("one more look", || at() > before)
+    until("one more look", || at() != before)
 }
 
 #[test]
@@ -113,6 +126,77 @@ fn what_nobody_asks_for_any_more_is_cleared_every_hour() -> Tested {
     inside.clock.move_on(days(2));
     look(&bench, &inside)?;
     until("an empty spool", || spools() == 0)?;
+    inside.stop.stop();
+    inside.ended()?;
+    Ok(bench.close()?)
+}
+
+/// How far the requests of the journal have come.
+fn phases(bench: &Bench) -> Vec<String> {
+    let read = || -> rusqlite::Result<Vec<String>> {
+        let journal = rusqlite::Connection::open(bench.state().join("journal.db"))?;
+        journal.prepare("SELECT phase FROM request")?.query_map([], |row| row.get(0))?.collect()
+    };
+    read().unwrap_or_default()
+}
+
+#[test]
+fn a_clock_that_is_set_back_delays_no_attempt() -> Tested {
+    let bench = Bench::new(true)?;
+    let handler = "#!/bin/sh\n[ \"$DISPATCH_ATTEMPT\" -gt 1 ] || exit 75\n";
+    let index = "later: {run: handlers/later.sh, sandbox: {level: none}, delivery: at-least-once, \
+                 retry: {attempts: 3, backoff: 1h, max_backoff: 1h}}\n";
+    bench.merge(&[("handlers/later.sh", handler), ("handlers/index.yml", index)])?;
+    let inside = Inside::watch(&bench)?;
+    bench.request("later", "a")?;
+    until("an attempt", || phases(&bench).contains(&"retrying".to_owned()))?;
+    inside.clock.set_wall(SignedDuration::from_hours(-24));
+    inside.clock.move_on(Duration::from_mins(59));
+    look(&bench, &inside)?;
+    assert_eq!(bench.record("a")?, "", "the pause is not over");
+    inside.clock.move_on(Duration::from_mins(2));
+    inside.stop.look();
+    assert!(bench.recorded("a")?.contains("outcome: succeeded"));
+    inside.stop.stop();
+    inside.ended()?;
+
+    // The next dispatcher finds the pause as a time of the wall clock, and that clock may be wrong by then.
+    bench.request("later", "b")?;
+    let inside = Inside::watch(&bench)?;
+    until("an attempt", || phases(&bench).contains(&"retrying".to_owned()))?;
+    inside.stop.stop();
+    inside.ended()?;
+    let inside = Inside::watch_at(&bench, SignedDuration::from_hours(-24))?;
+    look(&bench, &inside)?;
+    inside.clock.move_on(Duration::from_mins(61));
+    inside.stop.look();
+    assert!(bench.recorded("b")?.contains("outcome: succeeded"));
+    inside.stop.stop();
+    inside.ended()?;
+    Ok(bench.close()?)
+}
+
+#[test]
+fn not_before_and_expires_follow_the_wall_clock() -> Tested {
+    let bench = Bench::new(true)?;
+    let inside = Inside::watch(&bench)?;
+    let at = |hours| (Timestamp::now() + SignedDuration::from_hours(hours)).to_string();
+    let early = format!("kind: quick\nnot_before: {}\n", at(5));
+    let late = format!("kind: slow\nresource: x\nspec: {{name: late}}\nnot_before: {}\nexpires: {}\n", at(1), at(2));
+    bench.merge(&[("requests/early.yml", &early), ("requests/late.yml", &late)])?;
+    until("both are held", || bench.standing()["held"].as_array().is_some_and(|held| held.len() == 2))?;
+    inside.clock.move_on(Duration::from_secs(1));
+    inside.clock.set_wall(SignedDuration::from_hours(3));
+    inside.stop.look();
+    let late = bench.recorded("late")?;
+    assert!(late.contains("outcome: expired"), "{late}");
+    inside.clock.set_wall(SignedDuration::from_hours(-24));
+    look(&bench, &inside)?;
+    assert_eq!(bench.record("early")?, "");
+    inside.clock.set_wall(SignedDuration::from_hours(27));
+    inside.stop.look();
+    assert!(bench.recorded("early")?.contains("outcome: succeeded"));
+    assert_eq!(bench.begins("late"), 0);
     inside.stop.stop();
     inside.ended()?;
     Ok(bench.close()?)
