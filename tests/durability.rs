@@ -8,6 +8,8 @@
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/checker.rs"]
 mod checker;
+#[path = "durability/disk.rs"]
+mod disk;
 #[path = "durability/forged.rs"]
 mod forged;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
@@ -15,6 +17,8 @@ mod forged;
 mod leftovers;
 #[path = "durability/lies.rs"]
 mod lies;
+#[path = "durability/power.rs"]
+mod power;
 #[path = "durability/record.rs"]
 mod record;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
