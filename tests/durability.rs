@@ -12,6 +12,8 @@ mod checker;
 mod disk;
 #[path = "durability/forged.rs"]
 mod forged;
+#[path = "durability/full.rs"]
+mod full;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/leftovers.rs"]
 mod leftovers;

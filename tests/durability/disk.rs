@@ -18,8 +18,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use uuid::Uuid;
 
-use crate::rig::{Random, until};
+use crate::rig::until;
 use crate::support::{self, World};
+use crate::writer::Random;
 
 /// The kernel's name of this boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -28,8 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// `FS_IOC_SHUTDOWN` is `_IOR('X', 125, u32)`; 2 is `FS_SHUTDOWN_FLAGS_NOLOGFLUSH`: the journal goes with the power too.
 const SHUTDOWN: &str = "import fcntl, os, struct, sys
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))";
-/// Mount options: as everybody has them, and with nothing that ext4 does for programs that forget to sync.
-const OPTIONS: [&str; 2] = ["loop", "loop,noauto_da_alloc,data=writeback"];
+/// Mount options: as everybody has them.
+pub const USUAL: &str = "loop";
+/// With nothing of what ext4 does for programs that forget to sync.
+pub const STRICT: &str = "loop,noauto_da_alloc,data=writeback";
 
 /// Runs a test in a mount namespace of its own; where that cannot be, says so and runs nothing.
 ///
@@ -84,12 +87,12 @@ pub struct Disk {
 
 impl Disk {
     /// A disk in the rig's folder; `None`, and said aloud, where this machine has no loop device to mount.
-    pub fn new(world: &World, random: &mut Random) -> io::Result<Option<Self>> {
+    pub fn new(world: &World, options: &'static str) -> io::Result<Option<Self>> {
         let disk = Self {
             root: world.root().to_owned(),
             image: world.path("disk.img"),
             at: world.path("disk"),
-            options: *random.choose::<&str>(&OPTIONS),
+            options,
             bound: Vec::new(),
             boot: world.path("boot_id"),
         };
@@ -225,7 +228,7 @@ fn a_cut_takes_what_was_not_synced_and_nothing_else() -> io::Result<()> {
     alone(|| {
         let world = World::new()?;
         let mut random = Random::new(1);
-        let Some(mut disk) = Disk::new(&world, &mut random)? else { return world.close() };
+        let Some(mut disk) = Disk::new(&world, STRICT)? else { return world.close() };
         let folder = world.path("clone");
         disk.take(&folder)?;
         let boot = fs::read_to_string(BOOT_ID)?;

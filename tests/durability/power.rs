@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use crate::checker::{self, Violation};
 use crate::disk::{self, Disk};
 use crate::report::{Report, budget, is_long, seed};
-use crate::rig::{self, Plan, Random, Remote, Rig};
+use crate::rig::{self, Plan, Remote, Rig};
+use crate::witness::Sort;
+use crate::writer::Random;
 
 type Tested = io::Result<()>;
 
@@ -67,7 +69,7 @@ fn campaign_power() -> Tested {
 fn cut_often(plan: Plan) -> io::Result<Option<(u64, Vec<Violation>)>> {
     let mut random = Random::new(plan.seed ^ 0xd15c);
     let mut rig = Rig::new(plan)?;
-    let Some(mut disk) = Disk::new(&rig.world, &mut random)? else {
+    let Some(mut disk) = Disk::new(&rig.world, *random.choose::<&str>(&[disk::USUAL, disk::STRICT]))? else {
         let left = rig.close();
         assert!(left.is_empty(), "{left:?}");
         return Ok(None);
@@ -110,4 +112,52 @@ fn cut_often(plan: Plan) -> io::Result<Option<(u64, Vec<Violation>)>> {
     let requests = rig.submissions.len() as u64;
     found.extend(rig.close());
     Ok(Some((requests, found)))
+}
+
+/// The power of the origin goes: a push that was acknowledged is undone, main stands where it stood. Nobody is surprised in
+/// silence, nothing is run again, and what was lost is published again from the spool.
+#[test]
+fn a_server_that_loses_an_acknowledged_push_gets_it_again() -> Tested {
+    disk::alone(|| {
+        let mut random = Random::new(seed());
+        let mut rig = Rig::new(Plan { seed: seed(), ..Plan::default() })?;
+        let Some(mut disk) = Disk::new(&rig.world, disk::USUAL)? else {
+            assert_eq!(rig.close(), []);
+            return Ok(());
+        };
+        let origin = rig.origin();
+        // What it is sent is on its disk, as every server has it; that it was sent is not.
+        let config = ["config", "core.fsync", "objects,derived-metadata"];
+        rig::git(&rig.world, &origin, &config)?;
+        disk.take(&origin)?;
+        rig.submit_these(&[Sort::Quick, Sort::Sure])?;
+        disk.sync()?;
+        let pass = rig.run(1)?;
+        assert_eq!(pass.exit, Some(0), "{}", pass.stderr);
+        let published = rig.tip()?;
+
+        disk.cut(&mut random)?;
+        assert_ne!(rig.tip()?, published, "the push that was acknowledged is gone");
+        for _ in 0..2 {
+            let stopped = rig.run(1)?;
+            assert_eq!(stopped.exit, Some(75), "{}", stopped.stderr);
+            assert!(stopped.stderr.contains("main was rewritten"), "{}", stopped.stderr);
+            assert!(stopped.stderr.contains("dispatch adopt"), "{}", stopped.stderr);
+        }
+        let mut adopt = rig.verb(1, &["adopt"]);
+        let adopted = rig.run_command(1, &mut adopt)?;
+        assert_eq!(adopted.exit, Some(0), "{}", adopted.stderr);
+        let mut found = rig.settle()?;
+        // Undisturbed: each was started once, and has the record of that start.
+        let mut evidence = rig.evidence()?;
+        evidence.disturbed = false;
+        found.extend(checker::judge(&evidence)?);
+        // The server's own git was cut too, and what it left is the server's.
+        let servers = origin.display().to_string();
+        found.extend(rig.leftovers().into_iter().filter(|left| !left.words.starts_with(&servers)));
+        disk.end()?;
+        drop(rig);
+        assert_eq!(found, []);
+        Ok(())
+    })
 }
