@@ -59,7 +59,7 @@ use crate::publish::{Batch, Obstacle, PublishError, Round, locked};
 use crate::queue::Queue;
 use crate::record::report::Report;
 use crate::repo::{BranchWatch, Oid, Repo, Snapshot, Snapshots};
-use crate::room::{self, Wait};
+use crate::room::Wait;
 use crate::run::sandbox::Control;
 use crate::run::{ActionWork, Actions, Local, RunError, Work};
 use crate::spool::Parcel;
@@ -510,7 +510,7 @@ impl Dispatcher {
 
     /// A look that met a full disk has changed nothing that the next one does not find again.
     fn bear(&mut self, error: DispatchError) -> Result<(), DispatchError> {
-        if self.interval.is_none() || !room::is_lacking(&error) {
+        if self.interval.is_none() || !self.lacks_room(&error) {
             return Err(error);
         }
         self.lack_room(error.to_string());

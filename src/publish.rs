@@ -439,7 +439,7 @@ impl Publisher {
     /// Whether the admitted object can be archived. One that was never committed, or that stood in a copy of the repository
     /// which was made anew, is written again from the bytes that the spool kept.
     fn has_request(&self, parcel: &Parcel, blob: Oid) -> Result<bool, PublishError> {
-        if !matches!(parcel.mode, MODE_FILE | MODE_EXECUTABLE) || self.repo.has(blob) {
+        if !matches!(parcel.mode, MODE_FILE | MODE_EXECUTABLE) || self.repo.has_whole(blob) {
             return Ok(true);
         }
         let kept = std::fs::read(self.state.spool(parcel.record.id).join("request")).unwrap_or_default();

@@ -38,6 +38,18 @@ pub fn is_lacking(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
+/// Whether libgit2 failed without a word, as it does where a file cannot be written to its end.
+pub fn is_unsaid(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(link) = next {
+        if let Some(error) = link.downcast_ref::<git2::Error>() {
+            return error.class() == git2::ErrorClass::None;
+        }
+        next = link.source();
+    }
+    false
+}
+
 /// Whether the system had no means just then: room, processes, memory, descriptors, a disk that can be written.
 pub fn lacks_means(error: &(dyn Error + 'static)) -> bool {
     use rustix::io::Errno;
@@ -55,7 +67,7 @@ pub fn lacks_means(error: &(dyn Error + 'static)) -> bool {
 
 /// The same, of what another program said.
 pub fn is_said(words: &str) -> bool {
-    words.contains("No space left on device") || words.contains("Disk quota exceeded")
+    ["No space left on device", "Disk quota exceeded", "Out of diskspace"].iter().any(|known| words.contains(known))
 }
 
 /// Who waits for room, and how long.

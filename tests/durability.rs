@@ -10,13 +10,19 @@
 mod checker;
 #[path = "durability/clock.rs"]
 mod clock;
+#[path = "durability/disk.rs"]
+mod disk;
 #[path = "durability/forged.rs"]
 mod forged;
+#[path = "durability/full.rs"]
+mod full;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/leftovers.rs"]
 mod leftovers;
 #[path = "durability/lies.rs"]
 mod lies;
+#[path = "durability/power.rs"]
+mod power;
 #[path = "durability/record.rs"]
 mod record;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]

@@ -10,6 +10,7 @@ use super::{BATCH_OPEN, Batch, DispatchError, Dispatcher, Halt, Obstacle, Publis
 use super::{UNPUBLISHED_BYTES_MAX, UNPUBLISHED_MAX};
 use crate::backoff::Policy;
 use crate::clock::utc_millis;
+use crate::durable;
 use crate::id::RequestId;
 use crate::journal::{Journal, JournalError};
 use crate::publish::locked;
@@ -248,7 +249,7 @@ impl Dispatcher {
     pub(super) fn take_round(&mut self, round: Result<Round, PublishError>) -> Result<(), DispatchError> {
         self.publishing = 0;
         let round = match round {
-            Err(error) if room::is_lacking(&error) => return self.publish_later(&error),
+            Err(error) if self.lacks_room(&error) => return self.publish_later(&error),
             round => round?,
         };
         let before = self.tip.replace(round.tip);
@@ -310,6 +311,17 @@ impl Dispatcher {
         }
         self.pause_after(Setback::Disk);
         Ok(())
+    }
+
+    /// Whether it was for want of room, on our own disk or on that of a repository without a remote.
+    pub(super) fn lacks_room(&self, error: &(dyn std::error::Error + 'static)) -> bool {
+        const NEXT_TO_NOTHING: u64 = 1 << 20;
+        let is_full = |folder: &std::path::Path| {
+            durable::free_room(folder)
+                .is_ok_and(|free| free.bytes < NEXT_TO_NOTHING || free.files.is_some_and(|files| files < 16))
+        };
+        let places = [self.state.root(), &self.repo.checkout().common_dir];
+        room::is_lacking(error) || room::is_unsaid(error) && places.into_iter().any(is_full)
     }
 
     /// Something could not be written for want of room; said once.

@@ -100,7 +100,7 @@ impl Dispatcher {
             return Ok((self.retry(id, Outcome::Failed, &attempt, Duration::from_millis(200)), Vec::new()));
         }
         // It has done nothing to deserve an end: it waits for the machine, as what was never started does.
-        let waits = MACHINE_PAUSES.pause_after(misfires - MISFIRES_MAX + 1, || 1.0);
+        let waits = MACHINE_PAUSES.pause_after((misfires + 1).saturating_sub(MISFIRES_MAX), || 1.0);
         if !ran
             && error.is_of_machine()
             && let Some(pause) = waits

@@ -9,6 +9,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::checkout::Origin;
 use super::objects::{joined, trimmed};
 use super::{MODE_FILE, MODE_FOLDER, Oid, Repo, RepoError};
 use crate::planted::{self, Bug};
@@ -91,6 +92,7 @@ impl Repo {
         time: i64,
     ) -> Result<Built, RepoError> {
         let failed = || RepoError::object("building a commit");
+        let _writing = matches!(self.origin, Origin::Local).then(|| self.writing()).transpose()?;
         let parent = base.map(|base| self.commit(base)).transpose()?;
         let mut root = base.map(|base| self.root(base)).transpose()?;
         if planted::is(Bug::FromTheIndex) {
@@ -107,6 +109,8 @@ impl Repo {
         let committer = git2::Signature::new(&committer.name, &committer.email, &when).map_err(failed())?;
         let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
         let commit = self.store.commit(None, &author, &committer, message, &tree, &parents).map_err(failed())?;
+        // On the disk before the note goes and anybody hears of the commit.
+        self.sync_objects()?;
         Ok(Built { commit: Oid(commit), kept })
     }
 
@@ -118,8 +122,11 @@ impl Repo {
         tree.map_err(RepoError::object("reading the clone's index"))
     }
 
-    /// Writes bytes as a blob.
+    /// Writes bytes as a blob. One that is there and cannot be read is written anew.
     pub fn write_blob(&self, bytes: &[u8]) -> Result<Oid, RepoError> {
+        if let Ok(oid) = git2::Oid::hash_object(git2::ObjectType::Blob, bytes) {
+            self.remove_torn(Oid(oid));
+        }
         self.store.blob(bytes).map(Oid).map_err(RepoError::object("writing a blob"))
     }
 

@@ -31,6 +31,7 @@ mod porcelain;
 mod remote;
 mod snapshot;
 mod store;
+mod traces;
 mod worktree;
 
 #[cfg(test)]
@@ -284,7 +285,7 @@ impl Repo {
             Origin::Local => store::open_users(&checkout)?,
             Origin::Remote { .. } => store::open_own(&git, state, &settings.branch, settings.holds_lock)?,
         };
-        Ok(Self {
+        let repo = Self {
             git,
             checkout,
             origin,
@@ -294,7 +295,11 @@ impl Repo {
             transport,
             remembered: RefCell::default(),
             fetching: Arc::default(),
-        })
+        };
+        if repo.settings.holds_lock {
+            repo.clear_traces();
+        }
+        Ok(repo)
     }
 
     /// Opens the user's repository alone, for those who only read: nothing is made, nothing fetched, and no state folder

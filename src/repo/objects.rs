@@ -77,6 +77,23 @@ impl Repo {
         Ok(content[..content.len().min(bytes_max)].to_vec())
     }
 
+    /// Whether the object can be read whole; one that is there and cannot be is removed, or nobody could write it again.
+    pub fn has_whole(&self, oid: Oid) -> bool {
+        self.remove_torn(oid);
+        self.has(oid)
+    }
+
+    /// Removes the file of an object that a power cut has left without its content.
+    pub(super) fn remove_torn(&self, oid: Oid) {
+        let Ok(odb) = self.store.odb() else { return };
+        if odb.exists(oid.0) && odb.read(oid.0).is_err() {
+            let name = oid.to_string();
+            let file = self.store.commondir().join("objects").join(&name[..2]).join(&name[2..]);
+            tracing::warn!("the object {oid} cannot be read and is written anew");
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
     /// True where the store has this object.
     pub fn has(&self, oid: Oid) -> bool {
         self.store.odb().is_ok_and(|odb| odb.exists(oid.0))

@@ -257,6 +257,7 @@ impl Repo {
 
     /// Without a remote: the branch, in one transaction of git's.
     fn move_branch(&self, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
+        let _writing = self.writing().map_err(|error| self.push_error(PushClass::Other, error.to_string()))?;
         // Behind the move only this note says where the work tree still stands.
         if let Err(error) = self.note_work_tree(base) {
             return Err(self.push_error(PushClass::Other, error.to_string()));

@@ -5,7 +5,7 @@
 //! once, and where that is bad it is made anew. The user's repository is only opened.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::git::Git;
 use super::{Checkout, Oid, RepoError};
@@ -163,14 +163,7 @@ fn clear_leftovers(dir: &Path) {
 /// Removes loose objects and refs that cannot be read: a power cut may leave a file without its content, and whoever writes
 /// or fetches the object again finds it there and lets it be. A loose object is never needed: it can be had again.
 fn clear_torn(store: &git2::Repository, dir: &Path) {
-    let Ok(odb) = store.odb() else { return };
-    for (oid, file) in loose_objects(&dir.join("objects")) {
-        // Read whole and hashed, which `exists` is not.
-        if odb.read(oid).is_err() {
-            tracing::warn!("the object cache held a torn object, which is removed: {oid}");
-            let _ = std::fs::remove_file(file);
-        }
-    }
+    remove_torn_objects(store, &dir.join("objects"), SystemTime::UNIX_EPOCH);
     let mut open = vec![dir.join("refs")];
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -180,6 +173,19 @@ fn clear_torn(store: &git2::Repository, dir: &Path) {
             } else if !std::fs::read_to_string(&path).is_ok_and(|text| text.trim_end().parse::<Oid>().is_ok()) {
                 let _ = std::fs::remove_file(path);
             }
+        }
+    }
+}
+
+/// Removes loose objects that cannot be read and are no older than this.
+pub(super) fn remove_torn_objects(store: &git2::Repository, objects: &Path, since: SystemTime) {
+    let Ok(odb) = store.odb() else { return };
+    for (oid, file) in loose_objects(objects) {
+        let is_new = || std::fs::metadata(&file).and_then(|found| found.modified()).is_ok_and(|time| time >= since);
+        // Read whole and hashed, which `exists` is not.
+        if is_new() && odb.read(oid).is_err() {
+            tracing::warn!("an object was torn by a power cut and is removed: {oid}");
+            let _ = std::fs::remove_file(file);
         }
     }
 }

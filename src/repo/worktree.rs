@@ -47,6 +47,7 @@ impl Repo {
     /// state folder (without a remote) or read from the clone (with one). Only where HEAD names the branch.
     pub fn follow(&self, old: Option<Oid>, new: Oid) -> Result<Followed, RepoError> {
         let skipped = |reason: String| Ok(Followed::Skipped(reason));
+        let _writing = self.writing()?;
         if let Origin::Remote { name, .. } = &self.origin
             && let Some(words) = self.bring_objects(name, new)?
         {
@@ -143,6 +144,7 @@ impl Repo {
         let file = top.join(std::ffi::OsStr::from_bytes(path));
         match git2::Oid::hash_file(git2::ObjectType::Blob, &file) {
             Ok(now) if now == oid.0 => {
+                let _writing = self.writing()?;
                 std::fs::remove_file(&file).map_err(RepoError::file("removing", &file))?;
                 // Staged perhaps: what is archived must not come back with the next commit.
                 let forget = self.users(

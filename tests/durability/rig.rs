@@ -206,6 +206,12 @@ impl Rig {
         Ok(git(&self.world, &self.origin(), &["rev-parse", "refs/heads/main"])?.trim().to_owned())
     }
 
+    /// Whether no request lies in the inbox of main any more.
+    pub fn is_inbox_empty(&self) -> io::Result<bool> {
+        let listed = git(&self.world, &self.origin(), &["ls-tree", "-r", "--name-only", "main", "requests"])?;
+        Ok(!listed.lines().any(|path| path.ends_with(".yml") || path.ends_with(".yaml")))
+    }
+
     /// Every ref of the origin with its object.
     pub fn refs(&self) -> io::Result<String> {
         git(&self.world, &self.origin(), &["for-each-ref", "--format=%(refname) %(objectname)"])
@@ -213,11 +219,16 @@ impl Rig {
 
     /// `dispatch run` on a host, in its own process group; output goes where the caller says.
     pub fn dispatcher(&self, host: usize) -> Command {
+        self.verb(host, &["run"])
+    }
+
+    /// The same with another verb.
+    pub fn verb(&self, host: usize, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dispatch"));
         command
             .arg("--state")
             .arg(self.state_of(host))
-            .arg("run")
+            .args(arguments)
             .current_dir(self.clone_of(host))
             .env_clear()
             .envs(self.world.environment())

@@ -160,7 +160,7 @@ impl World {
 /// Processes whose working folder, environment, command line or mounts point into `folder`: id and command line.
 ///
 /// Mounts are looked at because a sandboxed handler has neither our environment nor a working folder that shows outside.
-fn processes_that_know(folder: &Path) -> Vec<(u32, String)> {
+pub fn processes_that_know(folder: &Path) -> Vec<(u32, String)> {
     let needle = folder.as_os_str().as_encoded_bytes();
     let name = folder.file_name().expect("the folder has a name").as_encoded_bytes();
     let mut found = Vec::new();
