@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::claims::{Ending, How};
-use super::doubt::{META_ADOPTED, META_SCANNED};
+use super::doubt::{META_ADOPTED, scanned_key};
 use super::{DispatchError, Dispatcher, Halt, HeldBy, Hold, Ticket};
 use crate::admit::{self, Rejection, Verdict};
 use crate::contract::{self, Contract, ContractError};
@@ -16,7 +16,7 @@ use crate::diagnostic::Diagnostic;
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
-use crate::job::Introduced;
+use crate::job::{Delivery, Introduced};
 use crate::journal::{Admitted as Described, Entry as Step, Row};
 use crate::outcome::Outcome;
 use crate::planted::{self, Bug};
@@ -91,7 +91,8 @@ impl Dispatcher {
     /// Stops where main lost commits that were there, and keeps at-most-once work where another dispatcher records.
     pub(super) fn check_history(&mut self, seen: Option<Oid>, tip: Oid) -> Result<(), DispatchError> {
         self.look_for_claimants()?;
-        let scanned: Option<Oid> = locked(&self.journal).meta(META_SCANNED)?.and_then(|text| text.parse().ok());
+        let scanned = locked(&self.journal).meta(scanned_key(self.host.file.claims))?;
+        let scanned: Option<Oid> = scanned.and_then(|text| text.parse().ok());
         if scanned == Some(tip) && seen == Some(tip) && self.tip.is_some() {
             return Ok(());
         }
@@ -473,6 +474,11 @@ impl Dispatcher {
             Verdict::Ready(admitted) => *admitted,
         };
         self.describe(id, &admitted)?;
+        if self.may_have_been_started(id) && admitted.kind.row.delivery == Delivery::AtMostOnce {
+            let admitted = Box::new(admitted);
+            let how = How::Unrun { admitted, outcome: Outcome::Indeterminate, reason: "state_lost", replay_of: None };
+            return self.end(Ending { id, entry, introduced, loose, how });
+        }
         if self.is_expired(&admitted, &introduced) {
             let admitted = Box::new(admitted);
             let how = How::Unrun { admitted, outcome: Outcome::Expired, reason: "expired", replay_of: None };
