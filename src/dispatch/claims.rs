@@ -200,11 +200,6 @@ impl Dispatcher {
         self.end_claimed()
     }
 
-    /// Whether a state folder that was lost had claimed it, and `adopt` has made that claim ours.
-    pub(super) fn may_have_been_started(&self, id: RequestId) -> bool {
-        self.claims.adopted.contains_key(&id)
-    }
-
     /// Whether our commits stand on all refs of a claim.
     fn stands(&self, id: RequestId, claim: &Claim) -> bool {
         let at = |name: &str| self.claims.marks.get(name).map(|mark| mark.commit.to_string());

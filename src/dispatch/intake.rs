@@ -16,7 +16,7 @@ use crate::diagnostic::Diagnostic;
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
-use crate::job::{Delivery, Introduced};
+use crate::job::Introduced;
 use crate::journal::{Admitted as Described, Entry as Step, Row};
 use crate::outcome::Outcome;
 use crate::planted::{self, Bug};
@@ -401,11 +401,14 @@ impl Dispatcher {
 
     /// SEEN requests that are not in the inbox any more.
     fn withdrawn(&mut self, rows: &HashMap<RequestId, Row>, met: &[Met]) -> HashSet<RequestId> {
-        // The same file that was recorded and committed again is another request, whatever id it names.
-        let there: HashSet<(RequestId, &str, String, &str)> = met
-            .iter()
-            .map(|met| (met.id, met.entry.shown.as_str(), met.entry.oid.to_string(), met.introduced.commit.as_str()))
-            .collect();
+        // The same file that was recorded and committed again is another request, whatever id it names; one whose id is
+        // another's goes by its derived id.
+        let mut there: HashSet<(RequestId, &str, String, &str)> = HashSet::new();
+        for Met { id, entry, introduced, .. } in met {
+            let (path, blob) = (entry.shown.as_str(), entry.oid.to_string());
+            let derived = RequestId::derived(&introduced.commit, path, &blob);
+            there.extend([*id, derived].map(|id| (id, path, blob.clone(), introduced.commit.as_str())));
+        }
         let stands =
             |row: &Row| there.contains(&(row.id, row.path.as_str(), row.blob.clone(), row.introduced.as_str()));
         let gone: HashSet<RequestId> =
@@ -474,11 +477,6 @@ impl Dispatcher {
             Verdict::Ready(admitted) => *admitted,
         };
         self.describe(id, &admitted)?;
-        if self.may_have_been_started(id) && admitted.kind.row.delivery == Delivery::AtMostOnce {
-            let admitted = Box::new(admitted);
-            let how = How::Unrun { admitted, outcome: Outcome::Indeterminate, reason: "state_lost", replay_of: None };
-            return self.end(Ending { id, entry, introduced, loose, how });
-        }
         if self.is_expired(&admitted, &introduced) {
             let admitted = Box::new(admitted);
             let how = How::Unrun { admitted, outcome: Outcome::Expired, reason: "expired", replay_of: None };
