@@ -22,8 +22,10 @@ const BUCKETS: [f64; 12] = [0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0,
 /// What a pass saw, for the gauges.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Gauges {
-    /// Requests in the inbox that have no outcome yet.
+    /// Requests in the inbox that have no outcome yet, and are not other nodes'.
     pub queue_depth: usize,
+    /// Requests that wait for other nodes.
+    pub elsewhere: usize,
     /// Age of the oldest of them.
     pub oldest_pending: Duration,
     /// When this was written, seconds since 1970.
@@ -101,7 +103,16 @@ fn families(counts: &[Count], gauges: &Gauges) -> Vec<MetricFamily> {
         counter_family(PUSH_RETRIES, "Pushes that had to be tried again.", counts),
     ];
     for (name, help, value) in [
-        ("codex_dispatch_queue_depth", "Requests in the inbox without an outcome.", gauges.queue_depth as f64),
+        (
+            "codex_dispatch_queue_depth",
+            "Requests in the inbox without an outcome, but for those of other nodes.",
+            gauges.queue_depth as f64,
+        ),
+        (
+            "codex_dispatch_elsewhere_requests",
+            "Requests that wait for other nodes: claimed by them, or meant for them.",
+            gauges.elsewhere as f64,
+        ),
         (
             "codex_dispatch_oldest_pending_age_seconds",
             "Age of the oldest request in the inbox without an outcome.",

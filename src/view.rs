@@ -24,6 +24,7 @@ use crate::lock::Instance;
 use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::repo::{Oid, Open, Repo, RepoError};
+use crate::request::{self, Target};
 use crate::spool;
 use crate::state::State;
 use crate::statedir::StateDir;
@@ -58,6 +59,9 @@ pub struct Line {
     pub record: Option<String>,
     /// Path of the request in the inbox, while it is there.
     pub path: Option<String>,
+    /// Whose it is, where it names that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
     /// The node on which its output lies, where not all of it was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_on: Option<String>,
@@ -155,11 +159,11 @@ impl View {
         for (entry, introduced) in entries.iter().zip(introduced) {
             let Some(introduced) = introduced else { continue };
             let bytes = inbox::bytes(&self.repo, entry)?;
-            let (kind, explicit) =
-                bytes.as_ref().map_or((None, None), |bytes| crate::request::hints(&entry.shown, bytes));
+            let (kind, explicit) = bytes.as_ref().map_or((None, None), |bytes| request::hints(&entry.shown, bytes));
             let derived = RequestId::derived(&introduced.commit.to_string(), &entry.shown, &entry.oid.to_string());
             let id = explicit.map_or(derived, RequestId::explicit);
-            let (state, reason) = self.pending_state(id, rows.get(&id), entry);
+            let target = bytes.as_ref().ok().and_then(|bytes| request::target_of(&entry.shown, bytes));
+            let (state, reason) = self.pending_state(id, rows.get(&id), entry, target.as_ref());
             let queued = Timestamp::from_second(introduced.time).ok().map(utc_millis);
             lines.push((
                 introduced.position,
@@ -175,6 +179,7 @@ impl View {
                     duration_ms: None,
                     record: None,
                     path: Some(entry.shown.clone()),
+                    target,
                     kept_on: None,
                     rerun_of: None,
                     resolved: None,
@@ -339,7 +344,13 @@ impl View {
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
     }
 
-    fn pending_state(&self, id: RequestId, row: Option<&Row>, entry: &Entry) -> (String, Option<String>) {
+    fn pending_state(
+        &self,
+        id: RequestId,
+        row: Option<&Row>,
+        entry: &Entry,
+        target: Option<&Target>,
+    ) -> (String, Option<String>) {
         if let Some(held) = self.held(id).filter(|held| held.path == entry.shown) {
             return ("held".to_owned(), Some(held.words.clone()));
         }
@@ -358,8 +369,16 @@ impl View {
             Some(State::Ended { outcome } | State::Built { outcome, .. }) => {
                 ("publishing".to_owned(), Some(format!("ended {outcome}, not on main yet")))
             }
-            _ => ("pending".to_owned(), None),
+            _ => match target.filter(|target| !target.means(&self.host.node, &self.host.file.labels)) {
+                Some(target) => ("held".to_owned(), Some(format!("for {target}"))),
+                None => ("pending".to_owned(), None),
+            },
         }
+    }
+
+    /// Whether another node is meant by a request that names one.
+    pub fn is_for_another(&self, line: &Line) -> bool {
+        line.target.as_ref().is_some_and(|target| !target.means(&self.host.node, &self.host.file.labels))
     }
 
     fn line_of_row(&self, row: &Row) -> Result<Option<Line>, ViewError> {
@@ -390,6 +409,7 @@ impl View {
             duration_ms: None,
             record: folder,
             path: None,
+            target: None,
             kept_on: None,
             rerun_of: None,
             resolved: None,
@@ -442,6 +462,7 @@ fn line_of_record(record: &Record, folder: Option<String>) -> Line {
         duration_ms: record.duration_ms,
         record: folder,
         path: None,
+        target: None,
         kept_on: record.publish.map(|_| record.host.clone()),
         rerun_of: record.rerun_of,
         resolved: None,

@@ -2,20 +2,23 @@
 
 use clap::Args;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::{PlaceArgs, render};
+use crate::claim;
 use crate::clock::{Clock, System};
 use crate::contract;
 use crate::dispatch::{
-    Doubt, Doubtful, META_ADOPTED, META_BRANCH, META_MERGED_ONLY, META_RESTORED, META_SCANNED, Others, doubtful,
-    learn_resolutions, mark_doubtful, others, still_marked,
+    Doubt, Doubtful, LostClaim, META_ADOPTED, META_BRANCH, META_MERGED_ONLY, META_RESTORED, META_STATE_ID, Others,
+    doubtful, learn_resolutions, mark_doubtful, others, scanned_key, still_marked, take_over, what_may_have_started,
 };
+use crate::host_file::Claims;
 use crate::journal::Journal;
 use crate::patience::Patience;
 use crate::publish::META_TIP;
-use crate::repo::{Oid, Repo};
+use crate::repo::{Identity, Mark, Oid, Repo};
 use crate::submit;
 
 /// Arguments of `adopt`.
@@ -26,7 +29,8 @@ use crate::submit;
     dispatch adopt --not-started   accept it; you know that none of them was started, and they run\n\n\
     What it accepts, where there is any of it: a main that was rewritten, another dispatcher that recorded here (or a state\n\
     folder that was lost), a state folder put back from an older copy, another mainline_branch or\n\
-    enforce_merge_before_execution. It starts nothing; `dispatch run` does. Requests that are merged afterwards run as ever.\n\
+    enforce_merge_before_execution; with `claims: remote` this node's name, and what was claimed under it, where another\n\
+    state folder had them. It starts nothing; `dispatch run` does. Requests that are merged afterwards run as ever.\n\
     `dispatch resolve ID` settles a single request, before or after it."
 )]
 pub struct AdoptArgs {
@@ -51,6 +55,14 @@ struct Plan {
     rewritten: Option<Oid>,
     others: Others,
     restored: Option<String>,
+    /// With `claims: remote`: the state folder that has this node's name, where that is another one.
+    namesake: Option<Uuid>,
+    /// And what was claimed under the name, and this journal knows nothing of.
+    lost: Vec<LostClaim>,
+    /// This state folder, where it has a name yet.
+    own: Option<Uuid>,
+    node: String,
+    claims: Claims,
     /// What may have been started elsewhere.
     doubtful: Vec<Doubtful>,
     /// The same, by an `adopt` before this one.
@@ -70,7 +82,8 @@ pub fn answer(place: &PlaceArgs, args: &AdoptArgs) -> Result<Exit, Failure> {
             let mut repo = home.own_repo(Patience::default())?;
             let plan = plan(&home, &mut repo, &journal, now)?;
             if !args.dry_run {
-                accept(&plan, &repo, &mut journal, args.not_started, now)?;
+                let identity = home.identity(&repo)?;
+                accept(&plan, &repo, &mut journal, args.not_started, &identity, now)?;
             }
             plan
         }
@@ -107,8 +120,18 @@ fn plan(home: &Home, repo: &mut Repo, journal: &Journal, now: Timestamp) -> Resu
         _ => None,
     };
     // Main down to where it was found clean last, and what an interrupted look has left.
-    let scanned = journal.meta(META_SCANNED)?.and_then(|text| text.parse().ok());
-    let found = others(repo, journal, tip, scanned)?;
+    let claims = home.host.file.claims;
+    let scanned = journal.meta(scanned_key(claims))?.and_then(|text| text.parse().ok());
+    let mut found = others(repo, journal, tip, scanned, claims)?;
+    if claims == Claims::Local {
+        // Who claims here is somebody else as well, whether or not main has records of theirs yet.
+        let own = journal.meta(META_STATE_ID)?;
+        for state in registered(&repo.marks()?).filter(|state| Some(state) != own.as_ref()) {
+            if journal.meta(&format!("{META_ADOPTED}{state}"))?.is_none() {
+                found.foreign.entry(state).or_insert(tip);
+            }
+        }
+    }
     let restored = journal.meta(META_RESTORED)?.or_else(|| found.restored.map(|commit| commit.to_string()));
     let mut plan = Plan {
         tip,
@@ -117,14 +140,39 @@ fn plan(home: &Home, repo: &mut Repo, journal: &Journal, now: Timestamp) -> Resu
         rewritten,
         others: found,
         restored,
+        namesake: None,
+        lost: Vec::new(),
+        own: journal.meta(META_STATE_ID)?.and_then(|text| text.parse().ok()),
+        node: home.host.node.clone(),
+        claims,
         doubtful: Vec::new(),
         marked: still_marked(journal)?,
     };
+    if let (Some(own), Claims::Remote) = (plan.own, claims) {
+        let marks = repo.marks()?;
+        let name = claim::node_ref(&plan.node);
+        let registered = marks.iter().find(|mark| mark.name == name).and_then(|mark| mark.note.as_ref());
+        plan.namesake = registered.map(|said| said.state).filter(|state| *state != own);
+        plan.lost = what_may_have_started(&marks, journal, &plan.node, own)?;
+    }
     if plan.doubt().is_some() {
         plan.doubtful = doubtful(repo, journal, &home.host.file, tip, now, plan.restored.is_some())?;
+        if claims == Claims::Remote {
+            // Nothing is started there without a claim, so that the claims say exactly which.
+            let started = |id| journal.get(id).is_ok_and(|row| row.is_some_and(|row| !row.state.is_pending()));
+            plan.doubtful.retain(|found| plan.lost.iter().any(|lost| lost.id == found.id) || started(found.id));
+        }
         plan.marked.retain(|marked| plan.doubtful.iter().all(|found| found.id != marked.id));
     }
     Ok(plan)
+}
+
+/// The state folders that are registered as nodes; of a ref that says none, the name.
+fn registered(marks: &[Mark]) -> impl Iterator<Item = String> {
+    marks.iter().filter_map(|mark| {
+        let node = claim::registered_node(&mark.name)?;
+        Some(mark.note.as_ref().map_or_else(|| node.to_owned(), |said| said.state.to_string()))
+    })
 }
 
 impl Plan {
@@ -133,7 +181,8 @@ impl Plan {
         if self.restored.is_some() {
             Some(Doubt::Restored)
         } else {
-            (!self.others.foreign.is_empty()).then_some(Doubt::Lost)
+            let lost = !self.others.foreign.is_empty() || self.lost.iter().any(|claim| Some(claim.state) != self.own);
+            lost.then_some(Doubt::Lost).or((!self.lost.is_empty()).then_some(Doubt::Restored))
         }
     }
 
@@ -146,11 +195,20 @@ impl Plan {
         words.extend(self.restored.as_ref().map(|commit| {
             format!("records of this state folder that it knows nothing of, up to commit {commit}: it is an older copy")
         }));
+        words.extend(self.namesake.map(|state| format!("the name of node {} (of state {state})", self.node)));
+        words.extend(self.lost.iter().map(|lost| format!("the claim of {} ({})", lost.path, lost.id)));
         words
     }
 }
 
-fn accept(plan: &Plan, repo: &Repo, journal: &mut Journal, not_started: bool, now: Timestamp) -> Result<(), Failure> {
+fn accept(
+    plan: &Plan,
+    repo: &Repo,
+    journal: &mut Journal,
+    not_started: bool,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<(), Failure> {
     if let Some(branch) = &plan.branch {
         journal.set_meta(META_BRANCH, branch)?;
     }
@@ -171,7 +229,10 @@ fn accept(plan: &Plan, repo: &Repo, journal: &mut Journal, not_started: bool, no
     for state in plan.others.foreign.keys() {
         journal.set_meta(&format!("{META_ADOPTED}{state}"), &plan.tip.to_string())?;
     }
-    journal.set_meta(META_SCANNED, &plan.tip.to_string())?;
+    if let (Some(own), Claims::Remote) = (plan.own, plan.claims) {
+        take_over(repo, journal, &repo.marks()?, &plan.node, own, identity, now)?;
+    }
+    journal.set_meta(scanned_key(plan.claims), &plan.tip.to_string())?;
     journal.set_meta(META_TIP, &plan.tip.to_string())?;
     Ok(journal.drop_meta(META_RESTORED)?)
 }

@@ -268,7 +268,8 @@ impl<'a> Check<'a> {
             verdict =
                 reject("expired", Diagnostic::new("E0209", &entry.shown, format!("the request expired at {end}")));
         }
-        self.findings.requests.push(Judged { path: entry.shown, verdict: self.on_this_host(verdict) });
+        let target = request::target_of(&entry.shown, &bytes);
+        self.findings.requests.push(Judged { path: entry.shown, verdict: self.on_this_host(verdict), target });
         Ok(())
     }
 

@@ -7,7 +7,9 @@ use super::PlaceArgs;
 use super::exit::{Exit, Failure};
 use crate::clock::{Clock, System};
 use crate::contract;
-use crate::dispatch::{DispatchError, Dispatcher, META_BRANCH, Settings as DispatchSettings, own_program};
+use crate::dispatch::{
+    DispatchError, Dispatcher, META_BRANCH, Settings as DispatchSettings, TakeOverError, own_program,
+};
 use crate::env_file::{self, EnvFile};
 use crate::host::{self, Host};
 use crate::journal::Journal;
@@ -190,6 +192,17 @@ impl From<DispatchError> for Failure {
                 .hint("what ran was ended and everything is kept: start it again, and report what it printed"),
             error @ DispatchError::Claims(_) => Self::new(Exit::Configuration, chain(&error)),
             other => Self::new(Exit::Unwritable, chain(&other)),
+        }
+    }
+}
+
+impl From<TakeOverError> for Failure {
+    fn from(error: TakeOverError) -> Self {
+        match error {
+            TakeOverError::Journal(error) => error.into(),
+            TakeOverError::Repo(error) => error.into(),
+            TakeOverError::Push(error) => Self::new(Exit::Missing, error.to_string())
+                .hint("nothing was taken over; where another node was only faster, try again"),
         }
     }
 }

@@ -134,7 +134,8 @@ fn tell(summary: &Summary) {
     }
     let elsewhere = summary.held.iter().filter(|held| held.by.is_elsewhere()).count();
     if elsewhere > 0 {
-        parts.push(format!("{elsewhere} left to other nodes (`dispatch list` shows which)"));
+        let verb = if elsewhere == 1 { "waits" } else { "wait" };
+        parts.push(format!("{elsewhere} {verb} for other nodes (`dispatch list` shows why)"));
     }
     if summary.held.len() > elsewhere {
         parts.push(format!("{} held (`dispatch list` shows why)", summary.held.len() - elsewhere));

@@ -24,6 +24,9 @@ pub struct WhyArgs {
     json: bool,
 }
 
+const FOR_ANOTHER: &str =
+    "nothing here: the dispatcher of that node takes it; or commit the request with another `target`";
+
 struct Answer {
     because: String,
     details: Vec<String>,
@@ -88,7 +91,7 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
             HeldBy::Disk => "make room; the next pass tries again",
             HeldBy::WorkTree => "commit, stash or remove the change; the next pass tries again",
             HeldBy::Claim => "wait; where that node is gone for good, `dispatch resolve` settles what it has claimed",
-            HeldBy::Target => "run the dispatcher of that node; or commit the request with another `target`",
+            HeldBy::Target => FOR_ANOTHER,
             HeldBy::Foreign => {
                 "find out who else dispatches here, then `dispatch adopt` for all of them, or `dispatch resolve` for this one"
             }
@@ -99,6 +102,9 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
         };
         let faults = if held.by == HeldBy::Repository { verdict_details(view, line)? } else { Vec::new() };
         return Ok(Answer { because: held.words.clone(), details: faults, next: next.to_owned() });
+    }
+    if view.is_for_another(line) {
+        return Ok(plain(line.reason.as_deref().unwrap_or("it is for another node"), FOR_ANOTHER));
     }
     match view.verdict(line)? {
         Some(Verdict::Rejected(rejection)) => Ok(Answer {

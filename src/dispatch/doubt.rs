@@ -15,6 +15,7 @@ use crate::admit::{self, Admitted, Rejection, Verdict};
 use crate::config::RepoConfig;
 use crate::contract::{self, Compiled, ContractError};
 use crate::event::Event;
+use crate::host_file::Claims;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
 use crate::job::{Delivery, Introduced};
@@ -33,7 +34,9 @@ use crate::state::State;
 pub const META_ADOPTED: &str = "adopted:";
 /// Journal key: the tip down to which main has been searched for other dispatchers. Only a clean search moves it, never
 /// our own publishing: a stranger's commit may lie between our look and our push.
-pub const META_SCANNED: &str = "scanned";
+const META_SCANNED: &str = "scanned";
+/// The same with `claims: remote`, where only records of this very state folder are looked for.
+const META_SCANNED_OWN: &str = "scanned_own";
 /// Journal key: a commit on main that says it was written by this state folder, which knows nothing of it.
 pub const META_RESTORED: &str = "restored";
 /// Journal key prefix: a request that may have been started elsewhere, and what a person said of it.
@@ -44,6 +47,14 @@ pub const META_DOUBT_LOOSE: &str = "doubt_loose";
 const FOREIGN_COMMITS: usize = 1000;
 /// How far back main is searched for the record of something that was started: past any outage, and not without end.
 const RECORD_COMMITS: usize = 100_000;
+
+/// Journal key: the tip down to which main has been searched for what there is to find.
+pub fn scanned_key(claims: Claims) -> &'static str {
+    match claims {
+        Claims::Local => META_SCANNED,
+        Claims::Remote => META_SCANNED_OWN,
+    }
+}
 
 /// What is thought of a request that may have been started elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -98,7 +109,13 @@ pub struct Doubtful {
 ///
 /// # Errors
 /// [`DispatchError`] where history or the journal cannot be read.
-pub fn others(repo: &Repo, journal: &Journal, tip: Oid, since: Option<Oid>) -> Result<Others, DispatchError> {
+pub fn others(
+    repo: &Repo,
+    journal: &Journal,
+    tip: Oid,
+    since: Option<Oid>,
+    claims: Claims,
+) -> Result<Others, DispatchError> {
     let own = journal.meta(super::META_STATE_ID)?;
     let mut told: Vec<(Oid, String, Vec<RequestId>)> = Vec::new();
     repo.walk_messages(tip, FOREIGN_COMMITS, |commit, message| {
@@ -121,6 +138,8 @@ pub fn others(repo: &Repo, journal: &Journal, tip: Oid, since: Option<Oid>) -> R
                     others.restored.get_or_insert(commit);
                 }
             }
+        } else if claims == Claims::Remote {
+            // Several hosts record in turn, and what each of them may have started is said by its claims.
         } else if !others.foreign.contains_key(&state)
             && !is_adopted(repo, journal, &state, commit)?
             && !planted::is(Bug::StrangerIgnored)
@@ -299,13 +318,9 @@ pub fn still_marked(journal: &Journal) -> Result<Vec<Doubtful>, DispatchError> {
 impl Dispatcher {
     /// Keeps at-most-once work where main has records of others, or records of ours that this journal knows nothing of.
     pub(super) fn look_for_others(&mut self, tip: Oid, scanned: Option<Oid>) -> Result<(), DispatchError> {
-        if self.claims_remotely() {
-            // Several hosts record in turn, and what each of them may have started is said by its claims.
-            self.halt = None;
-            return Ok(());
-        }
+        let claims = self.host.file.claims;
         let mut journal = locked(&self.journal);
-        let others = others(&self.repo, &journal, tip, scanned)?;
+        let others = others(&self.repo, &journal, tip, scanned, claims)?;
         if let Some(commit) = others.restored
             && journal.meta(META_RESTORED)?.is_none()
         {
@@ -338,7 +353,7 @@ impl Dispatcher {
         }
         self.halt = None;
         if scanned != Some(tip) {
-            journal.set_meta(META_SCANNED, &tip.to_string())?;
+            journal.set_meta(scanned_key(claims), &tip.to_string())?;
         }
         Ok(())
     }

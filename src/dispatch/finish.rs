@@ -443,7 +443,11 @@ impl Dispatcher {
 
     pub(super) fn hold(&mut self, id: RequestId, entry: &Entry, by: HeldBy, words: String) {
         if [&self.held, &self.held_before].iter().all(|known| known.get(&id).is_none_or(|held| held.words != words)) {
-            tracing::warn!("{} is held: {words}", entry.shown);
+            if by.is_elsewhere() {
+                tracing::info!("{} waits: {words}", entry.shown);
+            } else {
+                tracing::warn!("{} is held: {words}", entry.shown);
+            }
         }
         self.held.insert(id, Held { id, path: entry.shown.clone(), by, words });
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::claims::{Ending, How};
-use super::doubt::{META_ADOPTED, META_SCANNED};
+use super::doubt::{META_ADOPTED, scanned_key};
 use super::{DispatchError, Dispatcher, Halt, HeldBy, Hold, Ticket};
 use crate::admit::{self, Rejection, Verdict};
 use crate::contract::{self, Contract, ContractError};
@@ -91,7 +91,8 @@ impl Dispatcher {
     /// Stops where main lost commits that were there, and keeps at-most-once work where another dispatcher records.
     pub(super) fn check_history(&mut self, seen: Option<Oid>, tip: Oid) -> Result<(), DispatchError> {
         self.look_for_claimants()?;
-        let scanned: Option<Oid> = locked(&self.journal).meta(META_SCANNED)?.and_then(|text| text.parse().ok());
+        let scanned = locked(&self.journal).meta(scanned_key(self.host.file.claims))?;
+        let scanned: Option<Oid> = scanned.and_then(|text| text.parse().ok());
         if scanned == Some(tip) && seen == Some(tip) && self.tip.is_some() {
             return Ok(());
         }
@@ -400,11 +401,14 @@ impl Dispatcher {
 
     /// SEEN requests that are not in the inbox any more.
     fn withdrawn(&mut self, rows: &HashMap<RequestId, Row>, met: &[Met]) -> HashSet<RequestId> {
-        // The same file that was recorded and committed again is another request, whatever id it names.
-        let there: HashSet<(RequestId, &str, String, &str)> = met
-            .iter()
-            .map(|met| (met.id, met.entry.shown.as_str(), met.entry.oid.to_string(), met.introduced.commit.as_str()))
-            .collect();
+        // The same file that was recorded and committed again is another request, whatever id it names; one whose id is
+        // another's goes by its derived id.
+        let mut there: HashSet<(RequestId, &str, String, &str)> = HashSet::new();
+        for Met { id, entry, introduced, .. } in met {
+            let (path, blob) = (entry.shown.as_str(), entry.oid.to_string());
+            let derived = RequestId::derived(&introduced.commit, path, &blob);
+            there.extend([*id, derived].map(|id| (id, path, blob.clone(), introduced.commit.as_str())));
+        }
         let stands =
             |row: &Row| there.contains(&(row.id, row.path.as_str(), row.blob.clone(), row.introduced.as_str()));
         let gone: HashSet<RequestId> =

@@ -204,9 +204,14 @@ impl Dispatcher {
 
     fn gauges(&self) -> Gauges {
         let now = self.clock.now();
-        let oldest = self.tickets.values().map(|ticket| ticket.introduced.time).min();
+        let is_elsewhere = |id: &RequestId| self.held.get(id).is_some_and(|held| held.by.is_elsewhere());
+        let here = self.tickets.iter().filter(|(id, _)| !is_elsewhere(id));
+        let oldest = here.map(|(_, ticket)| ticket.introduced.time).min();
+        let all = self.queue.len() + self.held.keys().filter(|id| !self.tickets.contains_key(id)).count();
+        let elsewhere = self.held.keys().filter(|id| is_elsewhere(id)).count();
         Gauges {
-            queue_depth: self.queue.len() + self.held.keys().filter(|id| !self.tickets.contains_key(id)).count(),
+            queue_depth: all.saturating_sub(elsewhere),
+            elsewhere,
             oldest_pending: oldest
                 .and_then(|time| Duration::try_from(now.duration_since(time)).ok())
                 .unwrap_or_default(),

@@ -82,8 +82,9 @@ impl Repo {
         let _alone = self.alone(&self.fetching)?;
         let mut fetched = self.fetch_once(fetch_url);
         for _ in 0..LOCAL_RACES_MAX {
-            // Our other handle has just noted a push of its own: nothing is wrong with the remote.
-            let lost = |error: &FetchError| error.words.contains(&store::fetched_ref(&self.settings.branch));
+            // Our other handle has just noted a push of its own, or another process of ours fetches: nothing is wrong with
+            // the remote.
+            let lost = |error: &FetchError| error.words.contains(store::FETCHED_ALL);
             if !fetched.as_ref().is_err_and(lost) {
                 break;
             }

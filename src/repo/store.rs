@@ -14,6 +14,9 @@ use crate::planted::{self, Bug};
 /// Where what we fetched is kept in our own repository; also the server's answer to the last push.
 const FETCHED: &str = "refs/dispatch-fetch/heads/";
 
+/// What all refs begin with that are kept there.
+pub(super) const FETCHED_ALL: &str = "refs/dispatch-fetch/";
+
 /// Where the refs below `refs/dispatch/` of the remote are kept in our own repository, as they were last fetched.
 pub(super) const FETCHED_CLAIMS: &str = "refs/dispatch-fetch/dispatch/";
 

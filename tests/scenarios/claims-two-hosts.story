@@ -19,9 +19,9 @@ kind: nothing
 git clone -q "$STORY/origin.git" "$STORY/second"
 printf 'node: web-2\nclaims: remote\n' > "$STORY/second.yaml"
 (cd "$STORY/second" && DISPATCH_HOST="$STORY/second.yaml" dispatch run) & other=$!
-dispatch run
+dispatch -q run
 wait "$other"
-dispatch run
+dispatch -q run
 origin log --format=%B | grep -c '^Dispatch-Id'
 origin for-each-ref --format='%(refname)' refs/dispatch
 --- stdout

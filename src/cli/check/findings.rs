@@ -6,6 +6,7 @@ use crate::admit::Verdict;
 use crate::cli::exit::Exit;
 use crate::cli::render;
 use crate::diagnostic::Diagnostic;
+use crate::request::Target;
 
 /// All that was found.
 #[derive(Default)]
@@ -24,6 +25,8 @@ pub struct Judged {
     pub path: String,
     /// The verdict.
     pub verdict: Verdict,
+    /// Whose it is, where it names that.
+    pub target: Option<Target>,
 }
 
 impl Findings {
@@ -100,8 +103,8 @@ impl Judged {
     fn print(&self) {
         let path = &self.path;
         match &self.verdict {
-            Verdict::Ready(admitted) => Self::print_ok(path, &admitted.request.kind),
-            Verdict::Command(commanded) => Self::print_ok(path, &commanded.request.kind),
+            Verdict::Ready(admitted) => self.print_ok(&admitted.request.kind),
+            Verdict::Command(commanded) => self.print_ok(&commanded.request.kind),
             Verdict::Rejected(rejection) => {
                 let kind = rejection.kind.as_ref().map(|kind| format!("{kind}  ")).unwrap_or_default();
                 render::print(format!("{}  {path}  {kind}{}", render::paint("rejected", "31"), rejection.reason));
@@ -116,8 +119,9 @@ impl Judged {
         }
     }
 
-    fn print_ok(path: &str, kind: &str) {
-        render::print(format!("{}        {path}  {kind}", render::paint("ok", "32")));
+    fn print_ok(&self, kind: &str) {
+        let whose = self.target.as_ref().map(|target| format!("  for {target}")).unwrap_or_default();
+        render::print(format!("{}        {}  {kind}{whose}", render::paint("ok", "32"), self.path));
     }
 
     fn to_json(&self) -> Value {
@@ -130,7 +134,12 @@ impl Judged {
                 (Some(kind).filter(|kind| !kind.is_empty()), Some("repository"), &faults[..])
             }
         };
-        json!({ "path": self.path, "verdict": self.word(), "kind": kind, "reason": reason, "diagnostics": faults })
+        let mut judged =
+            json!({ "path": self.path, "verdict": self.word(), "kind": kind, "reason": reason, "diagnostics": faults });
+        if let Some(target) = &self.target {
+            judged["target"] = json!(target);
+        }
+        judged
     }
 }
 
@@ -144,7 +153,7 @@ mod tests {
     use crate::admit::Rejection;
 
     fn judged(verdict: Verdict) -> Judged {
-        Judged { path: "requests/a.yml".into(), verdict }
+        Judged { path: "requests/a.yml".into(), verdict, target: None }
     }
 
     fn rejected() -> Judged {

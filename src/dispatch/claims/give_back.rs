@@ -99,7 +99,11 @@ impl Dispatcher {
         let is_claim = matches!(said.purpose, Purpose::Claim { .. });
         let adopted = self.claims.adopted.contains_key(&id);
         let known = if is_claim { lost::knows(&journal, id, mark.commit)? } else { adopted || !claims.is_empty() };
-        let Some(row) = journal.get(id)?.filter(|_| known) else { return Ok(false) };
+        if !known {
+            return Ok(false);
+        }
+        // What was taken over from a lost state folder and is not in the inbox any more is nobody's.
+        let Some(row) = journal.get(id)? else { return Ok(adopted) };
         drop(journal);
         let commit = mark.commit.to_string();
         Ok(match &row.state {

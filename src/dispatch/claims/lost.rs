@@ -78,6 +78,7 @@ pub fn what_may_have_started(
             lost.push(LostClaim { id: *id, path: path.clone(), commit: mark.commit, state: said.state });
         }
     }
+    lost.sort_by(|a, b| (&a.path, a.id).cmp(&(&b.path, b.id)));
     Ok(lost)
 }
 

@@ -30,9 +30,8 @@ impl Dispatcher {
         if self.claims.registered || self.claims.namesake.is_some() {
             return Ok(false);
         }
-        match self.try_to_register(&node)? {
-            Ok(()) => tracing::info!("node {node} is registered on the remote"),
-            Err(error) => self.block(&error, "registering this node"),
+        if let Err(error) = self.try_to_register(&node)? {
+            self.block(&error, "registering this node");
         }
         Ok(true)
     }
@@ -63,10 +62,13 @@ impl Dispatcher {
         }
         let name = claim::node_ref(&self.host.node);
         self.claims.registered = self.claims.marks.get(&name).is_some_and(|mark| self.is_ours(mark));
-        if !self.claims.registered {
-            let words = format!("the server takes `{name}` and does not show it (`uploadpack.hideRefs`?)");
-            self.claims.blocked = Some(Obstacle::Configuration(refused(&words)));
+        if self.claims.registered {
+            return tracing::info!("node {} is registered on the remote", self.host.node);
         }
+        let words = format!("the server takes `{name}` and does not show it (`uploadpack.hideRefs`?)");
+        let obstacle = Obstacle::Configuration(refused(&words));
+        tracing::error!("{}", obstacle.words());
+        self.claims.blocked = Some(obstacle);
     }
 
     /// Nothing is claimed until the next look.
