@@ -13,7 +13,7 @@ use crate::contract;
 use crate::publish::free_request;
 use crate::repo::{
     Changeset, Content, FetchClass, FetchError, Followed, Identity, Oid, Origin, PushClass, PushError, Repo, RepoError,
-    Write,
+    Tip, Write,
 };
 
 /// How often a lost race is run again.
@@ -79,7 +79,7 @@ pub fn submit(
     identity: &Identity,
     clock: &dyn Clock,
 ) -> Result<Submitted, SubmitError> {
-    let mut tip = fetch(repo)?;
+    let mut tip = fetch(repo)?.commit;
     for race in 0..RACES_MAX {
         let (path, commit) = build(repo, tip, draft, identity, clock)?;
         let pushed = repo.push(Some(tip), commit);
@@ -93,7 +93,7 @@ pub fn submit(
         if error.class == PushClass::Configuration {
             return Err(SubmitError::Push(error));
         }
-        let before = std::mem::replace(&mut tip, fetch(repo)?);
+        let before = std::mem::replace(&mut tip, fetch(repo)?.commit);
         if repo.is_ancestor(commit, tip)? {
             // The answer was lost, and it has landed.
             follow(repo, before, tip)?;
@@ -117,11 +117,11 @@ pub fn submit(
 ///
 /// # Errors
 /// [`FetchError`].
-pub fn fetch(repo: &mut Repo) -> Result<Oid, FetchError> {
+pub fn fetch(repo: &mut Repo) -> Result<Tip, FetchError> {
     let mut tries = 0;
     loop {
         match repo.fetch() {
-            Ok(tip) => return Ok(tip.commit),
+            Ok(tip) => return Ok(tip),
             Err(error) if error.class == FetchClass::Other && error.words.contains("lock") && tries < FETCHES_MAX => {
                 tries += 1;
                 std::thread::sleep(jitter(tries));

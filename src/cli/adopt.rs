@@ -11,14 +11,15 @@ use crate::claim;
 use crate::clock::{Clock, System};
 use crate::contract;
 use crate::dispatch::{
-    Doubt, Doubtful, LostClaim, META_ADOPTED, META_BRANCH, META_MERGED_ONLY, META_RESTORED, META_STATE_ID, Others,
-    doubtful, learn_resolutions, mark_doubtful, others, scanned_key, still_marked, take_over, what_may_have_started,
+    Doubt, Doubtful, META_ADOPTED, META_BRANCH, META_MERGED_ONLY, META_RESTORED, META_STATE_ID, Others, TakeOverError,
+    doubtful, doubtful_claims, learn_resolutions, mark_doubtful, mark_loose, others, scanned_key, still_marked,
+    take_over, what_may_have_started,
 };
 use crate::host_file::Claims;
 use crate::journal::Journal;
 use crate::patience::Patience;
 use crate::publish::META_TIP;
-use crate::repo::{Identity, Mark, Oid, Repo};
+use crate::repo::{Mark, Oid, Repo, Tip};
 use crate::submit;
 
 /// Arguments of `adopt`.
@@ -29,8 +30,7 @@ use crate::submit;
     dispatch adopt --not-started   accept it; you know that none of them was started, and they run\n\n\
     What it accepts, where there is any of it: a main that was rewritten, another dispatcher that recorded here (or a state\n\
     folder that was lost), a state folder put back from an older copy, another mainline_branch or\n\
-    enforce_merge_before_execution; with `claims: remote` this node's name, and what was claimed under it, where another\n\
-    state folder had them. It starts nothing; `dispatch run` does. Requests that are merged afterwards run as ever.\n\
+    enforce_merge_before_execution. It starts nothing; `dispatch run` does. Requests that are merged afterwards run as ever.\n\
     `dispatch resolve ID` settles a single request, before or after it."
 )]
 pub struct AdoptArgs {
@@ -49,20 +49,20 @@ pub struct AdoptArgs {
 
 /// What there is to accept.
 struct Plan {
-    tip: Oid,
+    tip: Tip,
     branch: Option<String>,
     merged_only: Option<String>,
     rewritten: Option<Oid>,
-    others: Others,
+    /// Others who record, or claim, where this host does not claim: by what is kept of them, and in words.
+    others: Vec<(String, String)>,
+    /// A commit of ours that the journal knows nothing of.
     restored: Option<String>,
-    /// With `claims: remote`: the state folder that has this node's name, where that is another one.
+    /// The state folder that has this node's name.
     namesake: Option<Uuid>,
-    /// And what was claimed under the name, and this journal knows nothing of.
-    lost: Vec<LostClaim>,
-    /// This state folder, where it has a name yet.
-    own: Option<Uuid>,
-    node: String,
-    claims: Claims,
+    /// Claims of this node that the journal knows nothing of.
+    lost: usize,
+    /// Why requests of the inbox may have been started elsewhere, where that is not said by claims.
+    doubt: Option<Doubt>,
     /// What may have been started elsewhere.
     doubtful: Vec<Doubtful>,
     /// The same, by an `adopt` before this one.
@@ -75,25 +75,23 @@ pub fn answer(place: &PlaceArgs, args: &AdoptArgs) -> Result<Exit, Failure> {
     let now = System::new().now();
     let plan = match home.journal()? {
         // Looking disturbs nobody, a dispatcher that waits for `adopt` least of all.
-        Some(journal) if args.dry_run => plan(&home, &mut home.shared_repo()?, &journal, now)?,
+        Some(journal) if args.dry_run => Plan::make(&home, &mut home.shared_repo()?, &journal, now)?,
         _ => {
             let _instance = home.hold()?;
             let mut journal = Journal::open(home.state.root())?;
             let mut repo = home.own_repo(Patience::default())?;
-            let plan = plan(&home, &mut repo, &journal, now)?;
+            let plan = Plan::make(&home, &mut repo, &journal, now)?;
             if !args.dry_run {
-                let identity = home.identity(&repo)?;
-                accept(&plan, &repo, &mut journal, args.not_started, &identity, now)?;
+                plan.accept(&home, &repo, &mut journal, args.not_started, now)?;
             }
             plan
         }
     };
-    let accepted = plan.words();
+    let accepted = plan.words(&home);
     if args.json {
         render::print_json(&serde_json::json!({
-            "v": 1, "tip": plan.tip, "dry_run": args.dry_run, "adopted": accepted,
-            "doubt": plan.doubt(), "not_started": args.not_started,
-            "doubtful": plan.doubtful.iter().chain(&plan.marked).collect::<Vec<_>>(),
+            "v": 1, "tip": plan.tip.commit, "dry_run": args.dry_run, "adopted": accepted,
+            "not_started": args.not_started, "doubtful": plan.all().collect::<Vec<_>>(),
         }));
         return Ok(Exit::Done);
     }
@@ -101,140 +99,180 @@ pub fn answer(place: &PlaceArgs, args: &AdoptArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn plan(home: &Home, repo: &mut Repo, journal: &Journal, now: Timestamp) -> Result<Plan, Failure> {
-    let tip = fetch(repo)?;
-    let (config, _) =
-        contract::load_config(repo, tip).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
-    let mut branch = config.branch.filter(|_| home.host.file.repository.branch.is_none());
-    let kept = journal.meta(META_BRANCH)?;
-    branch = branch.filter(|branch| kept.as_ref().is_some_and(|kept| kept != branch));
-    if let Some(branch) = &branch {
-        repo.set_branch(branch)?;
-    }
-    let merged_only = config.merged_only.to_string();
-    let merged_only = journal.meta(META_MERGED_ONLY)?.filter(|kept| *kept != merged_only).map(|_| merged_only);
-    let tip = fetch(repo)?;
-    let seen: Option<Oid> = journal.meta(META_TIP)?.and_then(|text| text.parse().ok());
-    let rewritten = match seen {
-        Some(seen) if !repo.is_ancestor(seen, tip)? => Some(seen),
-        _ => None,
-    };
-    // Main down to where it was found clean last, and what an interrupted look has left.
-    let claims = home.host.file.claims;
-    let scanned = journal.meta(scanned_key(claims))?.and_then(|text| text.parse().ok());
-    let mut found = others(repo, journal, tip, scanned, claims)?;
-    if claims == Claims::Local {
-        // Who claims here is somebody else as well, whether or not main has records of theirs yet.
-        let own = journal.meta(META_STATE_ID)?;
-        for state in registered(&repo.marks()?).filter(|state| Some(state) != own.as_ref()) {
-            if journal.meta(&format!("{META_ADOPTED}{state}"))?.is_none() {
-                found.foreign.entry(state).or_insert(tip);
-            }
+impl Plan {
+    fn make(home: &Home, repo: &mut Repo, journal: &Journal, now: Timestamp) -> Result<Self, Failure> {
+        let tip = fetch(repo)?;
+        let (config, _) = contract::load_config(repo, tip.commit)
+            .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+        let kept = journal.meta(META_BRANCH)?;
+        let branch = config.branch.filter(|_| home.host.file.repository.branch.is_none());
+        let branch = branch.filter(|branch| kept.as_ref().is_some_and(|kept| kept != branch));
+        if let Some(branch) = &branch {
+            repo.set_branch(branch)?;
         }
-    }
-    let restored = journal.meta(META_RESTORED)?.or_else(|| found.restored.map(|commit| commit.to_string()));
-    let mut plan = Plan {
-        tip,
-        branch,
-        merged_only,
-        rewritten,
-        others: found,
-        restored,
-        namesake: None,
-        lost: Vec::new(),
-        own: journal.meta(META_STATE_ID)?.and_then(|text| text.parse().ok()),
-        node: home.host.node.clone(),
-        claims,
-        doubtful: Vec::new(),
-        marked: still_marked(journal)?,
-    };
-    if let (Some(own), Claims::Remote) = (plan.own, claims) {
-        let marks = repo.marks()?;
-        let name = claim::node_ref(&plan.node);
-        let registered = marks.iter().find(|mark| mark.name == name).and_then(|mark| mark.note.as_ref());
-        plan.namesake = registered.map(|said| said.state).filter(|state| *state != own);
-        plan.lost = what_may_have_started(&marks, journal, &plan.node, own)?;
-    }
-    if plan.doubt().is_some() {
-        plan.doubtful = doubtful(repo, journal, &home.host.file, tip, now, plan.restored.is_some())?;
-        if claims == Claims::Remote {
-            // Nothing is started there without a claim, so that the claims say exactly which.
-            let started = |id| journal.get(id).is_ok_and(|row| row.is_some_and(|row| !row.state.is_pending()));
-            plan.doubtful.retain(|found| plan.lost.iter().any(|lost| lost.id == found.id) || started(found.id));
+        let merged_only = config.merged_only.to_string();
+        let merged_only = journal.meta(META_MERGED_ONLY)?.filter(|kept| *kept != merged_only).map(|_| merged_only);
+        let tip = fetch(repo)?;
+        let seen: Option<Oid> = journal.meta(META_TIP)?.and_then(|text| text.parse().ok());
+        let rewritten = match seen {
+            Some(seen) if !repo.is_ancestor(seen, tip.commit)? => Some(seen),
+            _ => None,
+        };
+        let mut plan = Self {
+            tip,
+            branch,
+            merged_only,
+            rewritten,
+            others: Vec::new(),
+            restored: None,
+            namesake: None,
+            lost: 0,
+            doubt: None,
+            doubtful: Vec::new(),
+            marked: still_marked(journal)?,
+        };
+        match home.host.file.claims {
+            Claims::Local => plan.look_at_main(home, repo, journal, now)?,
+            Claims::Remote => plan.look_at_claims(home, repo, journal)?,
         }
         plan.marked.retain(|marked| plan.doubtful.iter().all(|found| found.id != marked.id));
+        Ok(plan)
     }
-    Ok(plan)
-}
 
-/// The state folders that are registered as nodes; of a ref that says none, the name.
-fn registered(marks: &[Mark]) -> impl Iterator<Item = String> {
-    marks.iter().filter_map(|mark| {
-        let node = claim::registered_node(&mark.name)?;
-        Some(mark.note.as_ref().map_or_else(|| node.to_owned(), |said| said.state.to_string()))
-    })
-}
-
-impl Plan {
-    /// Why requests may have been started elsewhere; `None` where nothing says so.
-    fn doubt(&self) -> Option<Doubt> {
+    /// One dispatcher works here: others show by what they record, and everything that waits may have been started.
+    fn look_at_main(&mut self, home: &Home, repo: &Repo, journal: &Journal, now: Timestamp) -> Result<(), Failure> {
+        // Main down to where it was found clean last, and what an interrupted look has left.
+        let found = self.look_for_others(repo, journal, Claims::Local)?;
         if self.restored.is_some() {
-            Some(Doubt::Restored)
-        } else {
-            let lost = !self.others.foreign.is_empty() || self.lost.iter().any(|claim| Some(claim.state) != self.own);
-            lost.then_some(Doubt::Lost).or((!self.lost.is_empty()).then_some(Doubt::Restored))
+            self.doubt = Some(Doubt::Restored);
+        } else if !found.foreign.is_empty() {
+            self.doubt = Some(Doubt::Lost);
         }
+        if let Some(doubt) = self.doubt {
+            self.doubtful = doubtful(repo, journal, &home.host.file, self.tip.commit, now, doubt)?;
+        }
+        let recording = found.foreign.into_keys().map(|state| (state.clone(), format!("the records of state {state}")));
+        self.others.extend(recording);
+        for (node, state) in registered(&self.tip.marks, state_id(journal)?) {
+            if journal.meta(&format!("{META_ADOPTED}{state}"))?.is_none() {
+                self.others.push((state, format!("node {node}, which claims requests here")));
+            }
+        }
+        Ok(())
     }
 
-    fn words(&self) -> Vec<String> {
-        let mut words = Vec::new();
+    /// Several hosts work here: exactly that may have been started which is claimed.
+    fn look_at_claims(&mut self, home: &Home, repo: &Repo, journal: &Journal) -> Result<(), Failure> {
+        let (node, own) = (&home.host.node, state_id(journal)?.unwrap_or_default());
+        self.look_for_others(repo, journal, Claims::Remote)?;
+        let lost = what_may_have_started(&self.tip.marks, journal, node, own)?;
+        self.lost = lost.len();
+        self.doubtful = doubtful_claims(repo, journal, self.tip.commit, &lost, own)?;
+        let name = self.tip.marks.iter().find(|mark| mark.name == claim::node_ref(node));
+        self.namesake = name.and_then(|mark| mark.note.as_ref()).map(|note| note.state).filter(|state| *state != own);
+        Ok(())
+    }
+
+    /// Searches main for records that this journal knows nothing of.
+    fn look_for_others(&mut self, repo: &Repo, journal: &Journal, claims: Claims) -> Result<Others, Failure> {
+        let scanned = journal.meta(scanned_key(claims))?.and_then(|text| text.parse().ok());
+        let found = others(repo, journal, self.tip.commit, scanned, claims)?;
+        self.restored = journal.meta(META_RESTORED)?.or_else(|| found.restored.map(|commit| commit.to_string()));
+        Ok(found)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Doubtful> {
+        self.doubtful.iter().chain(&self.marked)
+    }
+
+    fn words(&self, home: &Home) -> Vec<String> {
+        let (mut words, tip) = (Vec::new(), self.tip.commit);
         words.extend(self.branch.as_ref().map(|branch| format!("branch `{branch}`")));
         words.extend(self.merged_only.as_ref().map(|value| format!("enforce_merge_before_execution: {value}")));
-        words.extend(self.rewritten.map(|seen| format!("the rewritten main at {} (it was at {seen})", self.tip)));
-        words.extend(self.others.foreign.keys().map(|state| format!("the records of state {state}")));
+        words.extend(self.rewritten.map(|seen| format!("the rewritten main at {tip} (it was at {seen})")));
+        words.extend(self.others.iter().map(|(_, words)| words.clone()));
         words.extend(self.restored.as_ref().map(|commit| {
-            format!("records of this state folder that it knows nothing of, up to commit {commit}: it is an older copy")
+            format!(
+                "records of this state folder that it knows nothing of, such as commit {commit}: it is an older copy"
+            )
         }));
-        words.extend(self.namesake.map(|state| format!("the name of node {} (of state {state})", self.node)));
-        words.extend(self.lost.iter().map(|lost| format!("the claim of {} ({})", lost.path, lost.id)));
+        let node = &home.host.node;
+        words.extend(self.namesake.map(|state| format!("the node name `{node}`, which was state {state}'s")));
+        if self.lost > 0 {
+            words.push(format!("{} claim(s) of node {node} that its state folder knows nothing of", self.lost));
+        }
         words
+    }
+
+    fn accept(
+        &self,
+        home: &Home,
+        repo: &Repo,
+        journal: &mut Journal,
+        not_started: bool,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        if let Some(branch) = &self.branch {
+            journal.set_meta(META_BRANCH, branch)?;
+        }
+        if let Some(merged_only) = &self.merged_only {
+            journal.set_meta(META_MERGED_ONLY, merged_only)?;
+        }
+        // First what is in doubt: behind the rest nothing would hold it any more.
+        let all: Vec<Doubtful> = self.all().cloned().collect();
+        let released = |found: Doubtful| Doubtful { doubt: Doubt::Released, ..found };
+        let all = if not_started { all.into_iter().map(released).collect() } else { all };
+        mark_doubtful(journal, &all)?;
+        if let Some(doubt) = self.doubt.or(not_started.then_some(Doubt::Released)) {
+            mark_loose(journal, if not_started { Doubt::Released } else { doubt }, now)?;
+        }
+        if self.doubt.is_some() || self.lost > 0 {
+            let config = contract::load_config(repo, self.tip.commit).map(|(config, _)| config).unwrap_or_default();
+            learn_resolutions(repo, journal, self.tip.commit, &config)?;
+        }
+        for (key, _) in &self.others {
+            journal.set_meta(&format!("{META_ADOPTED}{key}"), &self.tip.commit.to_string())?;
+        }
+        if self.namesake.is_some() || self.lost > 0 {
+            let known = state_id(journal)?;
+            let own = known.unwrap_or_else(Uuid::new_v4);
+            if known.is_none() {
+                journal.set_meta(META_STATE_ID, &own.to_string())?;
+            }
+            let identity = home.identity(repo)?;
+            take_over(repo, journal, &self.tip.marks, &home.host.node, own, &identity, now).map_err(not_taken)?;
+        }
+        journal.set_meta(scanned_key(home.host.file.claims), &self.tip.commit.to_string())?;
+        journal.set_meta(META_TIP, &self.tip.commit.to_string())?;
+        Ok(journal.drop_meta(META_RESTORED)?)
     }
 }
 
-fn accept(
-    plan: &Plan,
-    repo: &Repo,
-    journal: &mut Journal,
-    not_started: bool,
-    identity: &Identity,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    if let Some(branch) = &plan.branch {
-        journal.set_meta(META_BRANCH, branch)?;
+fn state_id(journal: &Journal) -> Result<Option<Uuid>, Failure> {
+    Ok(journal.meta(META_STATE_ID)?.and_then(|text| Uuid::parse_str(&text).ok()))
+}
+
+/// Other nodes that are registered on the remote, each with what is kept of it once it is adopted.
+fn registered(marks: &[Mark], own: Option<Uuid>) -> Vec<(String, String)> {
+    let others = marks.iter().filter_map(|mark| {
+        let node = claim::registered_node(&mark.name)?;
+        let state = mark.note.as_ref().map(|note| note.state);
+        (own.is_none() || state != own).then(|| {
+            let key = state.map_or_else(|| node.to_owned(), |state| state.to_string());
+            (node.to_owned(), key)
+        })
+    });
+    others.collect()
+}
+
+fn not_taken(error: TakeOverError) -> Failure {
+    match error {
+        TakeOverError::Journal(error) => error.into(),
+        TakeOverError::Repo(error) => error.into(),
+        TakeOverError::Push(error) => {
+            Failure::new(Exit::Missing, error.to_string()).hint("nothing has changed on the remote: try again")
+        }
     }
-    if let Some(merged_only) = &plan.merged_only {
-        journal.set_meta(META_MERGED_ONLY, merged_only)?;
-    }
-    // First what is in doubt: behind the rest nothing would hold it any more.
-    if not_started {
-        mark_doubtful(journal, &plan.doubtful, Doubt::Released, now)?;
-        mark_doubtful(journal, &plan.marked, Doubt::Released, now)?;
-    } else if let Some(doubt) = plan.doubt() {
-        mark_doubtful(journal, &plan.doubtful, doubt, now)?;
-    }
-    if plan.doubt().is_some() {
-        let config = contract::load_config(repo, plan.tip).map(|(config, _)| config).unwrap_or_default();
-        learn_resolutions(repo, journal, plan.tip, &config)?;
-    }
-    for state in plan.others.foreign.keys() {
-        journal.set_meta(&format!("{META_ADOPTED}{state}"), &plan.tip.to_string())?;
-    }
-    if let (Some(own), Claims::Remote) = (plan.own, plan.claims) {
-        take_over(repo, journal, &repo.marks()?, &plan.node, own, identity, now)?;
-    }
-    journal.set_meta(scanned_key(plan.claims), &plan.tip.to_string())?;
-    journal.set_meta(META_TIP, &plan.tip.to_string())?;
-    Ok(journal.drop_meta(META_RESTORED)?)
 }
 
 fn tell(plan: &Plan, args: &AdoptArgs, accepted: &[String]) {
@@ -242,7 +280,7 @@ fn tell(plan: &Plan, args: &AdoptArgs, accepted: &[String]) {
     for line in accepted {
         render::print(format!("{verb} {line}"));
     }
-    let all: Vec<&Doubtful> = plan.doubtful.iter().chain(&plan.marked).collect();
+    let all: Vec<&Doubtful> = plan.all().collect();
     if accepted.is_empty() && all.is_empty() {
         return render::print("there was nothing to adopt");
     }
@@ -255,7 +293,7 @@ fn tell(plan: &Plan, args: &AdoptArgs, accepted: &[String]) {
         (false, true) => "these at-most-once requests may have been started and would end `indeterminate`:",
         (false, false) => "these at-most-once requests may have been started; the next pass ends them `indeterminate`:",
     });
-    for Doubtful { id, path, kind } in all {
+    for Doubtful { id, path, kind, .. } in all {
         render::print(format!("  {}  {path}  {}", id.short(), kind.as_deref().unwrap_or("(no kind)")));
     }
     if !args.not_started {
@@ -266,6 +304,6 @@ fn tell(plan: &Plan, args: &AdoptArgs, accepted: &[String]) {
     render::say("next: `dispatch run`");
 }
 
-fn fetch(repo: &mut Repo) -> Result<Oid, Failure> {
+fn fetch(repo: &mut Repo) -> Result<Tip, Failure> {
     submit::fetch(repo).map_err(|error| Failure::new(Exit::Missing, error.to_string()))
 }

@@ -75,7 +75,7 @@ pub fn answer(place: &PlaceArgs, args: &ResolveArgs) -> Result<Exit, Failure> {
     let mut repo = home.shared_repo()?;
     // What is asked about is looked for on main as it is now.
     let tip = submit::fetch(&mut repo).map_err(|error| failure_of(SubmitError::Fetch(error)))?;
-    repo.show(tip)?;
+    repo.show(tip.commit)?;
     let view = home.view()?;
     let line = view.find(&args.id)?;
     refuse_what_is_known(&home, &view, &line)?;
@@ -130,7 +130,8 @@ fn refuse_what_is_known(home: &Home, view: &View, line: &Line) -> Result<(), Fai
         _ => {}
     }
     // A clone in which nothing is dispatched cannot know what the dispatcher holds.
-    let held = view.held(line.id).is_some_and(|held| matches!(held.by, HeldBy::Foreign | HeldBy::Restored));
+    let held =
+        view.held(line.id).is_some_and(|held| matches!(held.by, HeldBy::Foreign | HeldBy::Restored | HeldBy::Claim));
     let marked = home.journal()?.map(|journal| is_marked(&journal, line.id)).transpose()?.unwrap_or(false);
     if view.standing().is_none() || held || marked {
         return Ok(());

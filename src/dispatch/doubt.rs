@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use uuid::Uuid;
 
+use super::claims::LostClaim;
 use super::intake::Met;
 use super::{DispatchError, Dispatcher, Halt, HeldBy};
 use crate::admit::{self, Admitted, Rejection, Verdict};
 use crate::config::RepoConfig;
-use crate::contract::{self, Compiled, ContractError};
+use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::event::Event;
 use crate::host_file::Claims;
 use crate::id::RequestId;
@@ -103,6 +105,8 @@ pub struct Doubtful {
     pub path: String,
     /// Its kind, as far as it could be read.
     pub kind: Option<String>,
+    /// Who may have started it.
+    pub doubt: Doubt,
 }
 
 /// Searches the mainline from `tip` down to `since` for records that are not this journal's.
@@ -173,19 +177,11 @@ pub fn doubtful(
     host: &HostFile,
     tip: Oid,
     now: Timestamp,
-    restored: bool,
+    doubt: Doubt,
 ) -> Result<Vec<Doubtful>, DispatchError> {
-    let contract = match contract::load(repo, tip, &mut Compiled::default()) {
-        Ok(contract) => Some(contract),
-        Err(ContractError::Faults(_)) => None,
-        Err(ContractError::Repo(error)) => return Err(error.into()),
-    };
-    let config = match &contract {
-        Some(contract) => contract.config.clone(),
-        None => contract::load_config(repo, tip).map(|(config, _)| config).unwrap_or_default(),
-    };
+    let (contract, config) = rules_of(repo, tip)?;
     let index = contract.as_ref().map(|contract| &contract.rules.index);
-    let mut found = Vec::new();
+    let mut found = going_on(repo, journal, index, doubt)?;
     for (id, entry, returned) in entries(repo, tip, &config)? {
         let row = journal.get(id)?;
         if row.is_some_and(|row| !row.state.is_pending() && row.state != State::Withdrawn) {
@@ -201,18 +197,71 @@ pub fn doubtful(
             (Ok(bytes), None) => (request::hints(&entry.shown, &bytes).0, request::parse(&entry.shown, &bytes).is_ok()),
         };
         if in_doubt && !returned {
-            found.push(Doubtful { id, path: entry.shown, kind });
+            found.push(Doubtful { id, path: entry.shown, kind, doubt });
         }
     }
+    Ok(found)
+}
+
+/// The same with `claims: remote`, where exactly that may have been started which is claimed: those of the inbox whose claim
+/// the journal knows nothing of.
+///
+/// # Errors
+/// As [`doubtful`].
+pub fn doubtful_claims(
+    repo: &Repo,
+    journal: &Journal,
+    tip: Oid,
+    lost: &[LostClaim],
+    own: Uuid,
+) -> Result<Vec<Doubtful>, DispatchError> {
+    let (contract, config) = rules_of(repo, tip)?;
+    let index = contract.as_ref().map(|contract| &contract.rules.index);
+    let restored = lost.iter().any(|claim| claim.state == own);
+    let mut found = if restored { going_on(repo, journal, index, Doubt::Restored)? } else { Vec::new() };
+    for (id, entry, _) in entries(repo, tip, &config)? {
+        let Some(claim) = lost.iter().find(|claim| claim.id == id) else { continue };
+        let kind = inbox::bytes(repo, &entry)?.ok().and_then(|bytes| request::hints(&entry.shown, &bytes).0);
+        if !is_repeatable(kind.as_deref(), index) {
+            let doubt = if claim.state == own { Doubt::Restored } else { Doubt::Lost };
+            found.push(Doubtful { id, path: entry.shown, kind, doubt });
+        }
+    }
+    Ok(found)
+}
+
+/// What one commit says of kinds, where it can be obeyed, and its folders.
+fn rules_of(repo: &Repo, tip: Oid) -> Result<(Option<Contract>, RepoConfig), DispatchError> {
+    match contract::load(repo, tip, &mut Compiled::default()) {
+        Ok(contract) => {
+            let config = contract.config.clone();
+            Ok((Some(contract), config))
+        }
+        Err(ContractError::Faults(_)) => {
+            Ok((None, contract::load_config(repo, tip).map(|(config, _)| config).unwrap_or_default()))
+        }
+        Err(ContractError::Repo(error)) => Err(error.into()),
+    }
+}
+
+/// What was started here and waits for its next start, or in an older copy for its next action: the newer copy may have
+/// gone on with it.
+fn going_on(
+    repo: &Repo,
+    journal: &Journal,
+    index: Option<&Index>,
+    doubt: Doubt,
+) -> Result<Vec<Doubtful>, DispatchError> {
+    let mut found = Vec::new();
     for row in journal.open_requests()? {
         let goes_on = match row.state {
             State::Retrying { .. } => true,
-            State::Acting { .. } => restored,
+            State::Acting { .. } => doubt == Doubt::Restored,
             _ => false,
         };
         let kind = row.kind.clone().or_else(|| kind_of(repo, &row.path, &row.blob));
         if goes_on && !is_repeatable(kind.as_deref(), index) {
-            found.push(Doubtful { id: row.id, path: row.path, kind });
+            found.push(Doubtful { id: row.id, path: row.path, kind, doubt });
         }
     }
     Ok(found)
@@ -283,19 +332,23 @@ pub(super) fn loose_mark(journal: &Journal) -> Result<Option<(Doubt, Timestamp)>
     Ok(parts.and_then(|(word, time)| Some((Doubt::parse(word)?, time.parse().ok()?))))
 }
 
-/// Writes down what `adopt` has found out, or that a person says that none of it was started.
+/// Writes down what `adopt` has found out.
 ///
 /// # Errors
 /// The journal cannot be written.
-pub fn mark(journal: &mut Journal, found: &[Doubtful], doubt: Doubt, now: Timestamp) -> Result<(), DispatchError> {
-    for Doubtful { id, .. } in found {
-        journal.set_meta(&format!("{META_DOUBT}{id}"), doubt.as_str())?;
-    }
+pub fn mark(journal: &mut Journal, found: &[Doubtful]) -> Result<(), JournalError> {
+    found.iter().try_for_each(|found| journal.set_meta(&format!("{META_DOUBT}{}", found.id), found.doubt.as_str()))
+}
+
+/// The same for what lies uncommitted in the work tree and was not changed since.
+///
+/// # Errors
+/// The journal cannot be written.
+pub fn mark_loose(journal: &mut Journal, doubt: Doubt, now: Timestamp) -> Result<(), JournalError> {
     match doubt {
-        Doubt::Released => journal.drop_meta(META_DOUBT_LOOSE)?,
-        Doubt::Lost | Doubt::Restored => journal.set_meta(META_DOUBT_LOOSE, &format!("{} {now}", doubt.as_str()))?,
+        Doubt::Released => journal.drop_meta(META_DOUBT_LOOSE),
+        Doubt::Lost | Doubt::Restored => journal.set_meta(META_DOUBT_LOOSE, &format!("{} {now}", doubt.as_str())),
     }
-    Ok(())
 }
 
 /// Requests that an `adopt` before this one has put in doubt, and that no pass has ended since.
@@ -309,7 +362,7 @@ pub fn still_marked(journal: &Journal) -> Result<Vec<Doubtful>, DispatchError> {
         let open = row.as_ref().is_none_or(|row| row.state.outcome().is_none());
         if open && doubt != Doubt::Released {
             let (path, kind) = row.map_or_else(Default::default, |row| (row.path, row.kind));
-            found.push(Doubtful { id, path, kind });
+            found.push(Doubtful { id, path, kind, doubt });
         }
     }
     Ok(found)

@@ -1,62 +1,64 @@
-A state folder that is lost while its host has claims: nothing starts under that name until a person has looked; then what may run once ends `indeterminate`, and what may run again does.
+With `claims: remote` a lost state folder leaves its claims behind: exactly what is claimed may have been started. `adopt` takes name and claims over; at-most-once it ends `indeterminate`, at-least-once it runs again, and what nobody had claimed runs anyway.
 --- host
 node: web-1
 claims: remote
-jobs: 2
-levels: {none: [hold, again]}
+levels: {none: [once, often]}
 --- file handlers/index.yml
-hold: {run: handlers/hold.sh, sandbox: {level: none}}
-again: {run: handlers/hold.sh, delivery: at-least-once, sandbox: {level: none}}
+plain: handlers/plain.sh
+once: {run: handlers/hold.sh, sandbox: {level: none}}
+often: {run: handlers/hold.sh, sandbox: {level: none}, delivery: at-least-once}
+--- file handlers/plain.sh
+#!/bin/sh
 --- file handlers/hold.sh
 #!/bin/sh
-grep -q quick "$1" && exit 0
-echo "$DISPATCH_KIND" >> "$(grep -o '/[^ ]*/began$' "$1")"
-exec sleep 600
+file=$(grep -o '/[^ ]*/tmp/[a-z]*$' "$1")
+echo "$DISPATCH_KIND" >> "$file"
+test "$(wc -l < "$file")" -gt 1 || exec sleep 600
+--- file requests/once.yml
+kind: once
+spec:
+  file: [STORY]/tmp/once
+--- file requests/often.yml
+kind: often
+spec:
+  file: [STORY]/tmp/often
 --- file requests/first.yml
-kind: hold
-spec: {quick: true}
+kind: plain
 --- run
-dispatch -q run
-mkdir -p requests
-printf 'kind: hold\nspec: {file: %s/tmp/began}\n' "$STORY" | sed 's/[{}]//g; s/spec: /spec:\n  /' > requests/a.yml
-printf 'kind: again\nspec: {file: %s/tmp/began}\n' "$STORY" | sed 's/[{}]//g; s/spec: /spec:\n  /' > requests/b.yml
-merge two
-touch "$STORY/tmp/began"; chmod 666 "$STORY/tmp/began"
-dispatch run & running=$!
-until [ "$(wc -l < "$STORY/tmp/began")" = 2 ]; do kill -0 "$running"; sleep 0.02; done
+dispatch run --jobs 2 & running=$!
+until [ -s "$STORY/tmp/once" ] && [ -s "$STORY/tmp/often" ]; do kill -0 "$running"; sleep 0.02; done
 kill -9 "$running"
 wait "$running" || true
-rm -rf .git/dispatch .git/dispatch.open
-printf '#!/bin/sh\n' > handlers/hold.sh
-merge 'a quick one'
+rm -rf .git/dispatch
+printf 'kind: plain\n# nobody has claimed it\n' > requests/free.yml
+merge free
 --- run 75
-dispatch run
+dispatch run --jobs 2
 --- stderr has
 the node name `web-1` is registered by another state folder
---- run
-git clone -q "$STORY/origin.git" "$STORY/second"
-printf 'node: web-2\nclaims: remote\n' > "$STORY/second.yaml"
-cd "$STORY/second"
-DISPATCH_HOST="$STORY/second.yaml" dispatch run 2>&1
---- stdout has
-2 wait for other nodes
---- run
-dispatch list
 dispatch adopt
-dispatch run 2>&1
-wc -l < "$STORY/tmp/began"
-origin for-each-ref --format='%(refname)' refs/dispatch/claims refs/dispatch/locks
+--- run
+dispatch adopt --dry-run
+dispatch adopt
+dispatch run --jobs 2
+wc -l < "$STORY/tmp/once"
+wc -l < "$STORY/tmp/often"
+origin for-each-ref --format='%(refname)' refs/dispatch
 --- stdout has
-claimed by this node since
-adopted the name of node web-1
-adopted the claim of requests/a.yml
-adopted the claim of requests/b.yml
-1 succeeded, 1 indeterminate; 2 published
+would adopt the node name `web-1`, which was state
+would adopt 2 claim(s) of node web-1 that its state folder knows nothing of
+these at-most-once requests may have been started and would end `indeterminate`:
+requests/once.yml  once
+adopted the node name `web-1`, which was state
+requests/once.yml  once
+1
 2
---- stdout lacks
-refs/dispatch
---- content logs/a/status.yml outcome reason
+refs/dispatch/nodes/web-1
+--- content logs/once/status.yml outcome reason
 outcome: indeterminate
 reason: state_lost
---- content logs/b/status.yml outcome
+--- content logs/often/status.yml outcome
 outcome: succeeded
+--- content logs/free/status.yml outcome
+outcome: succeeded
+--- tree requests

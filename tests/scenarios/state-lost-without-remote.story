@@ -29,9 +29,9 @@ dispatch run
 wc -l < "$STORY/tmp/began"
 --- stdout
 first 75
-  "doubt": "state_lost",
   "not_started": false,
       "path": "requests/once.yml",
+      "doubt": "state_lost"
 1
 --- content logs/once/status.yml outcome reason
 outcome: indeterminate

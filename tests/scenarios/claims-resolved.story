@@ -1,0 +1,56 @@
+A node that is gone for good has claimed requests: nobody else starts them, claims do not expire, and a person settles each. The claim goes with the record; what is to be done is done by who is left.
+--- host
+node: web-1
+claims: remote
+levels: {none: [hold]}
+--- file handlers/index.yml
+hold: {run: handlers/hold.sh, sandbox: {level: none}, resource: "{spec.file}"}
+--- file handlers/hold.sh
+#!/bin/sh
+file=$(grep -o '/[^ ]*/tmp/[a-z]*$' "$1")
+echo began >> "$file"
+test "$(wc -l < "$file")" -gt 1 || exec sleep 600
+--- file requests/a.yml
+kind: hold
+id: 0198c0de-0000-7000-8000-000000000001
+spec:
+  file: [STORY]/tmp/a
+--- file requests/b.yml
+kind: hold
+id: 0198c0de-0000-7000-8000-000000000002
+spec:
+  file: [STORY]/tmp/b
+--- run
+printf 'node: web-2\nclaims: remote\nlevels: {none: [hold]}\n' > "$STORY/second.yaml"
+git clone -q "$STORY/origin.git" "$STORY/second"
+dispatch run --jobs 2 & running=$!
+until [ -s "$STORY/tmp/a" ] && [ -s "$STORY/tmp/b" ]; do kill -0 "$running"; sleep 0.02; done
+kill -9 "$running"
+wait "$running" || true
+cd "$STORY/second"
+export DISPATCH_HOST="$STORY/second.yaml"
+dispatch run
+dispatch why a
+--- stdout has
+a is held: claimed by node web-1 since
+dispatch resolve
+--- run
+cd "$STORY/second"
+export DISPATCH_HOST="$STORY/second.yaml"
+dispatch resolve a --succeeded -m 'web-1 burnt down afterwards' >/dev/null
+dispatch resolve b --rerun >/dev/null
+dispatch run --jobs 2
+cat "$STORY/tmp/a" "$STORY/tmp/b" | wc -l
+origin for-each-ref --format='%(refname)' refs/dispatch
+--- stdout
+3
+refs/dispatch/nodes/web-1
+refs/dispatch/nodes/web-2
+--- content logs/a/status.yml outcome reason exit_code
+outcome: succeeded
+exit_code: 0
+reason: resolved
+--- content logs/b/status.yml outcome
+outcome: succeeded
+--- tree requests
+--- again off
