@@ -69,7 +69,7 @@ fn campaign_power() -> Tested {
 fn cut_often(plan: Plan) -> io::Result<Option<(u64, Vec<Violation>)>> {
     let mut random = Random::new(plan.seed ^ 0xd15c);
     let mut rig = Rig::new(plan)?;
-    let Some(mut disk) = Disk::new(&rig.world, *random.choose::<&str>(&[disk::USUAL, disk::STRICT]))? else {
+    let Some(mut disk) = Disk::new(&rig.world, random.choose::<&str>(&[disk::USUAL, disk::STRICT]))? else {
         let left = rig.close();
         assert!(left.is_empty(), "{left:?}");
         return Ok(None);

@@ -209,7 +209,9 @@ impl Rig {
     /// Whether no request lies in the inbox of main any more.
     pub fn is_inbox_empty(&self) -> io::Result<bool> {
         let listed = git(&self.world, &self.origin(), &["ls-tree", "-r", "--name-only", "main", "requests"])?;
-        Ok(!listed.lines().any(|path| path.ends_with(".yml") || path.ends_with(".yaml")))
+        let is_request =
+            |path: &str| Path::new(path).extension().is_some_and(|ending| ending == "yml" || ending == "yaml");
+        Ok(!listed.lines().any(is_request))
     }
 
     /// Every ref of the origin with its object.

@@ -39,6 +39,6 @@ dispatch adopt
 dispatch run 2>&1
 --- stdout has
 exit 75
-adopted the name of node web-1
+adopted the node name `web-1`
 1 succeeded; 1 published
 --- again 75
