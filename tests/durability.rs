@@ -10,6 +10,8 @@
 mod checker;
 #[path = "durability/forged.rs"]
 mod forged;
+#[path = "durability/hosts.rs"]
+mod hosts;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/leftovers.rs"]
 mod leftovers;
