@@ -16,6 +16,8 @@ mod disk;
 mod forged;
 #[path = "durability/full.rs"]
 mod full;
+#[path = "durability/hosts.rs"]
+mod hosts;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/leftovers.rs"]
 mod leftovers;
