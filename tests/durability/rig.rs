@@ -213,11 +213,16 @@ impl Rig {
 
     /// `dispatch run` on a host, in its own process group; output goes where the caller says.
     pub fn dispatcher(&self, host: usize) -> Command {
+        self.dispatch(host, &["run"])
+    }
+
+    /// The same with another verb.
+    pub fn dispatch(&self, host: usize, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dispatch"));
         command
             .arg("--state")
             .arg(self.state_of(host))
-            .arg("run")
+            .args(words)
             .current_dir(self.clone_of(host))
             .env_clear()
             .envs(self.world.environment())

@@ -26,7 +26,7 @@ main was rewritten
 dispatch adopt
 dispatch run
 --- stderr has
-main has the record of
+on main already
 --- history
 executor: [UUID] rc=0
 start, in other words
