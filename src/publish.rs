@@ -376,10 +376,10 @@ impl Publisher {
             if parcel.reduced {
                 let status = parcel.record.to_status_yaml().map_err(SpoolError::from)?.into_bytes();
                 changeset.writes.push(Write::file(format!("{place}/status.yml"), Content::Bytes(status)));
-                continue;
-            }
-            for (name, file) in parcel.files(&self.state)? {
-                changeset.writes.push(Write::file(format!("{place}/{name}"), Content::File(file)));
+            } else {
+                for (name, file) in parcel.files(&self.state)? {
+                    changeset.writes.push(Write::file(format!("{place}/{name}"), Content::File(file)));
+                }
             }
             for request in &parcel.requests {
                 let path = free_request(&self.repo, tip, &request.folder, &request.stem, &mut new_requests)?;

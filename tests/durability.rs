@@ -23,8 +23,12 @@ mod hosts;
 mod leftovers;
 #[path = "durability/lies.rs"]
 mod lies;
+#[path = "durability/net.rs"]
+mod net;
 #[path = "durability/power.rs"]
 mod power;
+#[path = "durability/proxy.rs"]
+mod proxy;
 #[path = "durability/record.rs"]
 mod record;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
@@ -33,6 +37,9 @@ mod report;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/rig.rs"]
 mod rig;
+#[expect(dead_code, reason = "ssh is for the tests of remotes")]
+#[path = "support/servers.rs"]
+mod servers;
 #[path = "durability/steady.rs"]
 mod steady;
 #[expect(dead_code, reason = "what the stories need besides")]

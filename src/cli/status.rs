@@ -82,5 +82,10 @@ fn show(view: &View, line: &Line) -> Result<(), Failure> {
     if let Some(folder) = &line.record {
         render::print(format!("\nrecord: {folder}/"));
     }
+    if let (Some(standing), "pending" | "publishing") = (view.standing(), line.state.as_str())
+        && let Some(words) = standing.waiting.as_ref().or(standing.obstacle.as_ref())
+    {
+        render::print(format!("\n{words}"));
+    }
     Ok(())
 }

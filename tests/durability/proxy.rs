@@ -17,7 +17,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 /// How often a waiting thread looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a swallowed answer may be waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a connection meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,23 +40,6 @@ pub enum Fault {
     Page(u16),
     /// The same for the request that pushes, and for no other.
     PageOnPush(u16),
-}
-
-impl Fault {
-    /// Its kind, for reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::CutUp(_) => "cut up",
-            Self::CutDown(_) => "cut down",
-            Self::Reset(_) => "reset",
-            Self::Stall(_) => "stall",
-            Self::Drip => "drip",
-            Self::SwallowAnswer => "answer swallowed",
-            Self::Page(_) => "page",
-            Self::PageOnPush(_) => "page on push",
-        }
-    }
 }
 
 type Choice = Box<dyn FnMut(u64) -> Fault + Send>;
@@ -118,6 +101,11 @@ impl Proxy {
     /// How many connections have met a fault.
     pub fn faults(&self) -> u64 {
         self.shared.faults.load(Ordering::SeqCst)
+    }
+
+    /// How many connections there were.
+    pub fn accepted(&self) -> u64 {
+        self.shared.accepted.load(Ordering::SeqCst)
     }
 
     /// How many answers were swallowed behind a push that had moved the branch.
@@ -198,7 +186,7 @@ impl Shared {
     /// From the client to the server; notes where the branch stood when a push began.
     fn pump_up(
         &self,
-        mut client: &TcpStream,
+        client: &TcpStream,
         mut server: &TcpStream,
         fault: Fault,
         pushes: &Mutex<Option<Vec<u8>>>,

@@ -31,11 +31,14 @@ declines every record
 c.yml started
 --- run
 dispatch
+dispatch status c
 dispatch why c
 grep -E '^codex_dispatch_(push_circuit|unpub)' .git/dispatch/metrics/dispatch.prom
 dispatch --selftest || true
 --- stdout has
 2 record(s) not published yet
+the remote declines every record since
+pending: c
 the remote declines every record since
 c is pending: the remote declines every record since
 codex_dispatch_unpublished_records 2
