@@ -471,7 +471,7 @@ impl Dispatcher {
             }
             open.insert(row.id, row);
         }
-        if open.is_empty() {
+        if open.is_empty() || planted::is(Bug::RecordedTwice) {
             return Ok(());
         }
         let mut told = Vec::new();
