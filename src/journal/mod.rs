@@ -432,7 +432,9 @@ fn append_one(
     let before = match &held {
         None => State::Unknown,
         Some(text) => match row::parse_state(&id, text)? {
-            State::Built { .. } if planted::is(Bug::RunAgain) && matches!(entry.event, Event::Start { .. }) => {
+            State::Built { .. } | State::Published { .. }
+                if planted::is(Bug::RunAgain) && matches!(entry.event, Event::Start { .. }) =>
+            {
                 State::Seen
             }
             state => state,

@@ -190,7 +190,8 @@ pub fn declined(bug: Option<Bug>) -> Found {
     let mut found = rig.settle()?;
     rig.submit_these(&[Sort::Quick])?;
     hook(&rig, "pre-receive", "echo not now >&2\nexit 1\n")?;
-    let ended = rig.run(1)?;
+    let mut once = rig.dispatcher(1);
+    let ended = rig.run_command(1, once.args(["--push-tries", "1"]))?;
     fs::remove_file(rig.origin().join("hooks/pre-receive"))?;
     if ended.exit != Some(75) {
         found.push(Violation::new(Fault::Restless, format!("every push is declined, and {:?}", ended.exit)));
