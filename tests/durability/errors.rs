@@ -203,20 +203,20 @@ fn a_sync_that_fails_ends_the_pass() -> Tested {
         // A first pass, so that the journal is there to be named.
         assert_eq!(rig.run(1)?.exit, Some(0));
         rig.submit_these(&[Sort::Quick])?;
-        let trace = rig.world.path("trace");
+        let calls = rig.world.path("trace");
         let log = rig.state_of(1).join("journal.db-wal");
         let call = if what == "the spool" { "syncfs" } else { "fsync,fdatasync" };
         let mut words: Vec<String> = tracer.iter().map(ToString::to_string).collect();
-        words[5] = trace.display().to_string();
+        words[5] = calls.display().to_string();
         words.extend(["-e".to_owned(), format!("trace={call}")]);
         if what == "the journal" {
             words.retain(|word| word != "--seccomp-bpf");
             words.extend(["-P".to_owned(), log.display().to_string()]);
-            words[4] = trace.display().to_string();
+            words[4] = calls.display().to_string();
         }
         words.extend(["-e".to_owned(), format!("inject={call}:error=EIO:when=1+")]);
         let ended = pass_through(&mut rig, &words)?;
-        let traced = std::fs::read_to_string(&trace)?;
+        let traced = std::fs::read_to_string(&calls)?;
         let failed = traced.lines().filter(|line| line.contains("INJECTED")).count();
         assert_eq!(ended.exit, Some(73), "{what}: {}\n{traced}", ended.stderr);
         assert!(ended.stderr.contains("error: "), "{what}: {}", ended.stderr);
