@@ -216,11 +216,11 @@ fn a_sync_that_fails_ends_the_pass() -> Tested {
         }
         words.extend(["-e".to_owned(), format!("inject={call}:error=EIO:when=1+")]);
         let ended = pass_through(&mut rig, &words)?;
-        let traced = std::fs::read_to_string(&calls)?;
-        let failed = traced.lines().filter(|line| line.contains("INJECTED")).count();
-        assert_eq!(ended.exit, Some(73), "{what}: {}\n{traced}", ended.stderr);
+        let made = std::fs::read_to_string(&calls)?;
+        let failed = made.lines().filter(|line| line.contains("INJECTED")).count();
+        assert_eq!(ended.exit, Some(73), "{what}: {}\n{made}", ended.stderr);
         assert!(ended.stderr.contains("error: "), "{what}: {}", ended.stderr);
-        assert_eq!(failed, 1, "{what} was synced again: {traced}");
+        assert_eq!(failed, 1, "{what} was synced again: {made}");
         assert_eq!(judge(rig)?, [], "{what}");
     }
     Ok(())
