@@ -145,7 +145,7 @@ impl View {
         Ok(Self { repo, state, journal, host, tip, config, contract, standing, said: OnceCell::new() })
     }
 
-    /// Pending requests in the order of main.
+    /// Pending requests in the order of main; last what the dispatcher has taken up and this clone has not fetched yet.
     ///
     /// # Errors
     /// [`ViewError`].
@@ -163,7 +163,7 @@ impl View {
             let derived = RequestId::derived(&introduced.commit.to_string(), &entry.shown, &entry.oid.to_string());
             let id = explicit.map_or(derived, RequestId::explicit);
             let target = bytes.as_ref().ok().and_then(|bytes| request::target_of(&entry.shown, bytes));
-            let (state, reason) = self.pending_state(id, rows.get(&id), entry, target.as_ref());
+            let (state, reason) = self.pending_state(id, rows.get(&id), &entry.shown, target.as_ref());
             let queued = Timestamp::from_second(introduced.time).ok().map(utc_millis);
             lines.push((
                 introduced.position,
@@ -185,6 +185,10 @@ impl View {
                     resolved: None,
                 },
             ));
+        }
+        let shown: BTreeSet<RequestId> = lines.iter().map(|(_, line)| line.id).collect();
+        for row in rows.values().filter(|row| row.state.outcome().is_none() && !shown.contains(&row.id)) {
+            lines.push((u64::MAX, self.line_of_open(row)));
         }
         lines.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
         Ok(lines.into_iter().map(|(_, line)| line).collect())
@@ -348,10 +352,10 @@ impl View {
         &self,
         id: RequestId,
         row: Option<&Row>,
-        entry: &Entry,
+        path: &str,
         target: Option<&Target>,
     ) -> (String, Option<String>) {
-        if let Some(held) = self.held(id).filter(|held| held.path == entry.shown) {
+        if let Some(held) = self.held(id).filter(|held| held.path == path) {
             return ("held".to_owned(), Some(held.words.clone()));
         }
         match row.map(|row| &row.state) {
@@ -373,6 +377,31 @@ impl View {
                 Some(target) => ("held".to_owned(), Some(format!("for {target}"))),
                 None => ("pending".to_owned(), None),
             },
+        }
+    }
+
+    /// What the journal alone knows of a request that has not ended.
+    fn line_of_open(&self, row: &Row) -> Line {
+        let bytes = std::fs::read(self.state.spool(row.id).join("request")).unwrap_or_default();
+        let (state, reason) = self.pending_state(row.id, Some(row), &row.path, None);
+        let name = row.path.strip_prefix(&self.config.inbox).unwrap_or(&row.path).trim_start_matches('/');
+        let name = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name);
+        Line {
+            id: row.id,
+            name: name.to_owned(),
+            kind: row.kind.clone().or_else(|| request::hints(&row.path, &bytes).0),
+            state,
+            reason,
+            exit_code: None,
+            queued_at: Some(row.queued_at.clone()),
+            finished_at: None,
+            duration_ms: None,
+            record: None,
+            path: Some(row.path.clone()),
+            target: None,
+            kept_on: None,
+            rerun_of: None,
+            resolved: None,
         }
     }
 

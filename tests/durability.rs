@@ -12,6 +12,8 @@ mod checker;
 mod clock;
 #[path = "durability/disk.rs"]
 mod disk;
+#[path = "durability/errors.rs"]
+mod errors;
 #[path = "durability/forged.rs"]
 mod forged;
 #[path = "durability/full.rs"]

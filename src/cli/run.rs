@@ -157,7 +157,7 @@ fn tell(summary: &Summary) {
 fn obey_signals(dispatcher: &Dispatcher) -> Result<(), Failure> {
     let stop = dispatcher.stop_handle();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
-        .map_err(|error| Failure::new(Exit::Bug, format!("listening for signals: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Missing, format!("listening for signals: {error}")))?;
     // Ends with the process: it waits for signals and holds nothing else.
     let listens = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in &mut signals {

@@ -38,6 +38,12 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         if held > 0 { format!(" ({held} held)") } else { String::new() },
         ended.len()
     ));
+    let interrupted = pending.iter().filter(|line| line.state == "interrupted").count();
+    if interrupted > 0 {
+        render::print(format!(
+            "{interrupted} started, and the dispatcher is gone: its next pass settles what can be known"
+        ));
+    }
     if let Some(standing) = standing {
         if standing.unpublished > 0 {
             render::print(format!("{} record(s) not published yet", standing.unpublished));

@@ -102,7 +102,10 @@ impl RunError {
     /// Whether it is the machine that lacks something, now or for good, and no fault of this job.
     pub fn is_of_machine(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Sandbox(sandbox::RunError::Unavailable(_)) => true,
+            Self::Unavailable(_)
+            | Self::Sandbox(sandbox::RunError::Unavailable(_) | sandbox::RunError::Lost { maybe_started: false, .. }) => {
+                true
+            }
             Self::Sandbox(sandbox::RunError::Io { .. }) | Self::Prepare { .. } | Self::Spool(SpoolError::Io { .. }) => {
                 room::lacks_means(self)
             }

@@ -244,9 +244,15 @@ impl Slot {
     fn ask_for_job(&mut self) -> Result<UnixStream, RunError> {
         let slot = self.setup.index;
         let ready = self.keeper.as_mut().and_then(|keeper| keeper.ready.take());
-        // One that has ended, or has a fault to tell, is no use to this job: another may do better.
-        if let Some(ready) = ready.filter(attend::is_silent) {
-            return Ok(ready);
+        let mut fault = None;
+        if let Some(ready) = ready {
+            if attend::is_silent(&ready) {
+                return Ok(ready);
+            }
+            // One that has ended, or has a fault to tell, is no use to this job: another may do better.
+            if let Ok(Some((Report::Fault(told), _))) = wire::receive::<Report>(&ready) {
+                fault = Some(Unavailable::from(told));
+            }
         }
         let asked = UnixStream::pair().and_then(|(ours, theirs)| {
             ours.set_write_timeout(Some(ANSWER_WAIT))?;
@@ -258,7 +264,7 @@ impl Slot {
         let sent = keeper.map(|keeper| wire::send(&keeper.requests, &(), &[theirs.as_fd()]));
         if !matches!(sent, Some(Ok(()))) {
             self.keeper = None;
-            return Err(self.lost(false));
+            return Err(fault.map_or_else(|| self.lost(false), Into::into));
         }
         Ok(ours)
     }
