@@ -44,6 +44,8 @@ mod rig;
 mod servers;
 #[path = "durability/steady.rs"]
 mod steady;
+#[path = "durability/storm.rs"]
+mod storm;
 #[expect(dead_code, reason = "what the stories need besides")]
 mod support;
 #[path = "durability/testimony.rs"]
