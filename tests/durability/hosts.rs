@@ -13,7 +13,7 @@ use codex_dispatch::journal::{Entry, Journal};
 use codex_dispatch::state::State;
 
 use crate::checker::{self, Violation};
-use crate::report::{Report, budget, seed};
+use crate::report::{Report, budget, is_long, seed};
 use crate::rig::{PASS_TIMEOUT, Plan, Rig, git, kill, until, wait};
 use crate::witness::Sort;
 
@@ -21,8 +21,10 @@ type Tested = io::Result<()>;
 
 /// Requests of a round.
 const REQUESTS: usize = 40;
-/// Kills of a round; then everybody may come to an end.
+/// Kills of a round of the tests; then everybody may come to an end.
 const KILLS: u64 = 12;
+/// And of a long one.
+const KILLS_LONG: u64 = 60;
 
 /// Three dispatchers on one origin, each killed with all of its group at random times and started again at once.
 #[test]
@@ -47,13 +49,14 @@ fn round(seed: u64) -> io::Result<(u64, Vec<Violation>)> {
     let mut rig = Rig::new(Plan { seed, hosts: 3, claims: "remote", places: 5, ..Plan::default() })?;
     rig.submit(REQUESTS / 2)?;
     let mut running: Vec<Option<(Child, Instant)>> = vec![None, None, None];
+    let most = if is_long() { KILLS_LONG } else { KILLS };
     let (mut kills, mut passes) = (0, 0);
     let deadline = Instant::now() + PASS_TIMEOUT;
-    while (kills < KILLS || !inbox_is_empty(&rig)?) && Instant::now() < deadline {
+    while (kills < most || !inbox_is_empty(&rig)?) && Instant::now() < deadline {
         for (index, slot) in running.iter_mut().enumerate() {
             let ended = match slot {
                 None => true,
-                Some((child, doomed)) if kills < KILLS && Instant::now() >= *doomed => {
+                Some((child, doomed)) if kills < most && Instant::now() >= *doomed => {
                     kill(child)?;
                     kills += 1;
                     true
@@ -86,7 +89,8 @@ fn round(seed: u64) -> io::Result<(u64, Vec<Violation>)> {
 }
 
 fn inbox_is_empty(rig: &Rig) -> io::Result<bool> {
-    Ok(git(&rig.world, &rig.origin(), &["ls-tree", "--name-only", "main", "requests/"])?.is_empty())
+    let listing = git(&rig.world, &rig.origin(), &["ls-tree", "-r", "--name-only", "main", "requests/"])?;
+    Ok(!listing.lines().any(|path| path.ends_with(".yml") || path.ends_with(".yaml")))
 }
 
 /// A rig with one request, and a first host that was killed when the server had taken its claim, before the answer.
