@@ -211,7 +211,7 @@ fn stormy_round(rig: &mut Rig, random: &mut Random) -> io::Result<u64> {
     let watching = random.once_in(3);
     let words: &[&str] =
         if watching { &["watch", "--interval", "200ms", "--push-tries", "2"] } else { &["run", "--push-tries", "2"] };
-    let mut command = rig.dispatch(1, words);
+    let mut command = rig.verb(1, words);
     let mut child = rig.start_command(1, &mut command)?;
     let mut faults = 1;
     if storm.is_none() {
@@ -264,7 +264,7 @@ fn a_storm_starves_nobody() -> Tested {
     rig.submit_these(&[Sort::Quick, Sort::Fails])?;
     let storm = Storm::begin(&rig.origin(), Duration::ZERO);
     until("it blows", PASS_TIMEOUT, || storm.blown() > 3)?;
-    let mut command = rig.dispatch(1, &["run", "--push-tries", "1"]);
+    let mut command = rig.verb(1, &["run", "--push-tries", "1"]);
     let ended = rig.run_command(1, &mut command)?;
     storm.end(&mut rig)?;
     if ended.exit != Some(0) {
@@ -324,7 +324,7 @@ fn a_main_that_went_back_gets_its_records_again() -> Tested {
         assert!(ended.stderr.contains("dispatch adopt"), "{}", ended.stderr);
     }
     assert_eq!(rig.witness.events()?.iter().filter(|event| event.word == Word::Begin).count(), 2);
-    let mut adopt = rig.dispatch(1, &["adopt"]);
+    let mut adopt = rig.verb(1, &["adopt"]);
     assert_eq!(rig.run_command(1, &mut adopt)?.exit, Some(0));
     assert_eq!(rig.settle()?, []);
     let begun = rig.witness.events()?.into_iter().filter(|event| event.word == Word::Begin);

@@ -5,11 +5,16 @@ claims: remote
 levels: {none: [hold]}
 --- file handlers/index.yml
 hold: {run: handlers/hold.sh, sandbox: {level: none}, resource: "{spec.file}"}
+quick: handlers/quick.sh
+--- file handlers/quick.sh
+#!/bin/sh
 --- file handlers/hold.sh
 #!/bin/sh
 file=$(grep -o '/[^ ]*/tmp/[a-z]*$' "$1")
 echo began >> "$file"
 test "$(wc -l < "$file")" -gt 1 || exec sleep 600
+--- file requests/0-goes-ahead.yml
+kind: quick
 --- file requests/a.yml
 kind: hold
 id: 0198c0de-0000-7000-8000-000000000001
