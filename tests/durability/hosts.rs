@@ -52,7 +52,7 @@ fn round(seed: u64) -> io::Result<(u64, Vec<Violation>)> {
     let most = if is_long() { KILLS_LONG } else { KILLS };
     let (mut kills, mut passes) = (0, 0);
     let deadline = Instant::now() + PASS_TIMEOUT;
-    while (kills < most || !inbox_is_empty(&rig)?) && Instant::now() < deadline {
+    while (kills < most || !rig.is_inbox_empty()?) && Instant::now() < deadline {
         for (index, slot) in running.iter_mut().enumerate() {
             let ended = match slot {
                 None => true,
@@ -86,11 +86,6 @@ fn round(seed: u64) -> io::Result<(u64, Vec<Violation>)> {
     found.extend(checker::check(&rig)?);
     found.extend(rig.close());
     Ok((kills, found))
-}
-
-fn inbox_is_empty(rig: &Rig) -> io::Result<bool> {
-    let listing = git(&rig.world, &rig.origin(), &["ls-tree", "-r", "--name-only", "main", "requests/"])?;
-    Ok(!listing.lines().any(|path| path.ends_with(".yml") || path.ends_with(".yaml")))
 }
 
 /// A rig with one request, and a first host that was killed when the server had taken its claim, before the answer.

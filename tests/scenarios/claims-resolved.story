@@ -28,6 +28,8 @@ spec:
 --- run
 printf 'node: web-2\nclaims: remote\nlevels: {none: [hold]}\n' > "$STORY/second.yaml"
 git clone -q "$STORY/origin.git" "$STORY/second"
+touch "$STORY/tmp/a" "$STORY/tmp/b"
+chmod 666 "$STORY/tmp/a" "$STORY/tmp/b"
 dispatch run --jobs 2 & running=$!
 until [ -s "$STORY/tmp/a" ] && [ -s "$STORY/tmp/b" ]; do kill -0 "$running"; sleep 0.02; done
 kill -9 "$running"
