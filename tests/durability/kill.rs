@@ -199,7 +199,9 @@ fn end_everything(rig: &mut Rig, child: &mut Child, random: &mut Random) -> io::
     if rig.plan.remote == Remote::None {
         let all = processes::below(child.id(), &origin);
         child.kill()?;
-        all.iter().for_each(|process| _ = processes::end(process.id));
+        for process in all {
+            processes::end(process.id);
+        }
         return Ok(());
     }
     let (commit, mut push) = start_push(rig)?;
