@@ -37,6 +37,7 @@ campaigns() {
             echo "fault:$campaign campaign_faults $module::campaign_$campaign"
         done
     done
+    echo "fault:prefixes campaign_prefixes scenarios"
     for source in fuzz/fuzz_targets/*.rs; do
         target_name=${source##*/}
         echo "fuzz:${target_name%.rs} campaign_fuzz ${target_name%.rs}"
@@ -45,12 +46,25 @@ campaigns() {
 
 # One campaign of faults: the test of that name, with more time. It repeats with the seed that it names.
 campaign_faults() {
+    program="--test durability"
+    campaign_of "$@"
+}
+
+# The stories of tests/scenarios/, with the dispatcher ended at each step of its journal: needs another build of it.
+campaign_prefixes() {
+    program="--features planted --test prefixes"
+    campaign_of "$@"
+}
+
+# The test $1 of $program, for $2 seconds.
+campaign_of() {
     runs=-
     need_faults
     log=$soak/${1##*::}.log
     lines=$(wc -l <"$reports")
+    # shellcheck disable=SC2086 # words of a command line
     DISPATCH_SOAK_SECONDS=$2 DISPATCH_SOAK_REPORT=$reports \
-        cargo test --quiet --locked --test durability -- --exact "$1" --nocapture >"$log" 2>&1 && ended=0 || ended=$?
+        cargo test --quiet --locked $program -- --exact "$1" --nocapture >"$log" 2>&1 && ended=0 || ended=$?
     runs=$(tail -n "+$((lines + 1))" "$reports" | report_sum faults)
     if [ "$ended" -eq 0 ]; then
         findings=0
@@ -64,7 +78,7 @@ campaign_faults() {
     findings=1
     tail -n 30 "$log" >&2
     say "$1 found something; all it said: $log
-  again:  DISPATCH_SOAK_SECONDS=$2 DISPATCH_SOAK_SEED=<the seed above> cargo test --test durability -- --exact $1 --nocapture"
+  again:  DISPATCH_SOAK_SECONDS=$2 DISPATCH_SOAK_SEED=<the seed above> cargo test $program -- --exact $1 --nocapture"
 }
 
 # Sums a figure of the reports that it reads.
@@ -91,11 +105,12 @@ if rows:
 
 # The test program and what it needs, once a run.
 need_faults() {
-    [ -z "${faults_are_built:-}" ] || return 0
+    [ "${faults_are_built:-}" != "$program" ] || return 0
     need_test_packages
     say "building the campaigns of faults"
-    cargo test --quiet --locked --test durability --no-run || fail "the campaigns of faults could not be built"
-    faults_are_built=1
+    # shellcheck disable=SC2086 # words of a command line
+    cargo test --quiet --locked $program --no-run || fail "the campaigns of faults could not be built"
+    faults_are_built=$program
 }
 
 # The fuzzer of one target. Starts from the corpora of the repository and from what earlier campaigns learned.

@@ -29,11 +29,11 @@ step "dependencies"
 cargo deny --locked --log-level error check --hide-inclusion-graph bans licenses sources
 step "documentation tests"
 cargo test --quiet --doc --locked
-step "bugs that are built in on purpose"
+step "bugs that are built in on purpose, and every step of the journal as the last one"
 if have cargo-nextest; then
-    cargo nextest run --locked --features planted --test planted
+    cargo nextest run --locked --features planted --test planted --test prefixes
 else
-    cargo test --locked --features planted --test planted
+    cargo test --locked --features planted --test planted --test prefixes
 fi
 step "tests"
 if have cargo-nextest; then

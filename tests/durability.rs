@@ -20,15 +20,21 @@ mod forged;
 mod full;
 #[path = "durability/hosts.rs"]
 mod hosts;
+#[path = "durability/kill.rs"]
+mod kill;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]
 #[path = "durability/leftovers.rs"]
 mod leftovers;
 #[path = "durability/lies.rs"]
 mod lies;
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "durability/net.rs"]
 mod net;
 #[path = "durability/power.rs"]
 mod power;
+#[path = "durability/processes.rs"]
+mod processes;
 #[path = "durability/proxy.rs"]
 mod proxy;
 #[path = "durability/record.rs"]

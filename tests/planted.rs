@@ -9,6 +9,8 @@
 mod checker;
 #[path = "durability/leftovers.rs"]
 mod leftovers;
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "planted/page.rs"]
 mod page;
 #[path = "durability/record.rs"]

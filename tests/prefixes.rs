@@ -19,6 +19,7 @@ mod stage;
 #[expect(dead_code, reason = "nothing is compared with what stands in a story here")]
 #[path = "support/story.rs"]
 mod story;
+#[expect(dead_code, reason = "others take the usual place")]
 mod support;
 
 #[path = "prefixes/frozen.rs"]
@@ -57,7 +58,6 @@ struct Extent {
 }
 
 fn main() -> ExitCode {
-    memory::prefer_memory();
     let arguments = Arguments::from_args();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let given = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());

@@ -256,8 +256,7 @@ impl Dispatcher {
                 Some(state) if state.is_pending() => {}
                 Some(State::Built { .. }) if planted::is(Bug::RunAgain) => {}
                 Some(_) => continue,
-                // Published once, and main lost the record together with the archived request: the spool has it still.
-                None if self.publish_again(met.id)? => continue,
+                None if self.settle_published(&met, tip)? => continue,
                 None => {
                     let base = tip.to_string();
                     let (path, blob) = (met.entry.shown.clone(), met.entry.oid.to_string());
@@ -285,16 +284,37 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn publish_again(&mut self, id: RequestId) -> Result<bool, DispatchError> {
-        let row = locked(&self.journal).get(id)?;
+    /// Published once, and in the inbox all the same; false where it was never published.
+    fn settle_published(&mut self, met: &Met, tip: Oid) -> Result<bool, DispatchError> {
+        let row = locked(&self.journal).get(met.id)?;
         let Some((row, State::Published { outcome })) = row.map(|row| (row.clone(), row.state)) else {
             return Ok(false);
         };
-        if self.publishing == 0 {
-            tracing::warn!("main lost the record of {id}: it is published again, nothing is run");
-            self.recover_ended(&row, outcome)?;
+        if self.publishing > 0 {
+            return Ok(true);
         }
+        if met.loose && self.has_landed(met.id, tip)? {
+            // Main has moved and the work tree has not followed: a crash came between the two.
+            self.repo.remove_loose(&met.entry.path, met.entry.oid)?;
+            return Ok(true);
+        }
+        // Main lost the record together with the archived request: the spool has it still.
+        tracing::warn!("main lost the record of {}: it is published again, nothing is run", met.id);
+        self.recover_ended(&row, outcome)?;
         Ok(true)
+    }
+
+    /// Whether one of the commits that were built with its record is on main.
+    fn has_landed(&self, id: RequestId, tip: Oid) -> Result<bool, DispatchError> {
+        let events = locked(&self.journal).events(id)?;
+        for (_, event) in events {
+            if let Event::Built { commit, .. } = event
+                && self.repo.is_ancestor(commit.parse()?, tip)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn meet_all(&mut self, tip: Oid, contract: &Contract) -> Result<Vec<Met>, DispatchError> {

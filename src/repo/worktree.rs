@@ -145,8 +145,8 @@ impl Repo {
         match git2::Oid::hash_file(git2::ObjectType::Blob, &file) {
             Ok(now) if now == oid.0 => {
                 let _writing = self.writing()?;
-                std::fs::remove_file(&file).map_err(RepoError::file("removing", &file))?;
-                // Staged perhaps: what is archived must not come back with the next commit.
+                // Staged perhaps: what is archived must not come back with the next commit. The file goes last: while it is
+                // there, a restart finds it and does the same again.
                 let forget = self.users(
                     self.bare_call("rm")
                         .work_tree(top)
@@ -156,6 +156,7 @@ impl Repo {
                 if let Ok((false, words)) = forget {
                     tracing::warn!("unstaging `{}`: {words}", file.display());
                 }
+                std::fs::remove_file(&file).map_err(RepoError::file("removing", &file))?;
                 Ok(true)
             }
             Ok(_) => Ok(false),

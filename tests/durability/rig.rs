@@ -15,8 +15,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use codex_dispatch::journal::{Contradiction, Journal};
+
 use crate::checker::{Evidence, Fault, Violation};
 use crate::leftovers;
+use crate::memory;
 use crate::support::{Ended, World};
 use crate::witness::{Sort, Witness};
 pub use crate::writer::{Random, Submission};
@@ -58,6 +61,8 @@ pub struct Plan {
     pub states: Option<PathBuf>,
     /// Where the origin lies instead of in the rig's folder: a folder that is there and empty, or is not there.
     pub origin: Option<PathBuf>,
+    /// In memory where there is room: for faults that end processes and not machines, many times a second.
+    pub in_memory: bool,
 }
 
 impl Default for Plan {
@@ -74,6 +79,7 @@ impl Default for Plan {
             host_file: String::new(),
             states: None,
             origin: None,
+            in_memory: false,
         }
     }
 }
@@ -98,7 +104,7 @@ pub struct Rig {
 impl Rig {
     /// Makes origin, hosts and handlers; nothing is submitted and nothing runs.
     pub fn new(plan: Plan) -> io::Result<Self> {
-        let world = World::new()?;
+        let world = if plan.in_memory { World::below(&memory::place())? } else { World::new()? };
         let witness = Witness::new(world.path("witness"))?;
         let random = Random::new(plan.seed);
         let (submissions, commits) = (Vec::new(), BTreeSet::new());
@@ -321,7 +327,20 @@ impl Rig {
             let words = format!("one more pass of each host moved\n{before}to\n{after}");
             found.push(Violation::new(Fault::Restless, words));
         }
+        for host in 1..=self.plan.hosts {
+            found.extend(self.contradictions(host)?);
+        }
         Ok(found)
+    }
+
+    /// Where a host's journal contradicts itself.
+    fn contradictions(&self, host: usize) -> io::Result<Vec<Violation>> {
+        let journal = Journal::open_to_read(&self.state_of(host)).map_err(io::Error::other)?;
+        let found = journal.map(|journal| journal.contradictions()).transpose().map_err(io::Error::other)?;
+        let said = |found: Contradiction| {
+            Violation::of(Fault::Untrue, &found.id, format!("the journal of host{host}: {}", found.words))
+        };
+        Ok(found.into_iter().flatten().map(said).collect())
     }
 
     /// What the checker judges by. Call it with every host settled.

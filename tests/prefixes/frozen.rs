@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Point;
+use crate::memory;
 use crate::stage::{PRELUDE, set_up};
 use crate::story::{Kind, Story};
 use crate::support::World;
@@ -49,7 +50,7 @@ pub struct Crash {
 
 impl Frozen {
     pub fn staged(story: &Story) -> io::Result<Self> {
-        let world = World::new()?;
+        let world = World::below(&memory::place())?;
         set_up(&world, story)?;
         fs::set_permissions(world.root(), fs::Permissions::from_mode(0o711))?;
         let witness = world.path("tmp/witness");
@@ -101,7 +102,7 @@ fn script(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn copy_of(folder: &Path) -> io::Result<tempfile::TempDir> {
-    let copy = tempfile::Builder::new().prefix("dispatch-frozen-").tempdir()?;
+    let copy = tempfile::Builder::new().prefix("dispatch-frozen-").tempdir_in(memory::place())?;
     copy_all(folder, copy.path())?;
     Ok(copy)
 }

@@ -2,17 +2,19 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
-/// From now on temporary folders of this process are made in memory, where the machine has room for them there.
-pub fn prefer_memory() {
-    let shared = Path::new("/dev/shm");
-    let large = rustix::fs::statvfs(shared).is_ok_and(|room| room.f_bavail * room.f_frsize > 1 << 30);
-    if large && may_execute(shared) {
-        // Somebody may have chosen before us, which is as good.
-        let _ = tempfile::env::override_temp_dir(shared);
-    }
+/// A folder in memory where programs may be executed and a gigabyte is free; where the machine has none, the usual one.
+pub fn place() -> PathBuf {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    let found = PLACE.get_or_init(|| {
+        let shared = Path::new("/dev/shm");
+        let large = rustix::fs::statvfs(shared).is_ok_and(|room| room.f_bavail * room.f_frsize > 1 << 30);
+        if large && may_execute(shared) { shared.to_owned() } else { std::env::temp_dir() }
+    });
+    found.clone()
 }
 
 fn may_execute(folder: &Path) -> bool {

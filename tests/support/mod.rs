@@ -32,7 +32,12 @@ pub struct Ended {
 impl World {
     /// Makes the folder and links the program under test as `dispatch`.
     pub fn new() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("dispatch-story-").tempdir()?;
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// The same below a folder of the caller's choice.
+    pub fn below(place: &Path) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("dispatch-story-").tempdir_in(place)?;
         for name in ["home", "tmp", "bin", "clone"] {
             fs::create_dir(folder.path().join(name))?;
         }
