@@ -9,6 +9,8 @@
 //! | E0004 | over 64 KiB |
 //! | E0005 | left alone: neither a request nor a dotfile, or too deep (a warning) |
 
+use std::collections::BTreeSet;
+
 use crate::config::RepoConfig;
 use crate::contract::source::{Commit, Source};
 use crate::diagnostic::Diagnostic;
@@ -104,6 +106,37 @@ fn too_long(entry: &Entry, size: u64) -> Diagnostic {
     let most = units::format_size(Limits::REQUEST.bytes_max as u64);
     Diagnostic::new("E0004", &entry.shown, format!("the request is {size} bytes long"))
         .expected(format!("at most {most}"))
+}
+
+/// The path of a new request: its name, or the next one that is free in a folder of a tip and was not given out before.
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn free_path(
+    repo: &Repo,
+    tip: Oid,
+    folder: &str,
+    stem: &str,
+    given: &mut BTreeSet<String>,
+) -> Result<String, RepoError> {
+    let standing = repo.tree_entries(tip, folder)?;
+    let names = standing.iter().map(|entry| String::from_utf8_lossy(&entry.name).into_owned());
+    Ok(free_name(folder, stem, names, given))
+}
+
+fn free_name(folder: &str, stem: &str, standing: impl Iterator<Item = String>, given: &mut BTreeSet<String>) -> String {
+    // Names that differ in case alone are one file on some machines.
+    let standing: BTreeSet<String> = standing.map(|name| name.to_lowercase()).collect();
+    let mut path = format!("{folder}/{stem}");
+    for number in 2.. {
+        let name = path[folder.len() + 1..].to_lowercase();
+        let free = [".yml", ".yaml"].iter().all(|ending| !standing.contains(&format!("{name}{ending}")));
+        if free && given.insert(path.to_lowercase()) {
+            break;
+        }
+        path = format!("{folder}/{stem}-{number}");
+    }
+    format!("{path}.yml")
 }
 
 /// The warning for what is left alone.
@@ -207,6 +240,17 @@ mod tests {
 
     fn item(name: &[u8], mode: u32) -> TreeEntry {
         TreeEntry { name: name.to_vec(), mode, oid: "00000000000000000000000000000000000000aa".parse().expect("id") }
+    }
+
+    #[test]
+    fn a_new_request_takes_the_next_name_that_is_free_everywhere() {
+        let standing = || ["A.yml", "a-2.yaml", "b.md"].into_iter().map(str::to_owned);
+        let mut given = BTreeSet::new();
+        let mut next = |stem| free_name("requests/team", stem, standing(), &mut given);
+        assert_eq!(next("a"), "requests/team/a-3.yml");
+        assert_eq!(next("a"), "requests/team/a-4.yml");
+        assert_eq!(next("b"), "requests/team/b.yml");
+        assert_eq!(next("B"), "requests/team/B-2.yml");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::claim::Note;
 use crate::clock::{Clock, utc_millis};
 use crate::event::Event;
+use crate::inbox;
 use crate::journal::{Count, Entry, Journal, JournalError};
 use crate::metrics;
 use crate::planted::{self, Bug};
@@ -382,7 +383,7 @@ impl Publisher {
                 }
             }
             for request in &parcel.requests {
-                let path = free_request(&self.repo, tip, &request.folder, &request.stem, &mut new_requests)?;
+                let path = inbox::free_path(&self.repo, tip, &request.folder, &request.stem, &mut new_requests)?;
                 changeset.writes.push(Write::file(path, Content::Bytes(request.text.clone().into_bytes())));
             }
         }
@@ -500,34 +501,6 @@ pub fn is_free(repo: &Repo, tip: Oid, output: &str, archive: &str, place: &str) 
         }
     }
     Ok(true)
-}
-
-/// The path of a new request: its name, or the next one that is free on a tip and not among those given out before.
-///
-/// # Errors
-/// [`RepoError`] where the tree cannot be read.
-pub fn free_request(
-    repo: &Repo,
-    tip: Oid,
-    folder: &str,
-    stem: &str,
-    given: &mut BTreeSet<String>,
-) -> Result<String, RepoError> {
-    // Names that differ in case alone are one file on some machines.
-    let standing = repo.tree_entries(tip, folder)?.into_iter().map(|entry| {
-        let name = String::from_utf8_lossy(&entry.name).to_lowercase();
-        name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(&name).to_owned()
-    });
-    let standing: BTreeSet<String> = standing.collect();
-    let mut name = stem.to_owned();
-    for number in 2.. {
-        let key = format!("{folder}/{}", name.to_lowercase());
-        if !standing.contains(&name.to_lowercase()) && given.insert(key) {
-            break;
-        }
-        name = format!("{stem}-{number}");
-    }
-    Ok(format!("{folder}/{name}.yml"))
 }
 
 /// The journal, whatever a thread that held it died of: `SQLite` has rolled back what was not committed.

@@ -65,7 +65,7 @@ pub struct Record {
     /// When the first attempt started.
     #[serde(default, with = "crate::clock::millis::option", skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When the outcome was known.
+    /// When the outcome was known. Where nobody saw the end of a run that is later than the run.
     #[serde(default, with = "crate::clock::millis::option", skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
     /// From the first start to the end, on the monotonic clock where one process saw both.
@@ -157,7 +157,7 @@ pub struct RequestedBy {
 pub struct Sandbox {
     /// `isolated`, `confined` or `none`.
     pub level: String,
-    /// The layers that were really active; none where nobody has seen the end of the run.
+    /// The layers that were really active; where nobody has seen the end of the run, those found before its start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<String>,
 }

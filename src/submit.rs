@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::contract;
-use crate::publish::free_request;
+use crate::inbox;
 use crate::repo::{
     Changeset, Content, FetchClass, FetchError, Followed, Identity, Oid, Origin, PushClass, PushError, Repo, RepoError,
     Tip, Write,
@@ -141,7 +141,7 @@ fn build(
     let (config, _) = contract::load_config(repo, tip).map_err(|error| SubmitError::Contract(error.to_string()))?;
     let mut given = BTreeSet::new();
     let path = loop {
-        let path = free_request(repo, tip, &config.inbox, &draft.stem, &mut given)?;
+        let path = inbox::free_path(repo, tip, &config.inbox, &draft.stem, &mut given)?;
         // Without a remote the work tree has to follow, and something of the user's may lie there.
         let dirty = matches!(repo.origin(), Origin::Local) && !repo.dirty_paths(&[&path])?.is_empty();
         if !dirty {

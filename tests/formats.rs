@@ -56,6 +56,14 @@ fn records_and_logs_are_as_their_schemas_say() -> Tested {
     }
     world.must("git init -q -b main; git config user.name T; git config user.email t@example.com; git add -A; git commit -qm start")?;
     world.must("dispatch run")?;
+    // Another dispatcher takes over: what waited is in doubt, and a person settles two of three.
+    world.write("requests/lost-1.yml", "kind: good\nspec: {n: 1}\n")?;
+    world.write("requests/lost-2.yml", "kind: good\nspec: {n: 2}\n")?;
+    world.write("requests/lost-3.yml", "kind: good\nspec: {n: 3}\n")?;
+    world.must(
+        "git add -A; git commit -qm more; rm -rf .git/dispatch; dispatch run || true
+         dispatch resolve lost-1 --failed -m 'nothing there'; dispatch adopt; dispatch run; dispatch resolve lost-2 --rerun; dispatch run",
+    )?;
 
     let checked = world.git("clone", &["fsck", "--strict"])?;
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
@@ -81,10 +89,16 @@ fn records_and_logs_are_as_their_schemas_say() -> Tested {
         "failed",
         "failed",
         "failed",
+        "failed",
+        "indeterminate",
+        "indeterminate",
         "killed",
         "rejected",
         "rejected",
         "rejected",
+        "succeeded",
+        "succeeded",
+        "succeeded",
         "succeeded",
         "succeeded",
         "succeeded",

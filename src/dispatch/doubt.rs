@@ -122,7 +122,13 @@ pub fn others(
 ) -> Result<Others, DispatchError> {
     let own = journal.meta(super::META_STATE_ID)?;
     let mut told: Vec<(Oid, String, Vec<RequestId>)> = Vec::new();
-    repo.walk_messages(tip, FOREIGN_COMMITS, |commit, message| {
+    let since = match since {
+        Some(since) if repo.is_ancestor(since, tip)? => Some(since),
+        _ => None,
+    };
+    // However long nobody has looked: what came since then is searched whole.
+    let most = if since.is_some() { RECORD_COMMITS } else { FOREIGN_COMMITS };
+    repo.walk_messages(tip, most, |commit, message| {
         if since == Some(commit) {
             return false;
         }

@@ -4,28 +4,30 @@ node: web-1
 claims: remote
 levels: {none: [hold]}
 --- file handlers/index.yml
+plain: handlers/plain.sh
 hold: {run: handlers/hold.sh, sandbox: {level: none}, resource: "{spec.file}"}
-quick: handlers/quick.sh
---- file handlers/quick.sh
+--- file handlers/plain.sh
 #!/bin/sh
 --- file handlers/hold.sh
 #!/bin/sh
 file=$(grep -o '/[^ ]*/tmp/[a-z]*$' "$1")
 echo began >> "$file"
 test "$(wc -l < "$file")" -gt 1 || exec sleep 600
---- file requests/0-goes-ahead.yml
-kind: quick
 --- file requests/a.yml
 kind: hold
 id: 0198c0de-0000-7000-8000-000000000001
 spec:
   file: [STORY]/tmp/a
+--- file requests/0.yml
+kind: plain
 --- file requests/b.yml
 kind: hold
 id: 0198c0de-0000-7000-8000-000000000002
 spec:
   file: [STORY]/tmp/b
 --- run
+touch "$STORY/tmp/a" && chmod 666 "$STORY/tmp/a"
+touch "$STORY/tmp/b" && chmod 666 "$STORY/tmp/b"
 printf 'node: web-2\nclaims: remote\nlevels: {none: [hold]}\n' > "$STORY/second.yaml"
 git clone -q "$STORY/origin.git" "$STORY/second"
 touch "$STORY/tmp/a" "$STORY/tmp/b"

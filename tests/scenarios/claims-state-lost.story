@@ -25,6 +25,8 @@ spec:
 --- file requests/first.yml
 kind: plain
 --- run
+touch "$STORY/tmp/once" && chmod 666 "$STORY/tmp/once"
+touch "$STORY/tmp/often" && chmod 666 "$STORY/tmp/often"
 dispatch run --jobs 2 & running=$!
 until [ -s "$STORY/tmp/once" ] && [ -s "$STORY/tmp/often" ]; do kill -0 "$running"; sleep 0.02; done
 kill -9 "$running"

@@ -16,6 +16,7 @@ idempotency_key: once-only
 spec:
   file: [STORY]/tmp/began
 --- run
+touch "$STORY/tmp/began" && chmod 666 "$STORY/tmp/began"
 dispatch run & running=$!
 until [ -s "$STORY/tmp/began" ]; do kill -0 "$running"; sleep 0.02; done
 kill -9 "$running"

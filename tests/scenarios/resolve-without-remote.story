@@ -24,6 +24,8 @@ spec:
 --- file README.md
 here
 --- run
+touch "$STORY/tmp/a" && chmod 666 "$STORY/tmp/a"
+touch "$STORY/tmp/b" && chmod 666 "$STORY/tmp/b"
 dispatch run --jobs 2 & running=$!
 until [ -s "$STORY/tmp/a" ] && [ -s "$STORY/tmp/b" ]; do kill -0 "$running"; sleep 0.02; done
 kill -9 "$running"

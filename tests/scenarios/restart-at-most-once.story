@@ -19,8 +19,19 @@ kill -9 "$running"
 wait "$running" || true
 dispatch run
 wc -l < "$STORY/tmp/began"
+origin show HEAD:logs/a/status.yml > "$STORY/status"
+# Nobody saw its end, and what was known before the start stands there.
+grep -c finished_at "$STORY/status"
+grep -A2 '^sandbox:' "$STORY/status" | grep -o -e 'level: none' -e 'layers:'
+grep -c -e ^duration_ms -e ^output "$STORY/status" || echo not measured
+grep -q ^run_as "$STORY/status" || test "$(id -u)" != 0
 --- stdout
 1
+1
+level: none
+layers:
+0
+not measured
 --- tree requests processed
 processed/a.yml
 --- content logs/a/status.yml status outcome

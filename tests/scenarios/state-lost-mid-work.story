@@ -15,6 +15,8 @@ test "$(wc -l < "$file")" -gt 1 || exec sleep 600
 --- file requests/first.yml
 kind: plain
 --- run
+touch "$STORY/tmp/once" && chmod 666 "$STORY/tmp/once"
+touch "$STORY/tmp/often" && chmod 666 "$STORY/tmp/often"
 dispatch run
 mkdir -p requests
 printf "kind: once\nspec:\n  file: $STORY/tmp/once\n" > requests/once.yml
