@@ -61,6 +61,29 @@ pub fn find(repo: &Repo, tip: Oid, config: &RepoConfig, id: RequestId) -> Result
     Ok(found.into_iter().find(|(_, record)| record.id == id))
 }
 
+/// The records that a commit brought, each with its folder and the archived request.
+///
+/// # Errors
+/// [`RepoError`] where a tree cannot be read.
+pub fn brought_by(repo: &Repo, commit: Oid, config: &RepoConfig) -> Result<Vec<(String, Record, String)>, RepoError> {
+    let mut brought = Vec::new();
+    for (file, oid) in repo.added_below(commit, &config.output, "status.yml")? {
+        let folder = file.trim_end_matches("/status.yml").to_owned();
+        let place = folder.strip_prefix(&config.output).unwrap_or(&folder).trim_start_matches('/');
+        let archived = [".yml", ".yaml"].map(|extension| format!("{}/{place}{extension}", config.archive));
+        let record = repo.blob(oid, FILE_BYTES_MAX)?.1.and_then(|bytes| Record::from_yaml(&file, &bytes).ok());
+        let Some(record) = record else { continue };
+        for path in archived {
+            // Beside anything but its own archived request it counts for nothing.
+            if repo.entry_at(commit, &path)?.is_some_and(|entry| entry.oid.to_string() == record.request_blob) {
+                brought.push((folder, record, path));
+                break;
+            }
+        }
+    }
+    Ok(brought)
+}
+
 /// What people have said of requests, by the request; the first word counts.
 ///
 /// # Errors

@@ -472,6 +472,7 @@ impl Dispatcher {
             self.recovered = true;
             self.take_up_delivery()?;
         }
+        self.learn_of_others(tip)?;
         self.read_inbox(tip)?;
         self.settle_claims(tip)
     }

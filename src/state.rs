@@ -201,9 +201,12 @@ pub fn next(state: &State, event: &Event) -> Result<State, IllegalStep> {
             Ok(State::Built { outcome: *outcome, commits: vec![commit.clone()] })
         }
         (State::Built { outcome, .. }, Event::Pushed { .. })
-        // What a newer copy of this journal has recorded counts, whatever this one knows of it.
+        // What a newer copy of this journal, or another host, has recorded counts, whatever this one knows of it.
         | (
-            State::Running { .. }
+            State::Seen
+            | State::Claiming { .. }
+            | State::Claimed { .. }
+            | State::Running { .. }
             | State::Acting { .. }
             | State::Retrying { .. }
             | State::Ended { .. }
@@ -464,9 +467,12 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_main_has_already_ends_whatever_was_started() {
+    fn a_record_that_main_has_already_ends_it_wherever_it_stood() {
         let found = || Event::Found { commit: "k".into(), outcome: Outcome::TimedOut };
-        let ends: [&[Event]; 6] = [
+        let ends: [&[Event]; 9] = [
+            &[seen()],
+            &[seen(), claim("n")],
+            &[seen(), claim("n"), claimed()],
             &[seen(), start(1)],
             &[seen(), start(1), passed(), act(1, "a")],
             &[seen(), start(1), exit(1, false)],
@@ -480,9 +486,8 @@ mod tests {
             assert!(fold(&[events, &[found(), start(2)]].concat()).is_err(), "{events:?}");
             assert!(fold(&[events, &[found(), found()]].concat()).is_err(), "{events:?}");
         }
-        // What was not started is withdrawn, or still in the inbox.
-        assert!(fold(&[seen(), found()]).is_err());
         assert!(fold(&[found()]).is_err());
+        assert!(fold(&[seen(), Event::Withdrawn, found()]).is_err());
     }
 
     #[test]

@@ -17,7 +17,9 @@
 //! it). That is why the same fetch must bring both, and why its main must be no older than the claim.
 //!
 //! A rejection, an expiry or a replay is an end as well and needs the claim, but no resource. A request that waits for
-//! its next attempt keeps its claim and gives its locks back; it takes them again before that attempt. A lock that a
+//! its next attempt keeps its claim and gives its locks back; it takes them again before that attempt. An idempotency key
+//! is locked like a resource, and what others have recorded is taken over into the journal (`learn.rs`), so that ids and
+//! keys mean the same on every host. A lock that a
 //! request of ours still has, which has ended and waits for its push, is handed on to our next one by a compare-and-swap.
 //!
 //! A claim under our name that the journal knows nothing of comes from a time that this state folder has lost: nothing is
@@ -28,6 +30,7 @@
 
 mod endings;
 mod give_back;
+mod learn;
 mod lost;
 mod node;
 
@@ -41,6 +44,7 @@ pub(super) use endings::{Ending, How};
 pub use lost::{LostClaim, TakeOverError, TakenOver, take_over, what_may_have_started};
 
 use super::{DispatchError, Dispatcher, HeldBy, Obstacle};
+use crate::admit::Admitted;
 use crate::claim::{self, Note, Purpose};
 use crate::clock::utc_millis;
 use crate::event::{Claim, Event};
@@ -53,12 +57,16 @@ use crate::planted::{self, Bug};
 use crate::publish::locked;
 use crate::queue::Standing as Place;
 use crate::repo::{Mark, Oid, PushClass, PushError, RefChange};
+use crate::request::Request;
 use crate::state::{self, State};
 
 /// Pushes of a claim that leave no trace on the remote, one after the other, before that is said.
 const MISSES_MAX: u32 = 5;
 /// Rounds of claims in one go; what is left then waits for the next turn.
 const ROUNDS_MAX: usize = 32;
+
+/// What the locks of idempotency keys begin with.
+const IDEMPOTENCY: &str = "idempotency_key ";
 
 /// What is known of claims, our own and others'.
 #[derive(Default)]
@@ -264,7 +272,7 @@ impl Dispatcher {
                 continue;
             }
             let Some(ticket) = self.tickets.get(&id) else { continue };
-            let (entry, keys) = (ticket.entry.clone(), ticket.admitted.locks.clone());
+            let (entry, keys) = (ticket.entry.clone(), keys_of(&ticket.admitted));
             match self.taken_by_others(id, &keys) {
                 Some((by, words)) => {
                     self.queue.set(id, Place::Away);
@@ -372,7 +380,7 @@ impl Dispatcher {
 
     fn wanted_start(&mut self, id: RequestId) -> Result<Option<Wanted>, DispatchError> {
         let Some(ticket) = self.tickets.get(&id) else { return Ok(None) };
-        let (entry, keys) = (ticket.entry.clone(), ticket.admitted.locks.clone());
+        let (entry, keys) = (ticket.entry.clone(), keys_of(&ticket.admitted));
         let again = ticket.started.is_some();
         if self.is_claimed(id, &keys) {
             return Ok(None);
@@ -520,6 +528,15 @@ impl Dispatcher {
         let now = self.clock.now().as_second();
         Ok(self.repo.write_note(&note, &self.settings.identity, now)?)
     }
+}
+
+/// What a request needs on the remote besides its claim: its resources, and its idempotency key, because no host sees what
+/// another one is doing with the same key.
+pub(super) fn keys_of(admitted: &Admitted) -> BTreeSet<String> {
+    let mut keys = admitted.locks.clone();
+    let Request { kind, idempotency_key, .. } = &admitted.request;
+    keys.extend(idempotency_key.as_ref().map(|key| format!("{IDEMPOTENCY}{kind}/{key}")));
+    keys
 }
 
 /// Since when a ref stands, by the clock of who made it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::claims::keys_of;
 use super::intake::spec_digest;
 use super::{Crew, DispatchError, Dispatcher, Errand, Halt, HeldBy, Hold, Layers, Started};
 use crate::admit::Admitted;
@@ -114,7 +115,7 @@ impl Dispatcher {
     fn prepare(&mut self, id: RequestId, worker: usize) -> Result<Option<(Step, Work)>, DispatchError> {
         let Some(ticket) = self.tickets.get(&id) else { return Ok(None) };
         // Nothing goes on that was not read back as ours.
-        if self.claims_remotely() && !self.is_claimed(id, &ticket.admitted.locks) {
+        if self.claims_remotely() && !self.is_claimed(id, &keys_of(&ticket.admitted)) {
             return Ok(None);
         }
         if self.settle_unstarted(id)? {

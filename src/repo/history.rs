@@ -149,6 +149,28 @@ impl Repo {
         Ok(diff.deltas().any(|delta| delta.new_file().id() == oid.0 && delta.old_file().id() != oid.0))
     }
 
+    /// The files of this name that a commit put below a folder, each with its path from the root and its object.
+    pub fn added_below(&self, commit: Oid, dir: &str, name: &str) -> Result<Vec<(String, Oid)>, RepoError> {
+        let dir = trimmed(dir.as_bytes());
+        let commit = self.commit(commit)?;
+        let after = self.root(Oid(commit.id()))?;
+        let Some(after) = self.subtree(&after, dir)? else { return Ok(Vec::new()) };
+        let before = match self.first_parent(&commit)? {
+            Some(parent) => self.subtree(&self.root(Oid(parent.id()))?, dir)?,
+            None => None,
+        };
+        let diff = self
+            .store
+            .diff_tree_to_tree(before.as_ref(), Some(&after), None)
+            .map_err(RepoError::object("comparing a folder of two commits"))?;
+        let added = diff.deltas().filter(|delta| delta.status() == git2::Delta::Added).filter_map(|delta| {
+            let path = joined(dir, delta.new_file().path_bytes()?);
+            let path = String::from_utf8(path).ok().filter(|path| path.rsplit('/').next() == Some(name))?;
+            Some((path, Oid(delta.new_file().id())))
+        });
+        Ok(added.collect())
+    }
+
     fn walk_back<'e>(
         &self,
         tip: Oid,
@@ -434,6 +456,24 @@ mod tests {
         })
         .unwrap();
         assert_eq!(count, 1);
+    }
+
+    #[test]
+    fn what_a_commit_adds_below_a_folder_is_told_by_its_name() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        bench.write("logs/old/status.yml", "old");
+        bench.commit("old");
+        bench.write("logs/old/status.yml", "changed");
+        bench.write("logs/2026/a/status.yml", "a");
+        bench.write("logs/2026/a/handler.log", "a");
+        bench.write("else/b/status.yml", "b");
+        let commit = bench.commit("new");
+        let added = repo.added_below(commit, "logs/", "status.yml").unwrap();
+        let paths: Vec<&str> = added.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["logs/2026/a/status.yml"]);
+        assert_eq!(repo.blob(added[0].1, 99).unwrap().1.as_deref(), Some(&b"a"[..]));
+        assert!(repo.added_below(commit, "nothing", "status.yml").unwrap().is_empty());
     }
 
     #[test]

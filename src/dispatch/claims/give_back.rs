@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::super::{DispatchError, Dispatcher};
-use super::lost;
+use super::{IDEMPOTENCY, lost};
 use crate::claim::{Note, Purpose};
 use crate::event::Event;
 use crate::id::RequestId;
@@ -115,7 +115,8 @@ impl Dispatcher {
                 }
             }
             // Between attempts nobody needs the resource, unless a handler of ours still dies there.
-            State::Retrying { .. } if !is_claim => {
+            State::Retrying { .. } if matches!(&said.purpose, Purpose::Lock { key, .. } if !key.starts_with(IDEMPOTENCY)) =>
+            {
                 let keys: BTreeSet<String> = claims.iter().flat_map(|claim| claim.locks.keys().cloned()).collect();
                 !self.claims.retaken.contains(&id) && lock::take_all(&self.state.locks(), &keys)?.is_some()
             }

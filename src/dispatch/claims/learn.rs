@@ -1,0 +1,98 @@
+//! What other hosts have recorded: their requests end in this journal too, so that an id is taken and an idempotency key is
+//! answered whoever ran the request that had it.
+
+use super::super::intake::spec_digest;
+use super::super::{DispatchError, Dispatcher};
+use crate::archive;
+use crate::contract;
+use crate::event::Event;
+use crate::id::RequestId;
+use crate::journal::{Admitted, Entry as Step};
+use crate::publish::locked;
+use crate::record::Record;
+use crate::record::commit::state_of;
+use crate::repo::Oid;
+use crate::request;
+use crate::yaml::Limits;
+
+/// Journal key: the tip down to which the records of others are known.
+const META_LEARNT: &str = "learnt";
+/// A journal that knows none looks this many commits back.
+const COMMITS_MAX: usize = 1000;
+
+impl Dispatcher {
+    /// Takes over what others have recorded since the last look.
+    pub(in crate::dispatch) fn learn_of_others(&mut self, tip: Oid) -> Result<(), DispatchError> {
+        if !self.claims_remotely() {
+            return Ok(());
+        }
+        let learnt: Option<Oid> = locked(&self.journal).meta(META_LEARNT)?.and_then(|text| text.parse().ok());
+        if learnt == Some(tip) {
+            return Ok(());
+        }
+        let mut commits = Vec::new();
+        let own = self.state_id;
+        self.repo.walk_messages(tip, COMMITS_MAX, |commit, message| {
+            if learnt != Some(commit) && state_of(message).is_some_and(|state| state != own) {
+                commits.push(commit);
+            }
+            learnt != Some(commit)
+        })?;
+        // In the order of main: of two requests with one key the older one was first.
+        for commit in commits.into_iter().rev() {
+            let config = contract::load_config(&self.repo, commit).map(|(config, _)| config).unwrap_or_default();
+            for (folder, record, archived) in archive::brought_by(&self.repo, commit, &config)? {
+                let place = folder.strip_prefix(&config.output).unwrap_or(&folder).trim_start_matches('/');
+                self.learn(commit, &config.inbox, place, &record, &archived)?;
+            }
+        }
+        Ok(locked(&self.journal).set_meta(META_LEARNT, &tip.to_string())?)
+    }
+
+    fn learn(
+        &mut self,
+        commit: Oid,
+        inbox: &str,
+        place: &str,
+        record: &Record,
+        archived: &str,
+    ) -> Result<(), DispatchError> {
+        let id = record.id;
+        let row = locked(&self.journal).get(id)?;
+        let mut steps: Vec<Step> = Vec::new();
+        match row.map(|row| row.state) {
+            Some(state) if state.is_pending() => {}
+            // Started or ended here: it is looked for on main where the journal asks for it.
+            Some(state) if !state.is_settled() || state.outcome().is_some() => return Ok(()),
+            // Never met, or taken back before anybody started it and come again.
+            _ => {
+                let extension = archived.rsplit_once('.').map_or("yml", |(_, extension)| extension);
+                let introduced = record.requested_by.as_ref().map(|by| by.commit.clone()).unwrap_or_default();
+                let path = format!("{inbox}/{}.{extension}", record.name);
+                let (blob, base) = (record.request_blob.clone(), commit.to_string());
+                steps.push(Self::step(id, Event::Seen { path, blob, introduced, base }));
+            }
+        }
+        steps.push(Self::step(id, Event::Found { commit: commit.to_string(), outcome: record.outcome }));
+        self.append(&steps, &[])?;
+        self.queue.remove(id);
+        self.tickets.remove(&id);
+        let described = Admitted {
+            kind: record.kind.clone(),
+            idempotency_key: record.idempotency_key.clone(),
+            spec_sha256: self.spec_of(id, record)?,
+            place: Some(place.to_owned()),
+        };
+        Ok(locked(&self.journal).describe(id, &described)?)
+    }
+
+    /// The digest of its spec, where another request may ask for it.
+    fn spec_of(&self, id: RequestId, record: &Record) -> Result<Option<String>, DispatchError> {
+        let Some(blob) = record.idempotency_key.as_ref().and(record.request_blob.parse::<Oid>().ok()) else {
+            return Ok(None);
+        };
+        let bytes = self.repo.blob(blob, Limits::REQUEST.bytes_max as u64)?.1.unwrap_or_default();
+        let envelope = request::parse(&id.to_string(), &bytes).ok();
+        Ok(envelope.map(|envelope| spec_digest(&envelope.request.spec)))
+    }
+}
