@@ -53,6 +53,29 @@ os.execvp("dispatch", ["dispatch"] + sys.argv[1:])' "$@""#;
     Ok(bench.close()?)
 }
 
+/// Root would not notice: what is made has to be the owner's to read and write.
+#[test]
+fn a_umask_takes_nothing_from_the_owner() -> Tested {
+    let bench = Bench::new(true)?;
+    let mut watch = started_by(&bench, "umask 0777; exec dispatch \"$@\"")?;
+    bench.request("walled", "a")?;
+    bench.recorded("a")?;
+    watch.stop()?;
+    let mut open = vec![bench.state()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let data = entry.metadata()?;
+            let wanted = if data.is_dir() { 0o700 } else { 0o400 };
+            assert!(data.is_symlink() || data.permissions().mode() & wanted == wanted, "{}", entry.path().display());
+            if data.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    Ok(bench.close()?)
+}
+
 /// What a handler is given is the same whoever started the dispatcher.
 #[test]
 fn handlers_do_not_inherit_it_either() -> Tested {
