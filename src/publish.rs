@@ -6,6 +6,7 @@
 //! What becomes of records that the server declines is decided in `declined`.
 
 mod declined;
+mod landed;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,8 +23,8 @@ use crate::metrics;
 use crate::planted::{self, Bug};
 use crate::record::{Record, commit};
 use crate::repo::{
-    Changeset, Content, FetchClass, FetchError, Identity, MODE_EXECUTABLE, MODE_FILE, Made, Oid, Open, PushClass,
-    PushError, RefChange, Removal, Repo, RepoError, Write,
+    Changeset, Content, FetchClass, FetchError, Identity, MODE_EXECUTABLE, MODE_FILE, Oid, PushClass, PushError,
+    RefChange, Removal, Repo, RepoError, Write,
 };
 use crate::spool::{self, Parcel, SpoolError};
 use crate::state::State;
@@ -34,8 +35,6 @@ pub const META_TIP: &str = "tip";
 /// Journal key: when a record last reached main, seconds since 1970.
 pub const META_PUSHED_AT: &str = "pushed_at";
 
-/// The longest `status.yml` that is looked into.
-const STATUS_BYTES_MAX: u64 = 4 << 20;
 /// How often a lost race is run again before the round ends.
 const RACES_MAX: u32 = 20;
 /// So often a push has to be declined before it is believed, where the branch moved meanwhile and the words may be about that.
@@ -236,77 +235,6 @@ impl Publisher {
         let marks = self.repo.marks()?.into_iter();
         let ending = marks.filter(|mark| mark.note.as_ref().is_some_and(|note| ours(note) && about(note)));
         Ok(ending.map(|mark| RefChange::delete(mark.name, mark.commit)).collect())
-    }
-
-    /// Takes out what an earlier push, whose answer was lost, has brought to main after all.
-    fn drop_landed(&mut self, round: &mut Round, parcels: &mut Vec<Parcel>) -> Result<(), PublishError> {
-        let mut landed = Vec::new();
-        for parcel in std::mem::take(parcels) {
-            let row = locked(&self.journal).get(parcel.record.id)?;
-            let commits = match row.map(|row| row.state) {
-                Some(State::Built { commits, .. }) => commits,
-                _ => Vec::new(),
-            };
-            let mut there = false;
-            for commit in commits {
-                there = there || self.repo.is_ancestor(commit.parse()?, round.tip)?;
-            }
-            if !there && let Some((base, commit)) = self.recorded_already(round.tip, &parcel)? {
-                tracing::warn!(
-                    "main has the record of {} already, in {commit}: it is not written again",
-                    parcel.record.id
-                );
-                let event = Event::Built { base: base.to_string(), commit: commit.to_string() };
-                self.append(std::slice::from_ref(&parcel), &event, &[])?;
-                there = true;
-            }
-            if there && !planted::is(Bug::RecordedTwice) { landed.push(parcel) } else { parcels.push(parcel) }
-        }
-        if landed.is_empty() {
-            return Ok(());
-        }
-        let tip = round.tip;
-        self.settle(round, landed, tip)
-    }
-
-    /// A record of this very request that main has from a commit that we do not know, as where the state folder came back
-    /// from a backup or main was written anew: the commit in which the request left the inbox, and the one before it.
-    fn recorded_already(&self, tip: Oid, parcel: &Parcel) -> Result<Option<(Oid, Oid)>, PublishError> {
-        let blob: Oid = parcel.blob.parse()?;
-        let mut place = parcel.place.clone();
-        for number in 2.. {
-            let status = format!("{}/{place}/status.yml", parcel.output);
-            if !self.repo.exists(tip, format!("{}/{place}", parcel.output))? {
-                return Ok(None);
-            }
-            let archived = format!("{}/{place}{}", parcel.archive, parcel.extension);
-            let archived = self.repo.entry_at(tip, &archived)?.is_some_and(|entry| entry.oid == blob);
-            if let Some(entry) = self.repo.entry_at(tip, &status)?.filter(|_| archived)
-                && let Some(found) =
-                    self.commit_of_record(tip, parcel, Open { path: status.into_bytes(), oid: entry.oid })?
-            {
-                return Ok(Some(found));
-            }
-            place = format!("{}-{number}", parcel.place);
-        }
-        Ok(None)
-    }
-
-    /// The commit that brought this `status.yml`, if it records this request and took it out of the inbox.
-    fn commit_of_record(&self, tip: Oid, parcel: &Parcel, status: Open) -> Result<Option<(Oid, Oid)>, PublishError> {
-        let text = self.repo.blob(status.oid, STATUS_BYTES_MAX)?.1.unwrap_or_default();
-        if !Record::from_yaml("status.yml", &text).is_ok_and(|record| record.id == parcel.record.id) {
-            return Ok(None);
-        }
-        let blob: Oid = parcel.blob.parse()?;
-        let found = self.repo.introduced(tip, &parcel.output, &parcel.archive, &[status])?;
-        let Some(commit) = found.into_iter().flatten().next().map(|found| found.commit) else { return Ok(None) };
-        let Some(Made { parent: Some(before), message, .. }) = self.repo.made(commit)? else { return Ok(None) };
-        let stood =
-            |at| Ok::<_, RepoError>(self.repo.entry_at(at, &parcel.path)?.is_some_and(|entry| entry.oid == blob));
-        let id = parcel.record.id.to_string();
-        let recorded = commit::trailers(&message, commit::TRAILER_ID).any(|value| value == id);
-        Ok((recorded && stood(before)? && !stood(commit)?).then_some((before, commit)))
     }
 
     /// A push that did not say yes: any doubt is settled by reading main.

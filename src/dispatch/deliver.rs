@@ -59,6 +59,8 @@ pub(super) struct Delivery {
     /// That was so when this process began: its first try is one of a later pass.
     doubted_before: bool,
     circuit: Option<Circuit>,
+    /// What the last round met.
+    obstacle: Option<Obstacle>,
 }
 
 /// What keeps a round from publishing, as far as the next try goes.
@@ -236,8 +238,13 @@ impl Dispatcher {
     /// Records that need no start would still pile up: with a remote that takes nothing, they wait like the rest.
     pub(super) fn backlog(&self) -> Option<String> {
         let troubled = self.delivery.failures > 0 || self.delivery.is_hopeless() || self.delivery.circuit.is_some();
-        let full = self.ended.len() + self.publishing >= UNPUBLISHED_MAX;
+        let full = self.ended.len() + self.publishing + self.running >= UNPUBLISHED_MAX;
         (troubled && full).then(|| self.openings().err().map(|waiting| waiting.words())).flatten()
+    }
+
+    /// What is in the way, of fetching, or of publishing until a push goes through.
+    pub(super) fn obstacle(&self) -> Option<&Obstacle> {
+        self.summary.obstacle.as_ref().or(self.delivery.obstacle.as_ref())
     }
 
     /// Why nothing new is started, in words; `None` where something would be.
@@ -346,6 +353,7 @@ impl Dispatcher {
         };
         self.doubt_declined();
         self.pause_after(setback);
+        self.delivery.obstacle = Some(obstacle.clone());
         if let Obstacle::Closed(words) = obstacle {
             self.open_circuit(words)?;
         }
@@ -364,12 +372,7 @@ impl Dispatcher {
             _ => 1,
         };
         delivery.met = Some((setback, again));
-        let (policy, number) = match setback {
-            Setback::Network | Setback::Configuration | Setback::Disk => (PUSH_PAUSES, again),
-            Setback::Auth => (AUTH_PAUSES, again),
-            Setback::Declined if delivery.doubt && again < tries => (PUSH_PAUSES, again),
-            Setback::Declined => (DECLINED_PAUSES, again.saturating_sub(tries).saturating_add(1)),
-        };
+        let (policy, number) = pauses(setback, again, delivery.doubt, tries);
         // Spread out, where everybody else who waits for the same may be back at the same moment.
         let random = || f64::from(Uuid::new_v4().as_bytes()[0]) / 256.0;
         let share = if policy == PUSH_PAUSES && setback != Setback::Disk { random() } else { 1.0 };
@@ -411,6 +414,16 @@ impl Dispatcher {
     }
 }
 
+/// The pauses after a round that met the same `again` times in a row, and which of them it is.
+fn pauses(setback: Setback, again: u32, doubt: bool, tries: u32) -> (Policy, u32) {
+    match setback {
+        Setback::Network | Setback::Configuration | Setback::Disk => (PUSH_PAUSES, again),
+        Setback::Auth => (AUTH_PAUSES, again),
+        Setback::Declined if doubt && again < tries => (PUSH_PAUSES, again),
+        Setback::Declined => (DECLINED_PAUSES, again.saturating_sub(tries).saturating_add(1)),
+    }
+}
+
 fn size(bytes: u64) -> String {
     // To whole MiB: the exact number of bytes says nothing to anybody.
     format_size(bytes.next_multiple_of(1 << 20))
@@ -418,4 +431,43 @@ fn size(bytes: u64) -> String {
 
 fn short(id: &str) -> &str {
     id.get(..10).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_with_what_is_met() {
+        let table = [
+            (Setback::Network, false, vec![1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]),
+            (Setback::Configuration, false, vec![1, 2, 4]),
+            (Setback::Auth, false, vec![60, 120, 240, 480, 960, 1920, 3600, 3600]),
+            // As long as it is open whether it is the record or the server, the tries of a pass; then the rule of a server.
+            (Setback::Declined, true, vec![1, 2, 4, 8, 60, 120, 240, 300, 300]),
+            (Setback::Declined, false, vec![60, 60, 60, 60, 60, 120, 240, 300]),
+        ];
+        for (setback, doubt, seconds) in table {
+            let longest = (1..).map(|again| {
+                let (policy, number) = pauses(setback, again, doubt, 5);
+                policy.ceiling(number).as_secs()
+            });
+            assert_eq!(longest.take(seconds.len()).collect::<Vec<_>>(), seconds, "{setback:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_waits_is_told_for_what() {
+        let circuit = Circuit { since: "2026-01-02T03:04:05Z".to_owned(), words: "no".to_owned() };
+        for (waiting, part) in [
+            (Waiting::Circuit(circuit), "declines every record since 2026-01-02T03:04:05Z"),
+            (Waiting::Backlog { records: 100, bytes: 3 << 20 }, "100 records (3MiB) wait to be published"),
+            (Waiting::Backlog { records: 1, bytes: 1 }, "1 records (1MiB)"),
+            (Waiting::Pushes, "until a push goes through"),
+            (Waiting::Proof, "goes ahead alone"),
+            (Waiting::Doubt, "has declined a record"),
+        ] {
+            assert!(waiting.words().contains(part), "{}", waiting.words());
+        }
+    }
 }

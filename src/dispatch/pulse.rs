@@ -132,7 +132,7 @@ impl Dispatcher {
             Some(time) => format!("last published {}", utc_millis(time)),
             None => "nothing published yet".to_owned(),
         });
-        parts.extend(self.summary.obstacle.as_ref().map(Obstacle::words));
+        parts.extend(self.obstacle().map(Obstacle::words));
         parts.join("; ")
     }
 

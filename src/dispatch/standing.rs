@@ -179,7 +179,7 @@ impl Dispatcher {
                 .collect(),
             held: self.held.values().cloned().chain(before.held).collect(),
             unpublished: self.unpublished(),
-            obstacle: self.summary.obstacle.as_ref().map(crate::publish::Obstacle::words),
+            obstacle: self.obstacle().map(crate::publish::Obstacle::words),
             circuit: self.delivery.circuit().cloned(),
             waiting: self.waiting(),
             faults: self.summary.faults.iter().map(ToString::to_string).chain(before.faults).collect(),
