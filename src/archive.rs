@@ -61,7 +61,8 @@ pub fn find(repo: &Repo, tip: Oid, config: &RepoConfig, id: RequestId) -> Result
     Ok(found.into_iter().find(|(_, record)| record.id == id))
 }
 
-/// The records that a commit brought, each with its folder and the archived request.
+/// The records that a commit brought, each with its folder and the archived request. A record counts only where its request
+/// is archived with it and left the inbox in the same commit: this is the one place that says so of a commit.
 ///
 /// # Errors
 /// [`RepoError`] where a tree cannot be read.
@@ -75,7 +76,11 @@ pub fn brought_by(repo: &Repo, commit: Oid, config: &RepoConfig) -> Result<Vec<(
         let Some(record) = record else { continue };
         for path in archived {
             // Beside anything but its own archived request it counts for nothing.
-            if repo.entry_at(commit, &path)?.is_some_and(|entry| entry.oid.to_string() == record.request_blob) {
+            let holds = |path: &str| -> Result<bool, RepoError> {
+                Ok(repo.entry_at(commit, path)?.is_some_and(|entry| entry.oid.to_string() == record.request_blob))
+            };
+            let extension = path.rsplit_once('.').map_or("yml", |(_, extension)| extension);
+            if holds(&path)? && !holds(&format!("{}/{}.{extension}", config.inbox, record.name))? {
                 brought.push((folder, record, path));
                 break;
             }

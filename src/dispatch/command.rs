@@ -145,7 +145,7 @@ impl Dispatcher {
             (Target::Waiting(_), None) => {
                 self.release(resolve.id)?;
                 // It was held by what was known before.
-                self.look_again = self.claims_remotely();
+                self.look_again |= self.claims_remotely();
                 (Done::Released, None)
             }
             (Target::Ended(_), Some(_)) => (Done::Settled, None),

@@ -14,6 +14,7 @@ use super::claims::LostClaim;
 use super::intake::Met;
 use super::{DispatchError, Dispatcher, Halt, HeldBy};
 use crate::admit::{self, Admitted, Rejection, Verdict};
+use crate::archive;
 use crate::config::RepoConfig;
 use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::event::Event;
@@ -483,20 +484,19 @@ impl Dispatcher {
         let mut told = Vec::new();
         self.repo.walk_messages(tip, RECORD_COMMITS, |commit, message| {
             let ours = records_of(message).into_iter().filter(|(id, _)| open.contains_key(id));
-            told.extend(ours.map(|(id, outcome)| (commit, id, outcome)));
+            told.extend(ours.map(|(id, _)| (commit, id)));
             bases.remove(&commit);
             // Nothing of them can have been recorded before they were met.
             !bases.is_empty()
         })?;
         let mut steps: Vec<Step> = Vec::new();
-        for (commit, id, outcome) in told {
-            let blob = open[&id].blob.parse()?;
-            let archive = match contract::load_config(&self.repo, commit) {
-                Ok((config, _)) => config.archive,
-                Err(_) => RepoConfig::default().archive,
-            };
-            // Words in a commit alone are anybody's.
-            if steps.iter().all(|step| step.id != id) && self.repo.has_archived(commit, &archive, blob)? {
+        for (commit, id) in told {
+            let config = contract::load_config(&self.repo, commit).map(|(config, _)| config).unwrap_or_default();
+            // Words in a message alone are anybody's.
+            let brought = archive::brought_by(&self.repo, commit, &config)?;
+            let Some((_, record, _)) = brought.into_iter().find(|(_, record, _)| record.id == id) else { continue };
+            if steps.iter().all(|step| step.id != id) {
+                let outcome = record.outcome;
                 tracing::warn!(
                     "{} is {outcome} on main already ({commit}): nothing of it is run again",
                     open[&id].path

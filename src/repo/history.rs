@@ -132,23 +132,6 @@ impl Repo {
         Ok(())
     }
 
-    /// True where a commit put this object into the archive folder: with it came the record of a request.
-    pub fn has_archived(&self, commit: Oid, archive: &str, oid: Oid) -> Result<bool, RepoError> {
-        let archive = trimmed(archive.as_bytes());
-        let commit = self.commit(commit)?;
-        let after = self.root(Oid(commit.id()))?;
-        let Some(after) = self.subtree(&after, archive)? else { return Ok(false) };
-        let before = match self.first_parent(&commit)? {
-            Some(parent) => self.subtree(&self.root(Oid(parent.id()))?, archive)?,
-            None => None,
-        };
-        let diff = self
-            .store
-            .diff_tree_to_tree(before.as_ref(), Some(&after), None)
-            .map_err(RepoError::object("comparing the archive of two commits"))?;
-        Ok(diff.deltas().any(|delta| delta.new_file().id() == oid.0 && delta.old_file().id() != oid.0))
-    }
-
     /// The files of this name that a commit put below a folder, each with its path from the root and its object.
     pub fn added_below(&self, commit: Oid, dir: &str, name: &str) -> Result<Vec<(String, Oid)>, RepoError> {
         let dir = trimmed(dir.as_bytes());
@@ -474,22 +457,5 @@ mod tests {
         assert_eq!(paths, ["logs/2026/a/status.yml"]);
         assert_eq!(repo.blob(added[0].1, 99).unwrap().1.as_deref(), Some(&b"a"[..]));
         assert!(repo.added_below(commit, "nothing", "status.yml").unwrap().is_empty());
-    }
-
-    #[test]
-    fn only_the_commit_that_archived_a_request_says_so() {
-        let bench = Bench::local();
-        let repo = bench.repo();
-        let dir = bench.clone_dir();
-        bench.write("requests/a.yml", "one");
-        let asked = bench.commit("one");
-        let blob = repo.entry_at(asked, "requests/a.yml").unwrap().unwrap().oid;
-        std::fs::create_dir_all(dir.join("processed/2026")).unwrap();
-        bench.git(&dir, &["mv", "requests/a.yml", "processed/2026/a.yml"]);
-        let record = bench.commit("record");
-        bench.write("processed/2026/b.yml", "two");
-        let later = bench.commit("later");
-        let archived = |commit| repo.has_archived(commit, "processed/", blob).unwrap();
-        assert_eq!((archived(asked), archived(record), archived(later)), (false, true, false));
     }
 }

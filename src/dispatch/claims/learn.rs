@@ -1,16 +1,17 @@
-//! What other hosts have recorded: their requests end in this journal too, so that an id is taken and an idempotency key is
-//! answered whoever ran the request that had it.
+//! What others have recorded, other hosts or this one before its state folder was lost or set back: those requests end in this
+//! journal too, so that an id is taken and an idempotency key is answered whoever ran the request that had it.
 
 use super::super::intake::spec_digest;
 use super::super::{DispatchError, Dispatcher};
 use crate::archive;
+use crate::clock::utc_millis;
 use crate::contract;
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::journal::{Admitted, Entry as Step};
 use crate::publish::locked;
 use crate::record::Record;
-use crate::record::commit::state_of;
+use crate::record::commit::{records_of, state_of};
 use crate::repo::Oid;
 use crate::request;
 use crate::yaml::Limits;
@@ -19,27 +20,36 @@ use crate::yaml::Limits;
 const META_LEARNT: &str = "learnt";
 /// A journal that knows none looks this many commits back.
 const COMMITS_MAX: usize = 1000;
+/// And one that knows some so many: past any outage, and not without end.
+const GAP_MAX: usize = 100_000;
 
 impl Dispatcher {
     /// Takes over what others have recorded since the last look.
     pub(in crate::dispatch) fn learn_of_others(&mut self, tip: Oid) -> Result<(), DispatchError> {
-        if !self.claims_remotely() {
-            return Ok(());
-        }
         let learnt: Option<Oid> = locked(&self.journal).meta(META_LEARNT)?.and_then(|text| text.parse().ok());
         if learnt == Some(tip) {
             return Ok(());
         }
-        let mut commits = Vec::new();
-        let own = self.state_id;
-        self.repo.walk_messages(tip, COMMITS_MAX, |commit, message| {
-            if learnt != Some(commit) && state_of(message).is_some_and(|state| state != own) {
-                commits.push(commit);
+        let mut told = Vec::new();
+        let known = learnt.map(|learnt| self.repo.is_ancestor(learnt, tip)).transpose()?.unwrap_or(false);
+        self.repo.walk_messages(tip, if known { GAP_MAX } else { COMMITS_MAX }, |commit, message| {
+            let ids = records_of(message);
+            if learnt != Some(commit) && !ids.is_empty() && state_of(message).is_some() {
+                told.push((commit, ids));
             }
             learnt != Some(commit)
         })?;
         // In the order of main: of two requests with one key the older one was first.
-        for commit in commits.into_iter().rev() {
+        for (commit, ids) in told.into_iter().rev() {
+            let mut fresh = false;
+            for (id, _) in ids {
+                // Our own are known, and most commits are ours.
+                let row = locked(&self.journal).get(id)?;
+                fresh = fresh || row.is_none_or(|row| row.state.outcome().is_none());
+            }
+            if !fresh {
+                continue;
+            }
             let config = contract::load_config(&self.repo, commit).map(|(config, _)| config).unwrap_or_default();
             for (folder, record, archived) in archive::brought_by(&self.repo, commit, &config)? {
                 let place = folder.strip_prefix(&config.output).unwrap_or(&folder).trim_start_matches('/');
@@ -58,6 +68,8 @@ impl Dispatcher {
         archived: &str,
     ) -> Result<(), DispatchError> {
         let id = record.id;
+        let extension = archived.rsplit_once('.').map_or("yml", |(_, extension)| extension);
+        let path = format!("{inbox}/{}.{extension}", record.name);
         let row = locked(&self.journal).get(id)?;
         let mut steps: Vec<Step> = Vec::new();
         match row.map(|row| row.state) {
@@ -66,15 +78,15 @@ impl Dispatcher {
             Some(state) if !state.is_settled() || state.outcome().is_some() => return Ok(()),
             // Never met, or taken back before anybody started it and come again.
             _ => {
-                let extension = archived.rsplit_once('.').map_or("yml", |(_, extension)| extension);
                 let introduced = record.requested_by.as_ref().map(|by| by.commit.clone()).unwrap_or_default();
-                let path = format!("{inbox}/{}.{extension}", record.name);
                 let (blob, base) = (record.request_blob.clone(), commit.to_string());
                 steps.push(Self::step(id, Event::Seen { path, blob, introduced, base }));
             }
         }
         steps.push(Self::step(id, Event::Found { commit: commit.to_string(), outcome: record.outcome }));
-        self.append(&steps, &[])?;
+        // At the time when it ended, so that it stands among what ended then.
+        let at = record.finished_at.unwrap_or_else(|| self.clock.now());
+        locked(&self.journal).append(&utc_millis(at), &steps, &[])?;
         self.queue.remove(id);
         self.tickets.remove(&id);
         let described = Admitted {
