@@ -386,7 +386,10 @@ impl Dispatcher {
             let end = catch_unwind(AssertUnwindSafe(|| self.pass_after_pass(&mut crew, &batches)))
                 .unwrap_or_else(|panic| Err(ending::conductor_broke(&*panic)));
             // An error leaves the others in the middle of something: what they run or wait for has to end before they can.
-            if end.is_err() {
+            if let Err(error) = &end {
+                if error.is_of_objects() {
+                    self.repo.doubt();
+                }
                 self.control.kill();
                 self.push_patience.end();
             }
@@ -551,6 +554,8 @@ impl Dispatcher {
     }
 
     fn append(&self, steps: &[Step], counts: &[crate::journal::Count]) -> Result<(), DispatchError> {
+        // Whoever gets as far as this is not stuck, however much there is to take in.
+        self.settings.notifier.alive();
         let at = crate::clock::utc_millis(self.clock.now());
         Ok(self.room.wait(|| locked(&self.journal).append(&at, steps, counts))?)
     }

@@ -96,6 +96,16 @@ pub enum DispatchError {
     },
 }
 
+impl DispatchError {
+    /// An object of the repository could not be read or written.
+    pub(super) fn is_of_objects(&self) -> bool {
+        matches!(
+            self,
+            Self::Repo(RepoError::Object { .. }) | Self::Publish(PublishError::Repo(RepoError::Object { .. }))
+        )
+    }
+}
+
 impl Dispatcher {
     /// Opens what lies in a state folder that `instance` holds.
     ///

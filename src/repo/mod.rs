@@ -5,7 +5,7 @@
 //! Repo::open(checkout, state, settings) -> Repo   + reopen() for another thread, renew(), tidy()
 //! fetch() -> Tip                                  then everything is read by object id:
 //!   entry_at blob_at blob tree_entries walk exists digest_without    (objects.rs)
-//!   introduced is_ancestor walk_messages has_archived                (history.rs)
+//!   introduced is_ancestor walk_messages added_below                 (history.rs)
 //! commit_on(base, changeset, message, …) -> Built (changeset.rs)     sync_objects() push(base, commit)  (remote.rs)
 //! marks() write_note(…) push_marks(changes) push_record(base, commit, ends)      refs of claims (claims.rs)
 //! Snapshots::open(state) / materialise(repo, …)   (snapshot.rs)
@@ -42,6 +42,7 @@ use std::fmt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -262,6 +263,8 @@ pub struct Repo {
     remembered: RefCell<history::Remembered>,
     /// Held for a fetch: two at once would contend for the same refs of our own repository.
     fetching: Arc<Mutex<()>>,
+    /// A git that wrote in the user's repository was ended by a signal.
+    torn: Arc<AtomicBool>,
 }
 
 impl Repo {
@@ -295,6 +298,7 @@ impl Repo {
             transport,
             remembered: RefCell::default(),
             fetching: Arc::default(),
+            torn: Arc::default(),
         };
         if repo.settings.holds_lock {
             repo.clear_traces();
@@ -312,8 +316,8 @@ impl Repo {
         let store = store::open_users(&checkout)?;
         let state = checkout.common_dir.join("dispatch");
         let transport = Vec::new();
-        let (remembered, fetching) = (RefCell::default(), Arc::default());
-        Ok(Self { git, checkout, origin, settings, state, store, transport, remembered, fetching })
+        let (remembered, fetching, torn) = (RefCell::default(), Arc::default(), Arc::default());
+        Ok(Self { git, checkout, origin, settings, state, store, transport, remembered, fetching, torn })
     }
 
     /// The branch as the user's repository knows it: its remote-tracking branch where there is a remote, else the
@@ -359,6 +363,7 @@ impl Repo {
             transport: self.transport.clone(),
             remembered: RefCell::default(),
             fetching: Arc::clone(&self.fetching),
+            torn: Arc::clone(&self.torn),
         })
     }
 
@@ -370,6 +375,13 @@ impl Repo {
             self.remembered.borrow_mut().forget();
         }
         Ok(())
+    }
+
+    /// An object of our own cache could not be read: whoever opens it next looks through all of it first, as after a reboot.
+    pub fn doubt(&self) {
+        if let Origin::Remote { .. } = self.origin {
+            store::doubt(self.store.path());
+        }
     }
 
     /// Packs our own repository where many loose objects have gathered; for idle time, with no

@@ -279,6 +279,9 @@ impl Repo {
             return Ok(());
         }
         self.drop_note_of(base);
+        if moved.code.is_none() {
+            self.has_torn();
+        }
         let lost = ["but expected", "cannot lock ref", "unable to resolve reference", "already exists"];
         let class =
             if lost.iter().any(|word| moved.stderr.contains(word)) { PushClass::LostRace } else { PushClass::Other };

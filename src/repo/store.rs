@@ -82,6 +82,11 @@ pub(super) fn open_own(git: &Git, state: &Path, branch: &str, alone: bool) -> Re
     Ok(store)
 }
 
+/// Has the next start look through all of it.
+pub(super) fn doubt(dir: &Path) {
+    let _ = std::fs::remove_file(dir.join(BOOT_MARK));
+}
+
 /// Deletes our own repository and makes an empty one in its place.
 pub(super) fn recreate_own(state: &Path) -> Result<git2::Repository, RepoError> {
     let dir = own_dir(state);
@@ -263,6 +268,14 @@ mod tests {
             repo.commit_on(Some(tip), &Changeset::default(), "ahead", &tester(), &tester(), 1_700_000_000).unwrap();
         assert_eq!(again, ahead);
         assert!(repo.is_ancestor(tip, again.commit).unwrap(), "it can be read now");
+        // Without a reboot where somebody has met it.
+        torn(again.commit);
+        repo.doubt();
+        drop(repo);
+        let repo = bench.repo();
+        assert!(!repo.has(ahead.commit));
+        let again =
+            repo.commit_on(Some(tip), &Changeset::default(), "ahead", &tester(), &tester(), 1_700_000_000).unwrap();
         // One that main reaches, and the ref itself.
         repo.push(Some(tip), again.commit).unwrap();
         drop(repo);

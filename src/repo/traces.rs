@@ -6,12 +6,14 @@
 //! ```
 //! A note that is found under the instance lock is of a dispatcher that did not come to its end. Locks that it names and
 //! temporary objects that are no older are ours, once nobody has touched them for a while: git leaves them behind when it is
-//! killed, and then nobody else ever removes them. Objects of that time that a power cut has torn would be taken for whole by
+//! killed, and then nobody else ever removes them. Where only git was killed the note stays until the next look. Objects of that time that a power cut has torn would be taken for whole by
 //! whoever writes them again. Never touches anything without a note.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::checkout::Origin;
@@ -29,11 +31,12 @@ const CLOCKS_APART: Duration = Duration::from_secs(1);
 #[must_use]
 pub(super) struct Writing {
     note: Option<PathBuf>,
+    torn: Arc<AtomicBool>,
 }
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        if let Some(note) = &self.note {
+        if let Some(note) = self.note.as_ref().filter(|_| !self.torn.load(Ordering::Relaxed)) {
             // Where it stays, the next start looks for what is not there.
             let _ = fs::remove_file(note);
         }
@@ -41,11 +44,20 @@ impl Drop for Writing {
 }
 
 impl Repo {
+    /// A call there was ended by a signal: what it left is looked for before the next one, or at the next start.
+    pub(super) fn has_torn(&self) {
+        self.torn.store(true, Ordering::Relaxed);
+    }
+
     /// To be held for as long as git or we write in the user's repository. One within another counts for both.
     pub(super) fn writing(&self) -> Result<Writing, RepoError> {
         let note = self.state.join(NOTE);
+        if self.torn.swap(false, Ordering::Relaxed) {
+            self.clear_traces();
+        }
+        let torn = Arc::clone(&self.torn);
         if note.exists() {
-            return Ok(Writing { note: None });
+            return Ok(Writing { note: None, torn });
         }
         let mut text = String::new();
         for lock in self.locks().into_iter().filter(|lock| !lock.exists()) {
@@ -57,7 +69,7 @@ impl Repo {
             path: note.clone(),
             source: std::io::Error::other(error),
         })?;
-        Ok(Writing { note: Some(note) })
+        Ok(Writing { note: Some(note), torn })
     }
 
     /// The locks that git takes for what we do there.
@@ -181,5 +193,19 @@ mod tests {
         drop(repo);
         drop(bench.repo());
         assert!(ours[0].exists(), "without a note nothing is touched");
+    }
+
+    #[test]
+    fn where_only_git_was_killed_it_is_removed_before_the_next_call() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        let left = bench.path("clone/.git/index.lock");
+        let writing = repo.writing().unwrap();
+        fs::write(&left, "ours").unwrap();
+        repo.has_torn();
+        drop(writing);
+        drop(repo.writing().unwrap());
+        assert!(!left.exists());
+        assert!(!repo.state.join(NOTE).exists(), "and then there is nothing more to look for");
     }
 }

@@ -357,9 +357,11 @@ impl Repo {
     }
 
     /// Runs a call on the user's repository: whether it succeeded, and its words.
-    #[expect(clippy::unused_self, reason = "reads as what it is about beside its siblings")]
     fn users(&self, call: Call<'_>) -> Result<(bool, String), RepoError> {
-        let output = call.run()?;
+        let output = call.run().inspect_err(|_| self.has_torn())?;
+        if output.code.is_none() {
+            self.has_torn();
+        }
         Ok((output.succeeded(), output.stderr))
     }
 }
