@@ -10,6 +10,8 @@
 mod checker;
 #[path = "durability/clock.rs"]
 mod clock;
+#[path = "support/copies.rs"]
+mod copies;
 #[path = "durability/disk.rs"]
 mod disk;
 #[path = "durability/errors.rs"]
@@ -31,6 +33,8 @@ mod lies;
 mod memory;
 #[path = "durability/net.rs"]
 mod net;
+#[path = "durability/pause.rs"]
+mod pause;
 #[path = "durability/power.rs"]
 mod power;
 #[path = "durability/processes.rs"]
@@ -54,6 +58,8 @@ mod steady;
 mod storm;
 #[expect(dead_code, reason = "what the stories need besides")]
 mod support;
+#[path = "durability/syscalls.rs"]
+mod syscalls;
 #[path = "durability/testimony.rs"]
 mod testimony;
 #[allow(dead_code, reason = "a frame for every campaign: not each test program uses all of it")]

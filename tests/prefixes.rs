@@ -10,6 +10,8 @@
 //! With `DISPATCH_SOAK_SECONDS` the stories of `tests/scenarios/` are gone through as well for so long, from the one on that
 //! `DISPATCH_SOAK_SEED` says.
 
+#[path = "support/copies.rs"]
+mod copies;
 #[path = "support/memory.rs"]
 mod memory;
 #[path = "support/normalise.rs"]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,19 @@ enum Victim {
 }
 
 const VICTIMS: [Victim; 5] = [Victim::Dispatcher, Victim::Git, Victim::Sandbox, Victim::Group, Victim::Everything];
+
+/// What is waited for before a victim is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// Some time.
+    Any,
+    /// A handler has begun.
+    Begun,
+    /// Git pushes.
+    Pushing,
+}
+
+const MOMENTS: [Moment; 5] = [Moment::Any, Moment::Any, Moment::Any, Moment::Begun, Moment::Pushing];
 
 /// What a dispatcher was doing when it was ended, by its journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,8 +126,7 @@ fn round(
         if let Some(mut companion) = companion {
             wait(&mut companion, PASS_MAX)?;
         }
-        let in_others_house = rig.plan.remote == Remote::None && victims.contains(&Victim::Git);
-        if in_others_house || victims.contains(&Victim::Everything) {
+        if victims.contains(&Victim::Everything) {
             mend_other_side(&rig)?;
         }
     }
@@ -133,10 +145,7 @@ fn one_pass(rig: &mut Rig, host: usize, random: &mut Random, tally: &mut Tally) 
     let mut child = rig.start(host)?;
     let mut victims = Vec::new();
     loop {
-        // Everything from the first moment to the last of a pass, and the early ones, where most happens, more often.
-        let most = *random.choose(&[5, 30, 100, 250, 600]);
-        let pause = Duration::from_micros(random.below(most * 1000));
-        if ended_within(&mut child, pause)? {
+        if comes_to_its_end_before(rig, &mut child, random)? {
             return Ok(victims);
         }
         let victim = *random.choose(&VICTIMS);
@@ -163,6 +172,28 @@ fn one_pass(rig: &mut Rig, host: usize, random: &mut Random, tally: &mut Tally) 
 
 fn group_of(child: &Child) -> Pid {
     Pid::from_child(child)
+}
+
+/// Waits for the moment of the next fault; true where the dispatcher is gone by then.
+fn comes_to_its_end_before(rig: &Rig, child: &mut Child, random: &mut Random) -> io::Result<bool> {
+    let moment = *random.choose(&MOMENTS);
+    let reported = rig.witness.size();
+    let deadline = Instant::now() + PATIENCE;
+    let has_come = |child: &Child| match moment {
+        Moment::Any => true,
+        Moment::Begun => rig.witness.size() > reported,
+        Moment::Pushing => processes::below(child.id(), &rig.origin()).iter().any(|process| process.is("push")),
+    };
+    while !has_come(child) && Instant::now() < deadline {
+        if child.try_wait()?.is_some() {
+            return Ok(true);
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    // Everything from the first moment to the last of a pass, and the early ones, where most happens, more often.
+    let most =
+        if moment == Moment::Any { *random.choose(&[5, 30, 100, 250, 600]) } else { *random.choose(&[1, 10, 40]) };
+    ended_within(child, Duration::from_micros(random.below(most * 1000)))
 }
 
 /// Whether the dispatcher came to its own end within a time.
@@ -244,14 +275,16 @@ fn start_push(rig: &mut Rig) -> io::Result<(String, Child)> {
     Ok((commit, push))
 }
 
-/// What a server's owner does after a crash: git there leaves locks and half a push, which only they may clear. The same for the
-/// clones of people. Nothing of the dispatcher's own is touched.
-fn mend_other_side(rig: &Rig) -> io::Result<()> {
-    let hosts = (1..=rig.plan.hosts).map(|host| rig.clone_of(host));
-    let people: Vec<PathBuf> = hosts.chain([rig.world.path("clone"), rig.origin()]).collect();
-    until("nobody works there any more", PASS_MAX, || !people.iter().any(|folder| processes::is_busy(folder)))?;
+/// What a server's owner does after a crash, and another writer: git there leaves locks and half a push, which only they may
+/// clear. What the dispatcher's own git leaves, in the clones of people too, is the dispatcher's to clear.
+pub fn mend_other_side(rig: &Rig) -> io::Result<()> {
+    if rig.plan.remote == Remote::None {
+        return Ok(());
+    }
+    let others = [rig.origin(), rig.world.path("clone")];
+    until("nobody works there any more", PASS_MAX, || !others.iter().any(|folder| processes::is_busy(folder)))?;
     clear(&rig.origin_git_dir())?;
-    people.iter().try_for_each(|clone| clear(&clone.join(".git")))
+    clear(&rig.world.path("clone/.git"))
 }
 
 fn clear(git_dir: &Path) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! What may not be left when all is done: locks and temporary objects in a repository, mounts, control groups.
 //! Processes are `support::World::close`'s.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,17 +26,25 @@ pub fn mounts(folder: &Path) -> Vec<String> {
     mounts.lines().filter(|line| line.contains(&*name)).map(str::to_owned).collect()
 }
 
-/// Control groups that belong to one of these dispatchers.
-pub fn cgroups(dispatchers: &[u32]) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let names: Vec<String> = dispatchers.iter().map(|process| format!("codex-dispatch-{process}-")).collect();
+/// The control groups of every dispatcher that there is.
+pub fn all_cgroups() -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
     walk(Path::new("/sys/fs/cgroup"), &mut |path| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if names.iter().any(|head| name.starts_with(head)) {
-            found.push(path.to_owned());
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("codex-dispatch-")) {
+            found.insert(path.to_owned());
         }
     });
     found
+}
+
+/// Control groups that belong to one of these dispatchers. Those of `before` are others': numbers of processes come again.
+pub fn cgroups(dispatchers: &[u32], before: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    let names: Vec<String> = dispatchers.iter().map(|process| format!("codex-dispatch-{process}-")).collect();
+    let is_theirs = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        names.iter().any(|head| name.starts_with(head))
+    };
+    all_cgroups().into_iter().filter(|path| is_theirs(path) && !before.contains(path)).collect()
 }
 
 /// Files and folders below a folder; what vanishes meanwhile is passed over.

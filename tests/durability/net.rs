@@ -10,7 +10,7 @@ use crate::proxy::{Fault, Proxy};
 use crate::report::{Report, budget, is_long, seed};
 use crate::rig::{PASS_TIMEOUT, Plan, Random, Rig, git, until, wait};
 use crate::servers::{self, Server};
-use crate::witness::Sort;
+use crate::witness::{Sort, Word};
 
 type Tested = io::Result<()>;
 
@@ -207,6 +207,72 @@ fn what_is_too_large_is_published_reduced() -> Tested {
     let ended = net.pass()?;
     assert_eq!(ended.exit, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("takes its status alone"), "{}", ended.stderr);
+    assert_eq!(net.judge()?, []);
+    Ok(())
+}
+
+/// Records cannot be pushed for days: what runs is bounded, everything is kept, every face says so, also by a process that has
+/// never read main; and when the remote is back all goes on by itself.
+#[test]
+fn an_outage_of_days_is_bounded_and_told() -> Tested {
+    const BOUND: usize = 100;
+    let plan = Plan {
+        level: "none",
+        places: 40,
+        jobs: 4,
+        host_file: "levels: {none: [quick]}\n".to_owned(),
+        ..Plan::default()
+    };
+    let Some(mut net) = Net::new(plan)? else { return Ok(()) };
+    net.rig.submit_these(&[Sort::Quick])?;
+    assert_eq!(net.pass()?.exit, Some(0), "the remote takes a first record");
+    for _ in 0..4 {
+        net.rig.submit_these(&[Sort::Quick; 30])?;
+    }
+    net.proxy.choose(|_| Fault::PageOnPush(503));
+    let mut command = net.rig.verb(1, &["watch", "--interval", "200ms", "--push-tries", "1000"]);
+    let mut daemon = net.rig.start_command(1, &mut command)?;
+    let said = |net: &Net, wanted: &str| {
+        let shown = net.rig.verb(1, &[]).output();
+        shown.is_ok_and(|shown| String::from_utf8_lossy(&shown.stdout).contains(wanted))
+    };
+    // A remote that is merely slow holds nothing that needs no start: it has to have refused something.
+    until("the bound is reached and said", PASS_TIMEOUT, || {
+        said(&net, "which is as many as may") && said(&net, "the remote cannot be reached")
+    })?;
+    // What would be rejected waits too.
+    net.rig.submit_these(&[Sort::Invalid])?;
+    let held = |net: &Net| {
+        let text = std::fs::read(net.rig.state_of(1).join("status.json")).unwrap_or_default();
+        let standing: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+        standing["held"].as_array().is_some_and(|held| held.len() == 1 && held[0]["by"] == "backlog")
+    };
+    until("it is held", PASS_TIMEOUT, || held(&net))?;
+    Command::new("kill").args(["-TERM", "--", &daemon.id().to_string()]).status()?;
+    wait(&mut daemon, PASS_TIMEOUT)?;
+    let witness = net.rig.witness.clone();
+    let begun = || witness.events().map(|events| events.iter().filter(|event| event.word == Word::Begin).count());
+    assert_eq!(begun()?, 1 + BOUND);
+
+    // Now not even main can be read.
+    net.proxy.choose(|_| Fault::Page(503));
+    let ended = net.pass()?;
+    assert_eq!(ended.exit, Some(75), "{}", ended.stderr);
+    assert!(ended.stderr.contains("100 not published yet"), "{}", ended.stderr);
+    for wanted in ["100 record(s) not published yet", "the remote cannot be reached"] {
+        assert!(said(&net, wanted), "`dispatch` does not say `{wanted}`");
+    }
+    assert!(held(&net), "what the last one held is forgotten");
+    let metrics = std::fs::read_to_string(net.rig.state_of(1).join("metrics/dispatch.prom"))?;
+    assert!(metrics.contains("codex_dispatch_unpublished_records 100\n"), "{metrics}");
+    let probed = net.rig.verb(1, &["--selftest"]).output()?;
+    let probed = String::from_utf8_lossy(&probed.stdout).into_owned();
+    assert!(probed.contains("100 record(s) wait to be published"), "{probed}");
+    assert_eq!(begun()?, 1 + BOUND);
+
+    net.proxy.heal();
+    let ended = net.pass()?;
+    assert_eq!(ended.exit, Some(0), "{}", ended.stderr);
     assert_eq!(net.judge()?, []);
     Ok(())
 }

@@ -26,6 +26,14 @@ pub struct Process {
     pub role: Role,
 }
 
+impl Process {
+    /// Whether a word stands in its command line.
+    pub fn is(self, word: &str) -> bool {
+        let command = fs::read(format!("/proc/{}/cmdline", self.id)).unwrap_or_default();
+        command.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())
+    }
+}
+
 /// Everything below a process, parents first. `origin` is the repository in which the other side works.
 pub fn below(root: u32, origin: &Path) -> Vec<Process> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();

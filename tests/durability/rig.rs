@@ -97,6 +97,8 @@ pub struct Rig {
     pub variables: Vec<(String, String)>,
     /// Every dispatcher that was started, for what it may have left behind.
     started: Vec<u32>,
+    /// Control groups of others, from before.
+    groups: BTreeSet<PathBuf>,
     /// Of what was written last.
     pub number: u32,
 }
@@ -108,8 +110,9 @@ impl Rig {
         let witness = Witness::new(world.path("witness"))?;
         let random = Random::new(plan.seed);
         let (submissions, commits) = (Vec::new(), BTreeSet::new());
-        let (variables, started) = (Vec::new(), Vec::new());
-        let mut rig = Self { world, plan, witness, random, submissions, commits, variables, started, number: 0 };
+        let (variables, started, groups) = (Vec::new(), Vec::new(), leftovers::all_cgroups());
+        let mut rig =
+            Self { world, plan, witness, random, submissions, commits, variables, started, groups, number: 0 };
         rig.make_origin()?;
         (1..=rig.plan.hosts).try_for_each(|host| rig.make_host(host))?;
         Ok(rig)
@@ -367,7 +370,8 @@ impl Rig {
             found.extend(leftovers::in_repository(&folder).into_iter().map(|path| path.display().to_string()));
         }
         found.extend(leftovers::mounts(self.world.root()));
-        found.extend(leftovers::cgroups(&self.started).into_iter().map(|path| path.display().to_string()));
+        found
+            .extend(leftovers::cgroups(&self.started, &self.groups).into_iter().map(|path| path.display().to_string()));
         found.into_iter().map(|words| Violation::new(Fault::Leftover, words)).collect()
     }
 

@@ -303,6 +303,11 @@ impl Witness {
         })
     }
 
+    /// How much was reported: it only grows.
+    pub fn size(&self) -> u64 {
+        fs::metadata(self.folder.join("log")).map_or(0, |log| log.len())
+    }
+
     /// Everything that was reported, in order.
     pub fn events(&self) -> io::Result<Vec<Event>> {
         let text = fs::read_to_string(self.folder.join("log"))?;

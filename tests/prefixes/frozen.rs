@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use crate::Point;
+use crate::copies::{copy_of, put_back};
 use crate::memory;
 use crate::stage::{PRELUDE, set_up};
 use crate::story::{Kind, Story};
@@ -62,7 +62,7 @@ impl Frozen {
 
     /// Carries the story out from its beginning with the dispatcher ended at a point.
     pub fn crash_at(&self, story: &Story, point: &Point) -> io::Result<Crash> {
-        self.put_back(&self.start)?;
+        put_back(&self.start, self.world.root())?;
         let program = self.world.path("bin/dispatch");
         fs::remove_file(&program)?;
         script(&program, &STAND_IN.replace("RUN", &point.run.to_string()).replace("STEP", &point.step))?;
@@ -85,29 +85,9 @@ impl Frozen {
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dispatch"), &program)?;
         Ok(Crash { runs, reached, left: copy_of(self.world.root())? })
     }
-
-    /// Makes the world what the copy is.
-    pub fn put_back(&self, copy: &tempfile::TempDir) -> io::Result<()> {
-        for entry in fs::read_dir(self.world.root())? {
-            let path = entry?.path();
-            if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
-        }
-        copy_all(copy.path(), self.world.root())
-    }
 }
 
 fn script(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text.replace("PROGRAM", env!("CARGO_BIN_EXE_dispatch")))?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
-}
-
-fn copy_of(folder: &Path) -> io::Result<tempfile::TempDir> {
-    let copy = tempfile::Builder::new().prefix("dispatch-frozen-").tempdir_in(memory::place())?;
-    copy_all(folder, copy.path())?;
-    Ok(copy)
-}
-
-fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
-    let status = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("cp ended with {status}"))) }
 }

@@ -10,6 +10,7 @@ use codex_dispatch::journal::Journal;
 use codex_dispatch::state::State;
 use serde_json::Value;
 
+use crate::copies::put_back;
 use crate::frozen::Frozen;
 use crate::normalise::normalise;
 use crate::stage::mainline;
@@ -34,7 +35,7 @@ type Tree = BTreeMap<String, String>;
 pub fn recover_twice(stage: &Frozen, left: &tempfile::TempDir, promise: Promise) -> io::Result<Vec<String>> {
     let mut faults = Vec::new();
     let mut from_there = || -> io::Result<(Option<i32>, Tree)> {
-        stage.put_back(left)?;
+        put_back(left, stage.world.root())?;
         let exit = recover(&stage.world, promise, &mut faults)?;
         Ok((exit, tree(&stage.world)?))
     };

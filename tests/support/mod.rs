@@ -19,7 +19,18 @@ const COMMAND_TIMEOUT_S: &str = "120";
 
 /// A temporary folder in which one test lives.
 pub struct World {
+    // Before the folder: what still runs there is ended first.
+    leash: Leash,
     folder: tempfile::TempDir,
+}
+
+/// Ends whatever knows a folder, also where a test fails before its end.
+struct Leash(PathBuf);
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        end(&processes_that_know(&self.0));
+    }
 }
 
 /// What a command printed and how it ended; `exit` is `None` where a signal ended it.
@@ -44,7 +55,7 @@ impl World {
         // Handlers without a view of their own write there, as root's slot users.
         fs::set_permissions(folder.path().join("tmp"), fs::Permissions::from_mode(0o1777))?;
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dispatch"), folder.path().join("bin/dispatch"))?;
-        let world = Self { folder };
+        let world = Self { leash: Leash(folder.path().to_owned()), folder };
         world.write_host("")?;
         Ok(world)
     }
@@ -128,10 +139,8 @@ impl World {
     /// Ends the world: no process may be left that knows the folder, and the folder has to go.
     pub fn close(self) -> io::Result<()> {
         let left = self.wait_until_quiet();
-        for (process, _) in &left {
-            // Only by the id of a process that this very test started.
-            let _ = Command::new("sh").args(["-c", &format!("kill -9 {process}")]).status();
-        }
+        end(&left);
+        std::mem::forget(self.leash);
         self.folder.close()?;
         if left.is_empty() { Ok(()) } else { Err(io::Error::other(format!("processes left behind: {left:?}"))) }
     }
@@ -159,6 +168,13 @@ impl World {
             ("GIT_COMMITTER_DATE", COMMIT_DATE.to_owned()),
         ];
         Vec::from(fixed)
+    }
+}
+
+/// Only by the id of processes that this very test started.
+fn end(processes: &[(u32, String)]) {
+    for (process, _) in processes {
+        let _ = Command::new("sh").args(["-c", &format!("kill -9 {process}")]).status();
     }
 }
 
