@@ -96,6 +96,8 @@ pub enum Obstacle {
     Declined(String),
     /// It declines even the status of a record alone, and took no other: nothing is started until it takes one.
     Closed(String),
+    /// Without a remote: somebody's git has the index of the work tree.
+    Busy(String),
     /// Something has to be set up first.
     Configuration(String),
     /// Main no longer contains what was there.
@@ -129,7 +131,7 @@ impl Obstacle {
             Self::Auth(words) => format!("the remote does not let us in: {words}"),
             Self::Declined(words) => format!("the remote declined the push: {words}"),
             Self::Closed(words) => format!("the remote declines every record, even its status alone: {words}"),
-            Self::Configuration(words) => words.clone(),
+            Self::Configuration(words) | Self::Busy(words) => words.clone(),
             Self::Rewritten { seen, now } => {
                 format!("main was rewritten: {seen}, which was its tip, is not in the history of {now}")
             }
@@ -274,6 +276,7 @@ impl Publisher {
             }
             // The branch moved while a hook or the network spoke: their words may have been about that.
             _ if seen != round.tip => After::Again,
+            PushClass::Busy => After::Stop(Obstacle::Busy(words)),
             _ => After::Stop(Obstacle::Network(words)),
         })
     }

@@ -346,7 +346,7 @@ impl Dispatcher {
                 tracing::error!("{}", obstacle.words());
                 return Ok(());
             }
-            Obstacle::Network(_) => Setback::Network,
+            Obstacle::Network(_) | Obstacle::Busy(_) => Setback::Network,
             Obstacle::Configuration(_) => Setback::Configuration,
             Obstacle::Auth(_) => Setback::Auth,
             Obstacle::Declined(_) | Obstacle::Closed(_) => Setback::Declined,

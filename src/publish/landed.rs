@@ -5,15 +5,14 @@
 //! take, with the admitted bytes in the archive, and the commit that brought it says so and took the request out of the inbox.
 
 use super::{PublishError, Publisher, Round, locked};
+use crate::archive;
+use crate::contract;
 use crate::event::Event;
 use crate::planted::{self, Bug};
-use crate::record::{Record, commit};
-use crate::repo::{Made, Oid, Open, RepoError};
+use crate::record::Record;
+use crate::repo::{Made, Oid, Open};
 use crate::spool::Parcel;
 use crate::state::State;
-
-/// The longest `status.yml` that is looked into.
-const STATUS_BYTES_MAX: u64 = 4 << 20;
 
 impl Publisher {
     /// Takes out what an earlier push, whose answer was lost, has brought to main after all.
@@ -70,20 +69,14 @@ impl Publisher {
         Ok(None)
     }
 
-    /// The commit that brought this `status.yml`, if it records this request and took it out of the inbox.
+    /// The commit that brought this `status.yml`, and the one before it, if it brought this request's record.
     fn commit_of_record(&self, tip: Oid, parcel: &Parcel, status: Open) -> Result<Option<(Oid, Oid)>, PublishError> {
-        let text = self.repo.blob(status.oid, STATUS_BYTES_MAX)?.1.unwrap_or_default();
-        if !Record::from_yaml("status.yml", &text).is_ok_and(|record| record.id == parcel.record.id) {
-            return Ok(None);
-        }
-        let blob: Oid = parcel.blob.parse()?;
         let found = self.repo.introduced(tip, &parcel.output, &parcel.archive, &[status])?;
         let Some(commit) = found.into_iter().flatten().next().map(|found| found.commit) else { return Ok(None) };
-        let Some(Made { parent: Some(before), message, .. }) = self.repo.made(commit)? else { return Ok(None) };
-        let stood =
-            |at| Ok::<_, RepoError>(self.repo.entry_at(at, &parcel.path)?.is_some_and(|entry| entry.oid == blob));
-        let id = parcel.record.id.to_string();
-        let recorded = commit::trailers(&message, commit::TRAILER_ID).any(|value| value == id);
-        Ok((recorded && stood(before)? && !stood(commit)?).then_some((before, commit)))
+        let Some(Made { parent: Some(before), .. }) = self.repo.made(commit)? else { return Ok(None) };
+        let config = contract::load_config(&self.repo, commit).map(|(config, _)| config).unwrap_or_default();
+        let brought = archive::brought_by(&self.repo, commit, &config)?;
+        let is_ours = |record: &Record| record.id == parcel.record.id && record.request_blob == parcel.blob;
+        Ok(brought.iter().any(|(_, record, _)| is_ours(record)).then_some((before, commit)))
     }
 }

@@ -19,6 +19,7 @@
 //! compare-and-swap. It never executes from a work tree, never rewrites anybody's history, and
 //! never clears, repacks or locks anything of the user's.
 
+mod abreast;
 mod blobs;
 mod branch_watch;
 mod changeset;

@@ -21,6 +21,8 @@ pub enum PushClass {
     TooLarge,
     /// The set-up has to change first (ownership, a checked-out branch, a protocol).
     Configuration,
+    /// Another git has the index of the work tree.
+    Busy,
     /// Anything else: in doubt, fetch and look.
     Other,
 }

@@ -259,6 +259,8 @@ impl Repo {
     /// Without a remote: the branch, in one transaction of git's.
     fn move_branch(&self, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
         let _writing = self.writing().map_err(|error| self.push_error(PushClass::Other, error.to_string()))?;
+        let held = self.hold_index().map_err(|words| self.push_error(PushClass::Busy, words))?;
+        let stands = self.noted_work_tree().or(base);
         // Behind the move only this note says where the work tree still stands.
         if let Err(error) = self.note_work_tree(base) {
             return Err(self.push_error(PushClass::Other, error.to_string()));
@@ -276,6 +278,10 @@ impl Repo {
             .run()
             .map_err(|error| self.push_error(PushClass::Other, error.to_string()))?;
         if moved.succeeded() {
+            // The branch has moved, whatever becomes of the work tree: `follow` tries again, and says what is in its way.
+            if let Some(Err(error)) = held.map(|held| self.move_abreast(&held, stands, commit)) {
+                tracing::warn!("bringing up the work tree: {error}");
+            }
             return Ok(());
         }
         self.drop_note_of(base);

@@ -44,7 +44,7 @@ impl Drop for Writing {
 }
 
 impl Repo {
-    /// A call there was ended by a signal: what it left is looked for before the next one, or at the next start.
+    /// A call there was ended by a signal, or may have been: what it left is looked for before the next one, or at the next start.
     pub(super) fn has_torn(&self) {
         self.torn.store(true, Ordering::Relaxed);
     }
@@ -82,6 +82,7 @@ impl Repo {
             common.join(format!("refs/heads/{branch}.lock")),
             common.join("packed-refs.lock"),
         ];
+        locks.extend(self.abreast_leaves());
         if let Origin::Remote { name, .. } = &self.origin {
             locks.push(common.join(format!("refs/remotes/{name}/{branch}.lock")));
         }

@@ -7,6 +7,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -77,6 +78,11 @@ impl Repo {
                 "branch `{}` of the clone has commits that the remote has not",
                 self.settings.branch
             ));
+        }
+        // Without a remote that has happened with the branch already, unless something was in the way.
+        if matches!(self.origin, Origin::Local) && self.noted_work_tree() == Some(new) {
+            self.drop_note();
+            return Ok(Followed::Followed);
         }
         if let Some(words) = self.move_files(stands, new)? {
             // Where people have brought the work tree up themselves, the note is out of date. Git
@@ -201,11 +207,15 @@ impl Repo {
         if !self.follows()? || self.noted_work_tree().is_some() {
             return Ok(());
         }
-        let Some(base) = base else { return Ok(()) };
+        base.map_or(Ok(()), |base| self.note_where_it_stands(base))
+    }
+
+    /// Notes where the work tree stands.
+    pub(super) fn note_where_it_stands(&self, stands: Oid) -> Result<(), RepoError> {
         let file = self.note_file();
         let failed = || RepoError::file("writing", &file);
         let mut draft = tempfile::NamedTempFile::new_in(&self.state).map_err(failed())?;
-        std::io::Write::write_all(&mut draft, format!("{base}\n").as_bytes()).map_err(failed())?;
+        std::io::Write::write_all(&mut draft, format!("{stands}\n").as_bytes()).map_err(failed())?;
         draft.as_file().sync_all().map_err(failed())?;
         draft.persist(&file).map_err(|error| failed()(error.error))?;
         std::fs::File::open(&self.state).and_then(|dir| dir.sync_all()).map_err(failed())
@@ -216,7 +226,7 @@ impl Repo {
         self.noted_work_tree().is_some()
     }
 
-    fn noted_work_tree(&self) -> Option<Oid> {
+    pub(super) fn noted_work_tree(&self) -> Option<Oid> {
         let text = std::fs::read_to_string(self.note_file()).ok()?;
         text.trim_end().parse().ok().filter(|oid| self.has(*oid))
     }
@@ -238,7 +248,7 @@ impl Repo {
     }
 
     /// True where the user's work tree is on the branch.
-    fn follows(&self) -> Result<bool, RepoError> {
+    pub(super) fn follows(&self) -> Result<bool, RepoError> {
         let on_branch = || Ok::<_, RepoError>(self.checkout.head_branch()?.as_deref() == Some(&self.settings.branch));
         Ok(self.checkout.work_tree.is_some() && on_branch()?)
     }
@@ -267,8 +277,24 @@ impl Repo {
 
     /// Moves index and work tree; the words where git would have to overwrite something.
     fn move_files(&self, old: Option<Oid>, new: Oid) -> Result<Option<String>, RepoError> {
+        self.move_files_by(None, old, new)
+    }
+
+    /// The same by another index than the repository's own.
+    pub(super) fn move_files_by(
+        &self,
+        index: Option<&Path>,
+        old: Option<Oid>,
+        new: Oid,
+    ) -> Result<Option<String>, RepoError> {
         let Some(tree) = &self.checkout.work_tree else { return Ok(None) };
-        let call = |verb| self.bare_call(verb).work_tree(tree).timeout(Duration::from_mins(10));
+        let call = |verb| {
+            let call = self.bare_call(verb).work_tree(tree).timeout(Duration::from_mins(10));
+            match index {
+                Some(index) => call.env("GIT_INDEX_FILE", index.display().to_string()),
+                None => call,
+            }
+        };
         // Its exit code only says that something is dirty, which may not concern us.
         self.users(call("update-index").args(["-q", "--refresh"]))?;
         // With one tree only, git would drop whatever else is staged: a start from nothing is the
@@ -359,7 +385,8 @@ impl Repo {
     /// Runs a call on the user's repository: whether it succeeded, and its words.
     fn users(&self, call: Call<'_>) -> Result<(bool, String), RepoError> {
         let output = call.run().inspect_err(|_| self.has_torn())?;
-        if output.code.is_none() {
+        // A program that git started may have been ended too: git dies of that with 128.
+        if output.code.is_none_or(|code| code >= 128) {
             self.has_torn();
         }
         Ok((output.succeeded(), output.stderr))

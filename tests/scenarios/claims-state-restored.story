@@ -41,7 +41,7 @@ dispatch run 2>&1
 wc -l < "$STORY/tmp/began"
 origin for-each-ref --format='%(refname)' refs/dispatch/claims refs/dispatch/locks
 --- stdout has
-adopted the claim of requests/a.yml
+adopted 1 claim(s) of node web-1
 1 indeterminate; 1 published
 1
 --- stdout lacks

@@ -79,7 +79,9 @@ impl Dispatcher {
             PushClass::Declined | PushClass::Configuration | PushClass::TooLarge => {
                 Obstacle::Configuration(refused(&words))
             }
-            PushClass::Done | PushClass::LostRace | PushClass::Network | PushClass::Other => Obstacle::Network(words),
+            PushClass::Done | PushClass::LostRace | PushClass::Network | PushClass::Busy | PushClass::Other => {
+                Obstacle::Network(words)
+            }
         };
         tracing::error!("{}", obstacle.words());
         self.claims.blocked = Some(obstacle);
