@@ -225,7 +225,10 @@ reports=$soak/reports
 : >"$table"
 : >"$reports"
 share_of() { case $1 in fault:*) echo 5 ;; *) echo 1 ;; esac; }
-shares=$(echo "$chosen" | while read -r name rest; do share_of "$name"; done | paste -sd+ | { read -r sum; echo $((sum)); })
+shares=0
+for name in $(echo "$chosen" | cut -d' ' -f1); do
+    shares=$((shares + $(share_of "$name")))
+done
 
 any=0 ran=0
 while read -r name function argument; do
