@@ -8,36 +8,69 @@ root=$(cd "$(dirname "$0")/.." && pwd -P)
 
 usage() {
     cat <<'TEXT'
-usage: scripts/bench.sh [--json] [--check] [PART...]
+usage: scripts/bench.sh [--json] [--check] [--rounds N] [--requests N] [--archived N,N…] [--svg FILE] [PART...]
 
-  PART      sandbox: what it costs to start a handler at each level, plain and in bubblewrap (default: every part)
-  --json    one JSON document a part on standard output instead of tables
-  --check   fail where a promised figure is missed by more than a tenth in two of three tries
+  PART            sandbox      what it costs to start a handler at each level, plain and in bubblewrap
+                  throughput   1,000 merged requests at each level, beside the machine's own limit and a plain script
+                  archive      first start and later passes beside records of many years
+                  pending      10,000 requests at once: admission, memory
+                  commands     --version, status and list beside records of many years
+                  watch        from a push to the record on main; what an idle watch costs
+                  (default: every part)
+  --rounds N      how often each is measured, in turn (default 3); the medians are shown
+  --requests N    of the throughput (default 1000)
+  --archived N,N  sizes of the archive (default 1000,100000,1000000); each is made once, which takes minutes, and kept
+  --svg FILE      a chart of the figures beside what is promised
+  --json          one JSON document on standard output for the sandbox and one for the rest, instead of tables
+  --check         fail where a promised figure is missed by more than a tenth in two of three tries
 TEXT
 }
 
-options= parts=
-for word in "$@"; do
-    case $word in
+options= sandbox= parts= arguments=
+while [ $# -gt 0 ]; do
+    case $1 in
     -h | --help) usage && exit 0 ;;
-    --json | --check) options="$options $word" ;;
-    sandbox) parts="$parts $word" ;;
+    --json | --check) options="$options $1" ;;
+    --rounds | --requests | --archived | --svg)
+        [ $# -gt 1 ] || { usage >&2 && exit 2; }
+        arguments="$arguments $1 $2"
+        shift
+        ;;
+    sandbox) sandbox=1 ;;
+    throughput | archive | pending | commands | watch) parts="$parts $1" ;;
     *) usage >&2 && exit 2 ;;
     esac
+    shift
 done
+if [ -z "$sandbox$parts" ]; then
+    sandbox=1
+    parts="throughput archive pending commands watch"
+fi
 
-# Each part is a function: what it needs, then its benchmark.
 bench_sandbox() {
-    if ! have bwrap && may_install; then
-        install "to compare with" bubblewrap || say "going on without bubblewrap"
-    fi
     # shellcheck disable=SC2086 # a list of options
     cargo bench --quiet --locked --bench sandbox -- $options
 }
 
+# The program as a whole. The script that measures is Python, and so is one of the measuring sticks.
+bench_dispatcher() {
+    have python3 || fail "python3 is missing"
+    if ! python3 -c 'import jsonschema, yaml' 2>/dev/null && may_install; then
+        install "for the script to compare with" python3-jsonschema python3-yaml || say "going on without the script"
+    fi
+    cargo build --quiet --locked --release
+    # Handlers at level `none` run as another user, who has to get there.
+    mkdir -p "$target/bench"
+    # shellcheck disable=SC2086 # lists of options and parts
+    python3 "$root/benches/dispatcher/bench.py" --dispatch "$target/release/dispatch" --dir "$target/bench" \
+        $options $arguments $parts
+}
+
 need_build_tools
 need_toolchain
+if ! have bwrap && may_install; then
+    install "to compare with" bubblewrap || say "going on without bubblewrap"
+fi
 cd "$root"
-for part in ${parts:-sandbox}; do
-    "bench_$part"
-done
+[ -z "$sandbox" ] || bench_sandbox
+[ -z "$parts" ] || bench_dispatcher
