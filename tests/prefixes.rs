@@ -82,7 +82,9 @@ fn main() -> ExitCode {
     }
     if let Some(seconds) = seconds {
         let seed = given("DISPATCH_SOAK_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        let stories = story_files(&tests.join("scenarios"));
+        let mut stories = story_files(&tests.join("scenarios"));
+        // Those that end a dispatcher themselves have handlers that wait for it.
+        stories.retain(|path| fs::read_to_string(path).is_ok_and(|text| !text.contains("& running=$!")));
         trials.push(Trial::test("scenarios", move || Ok(campaign(&stories, seed, seconds)?)));
     }
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -109,12 +109,16 @@ fn judge(mut rig: Rig) -> io::Result<Vec<Violation>> {
     let mut evidence = rig.evidence()?;
     evidence.ordered = false;
     found.extend(checker::judge(&evidence)?);
+    let of_server = rig.of_server();
     found.extend(rig.close());
-    // Handlers lack the same means: what they print, and which locks they still can name, is theirs then.
+    // Handlers lack the same means: what they print, which locks they still can name, and that their shell cannot start
+    // what it should (126, 127) before anything was said to the witness, is theirs then.
     let is_handlers = |one: &Violation| {
-        one.words.starts_with("handler.log is not what attempt") || one.words.starts_with("ran with other locks than")
+        one.words.starts_with("handler.log is not what attempt")
+            || one.words.starts_with("ran with other locks than")
+            || ["Some(126)", "Some(127)", "(exit 126)", "(exit 127)"].iter().any(|code| one.words.contains(code))
     };
-    found.retain(|one| !is_handlers(one));
+    found.retain(|one| !is_handlers(one) && !of_server(one));
     Ok(found)
 }
 

@@ -110,12 +110,9 @@ fn cut_often(plan: Plan) -> io::Result<Option<(u64, Vec<Violation>)>> {
     found.extend(rig.leftovers());
     disk.end()?;
     let requests = rig.submissions.len() as u64;
-    let servers = rig.origin().display().to_string();
+    let of_server = rig.of_server();
     found.extend(rig.close());
-    if !is_local {
-        // The server's git ran on this machine and was ended with all else: what it left is the server's.
-        found.retain(|one| one.fault != checker::Fault::Leftover || !one.words.starts_with(&servers));
-    }
+    found.retain(|one| !of_server(one));
     Ok(Some((requests, found)))
 }
 
@@ -157,9 +154,8 @@ fn a_server_that_loses_an_acknowledged_push_gets_it_again() -> Tested {
         let mut evidence = rig.evidence()?;
         evidence.disturbed = false;
         found.extend(checker::judge(&evidence)?);
-        // The server's own git was cut too, and what it left is the server's.
-        let servers = origin.display().to_string();
-        found.extend(rig.leftovers().into_iter().filter(|left| !left.words.starts_with(&servers)));
+        let of_server = rig.of_server();
+        found.extend(rig.leftovers().into_iter().filter(|left| !of_server(left)));
         disk.end()?;
         drop(rig);
         assert_eq!(found, []);

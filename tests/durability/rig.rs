@@ -375,6 +375,12 @@ impl Rig {
         found.into_iter().map(|words| Violation::new(Fault::Leftover, words)).collect()
     }
 
+    /// What a server's own git has left, where faults of the whole machine met it too: that is the server's to clear.
+    pub fn of_server(&self) -> impl Fn(&Violation) -> bool + use<> {
+        let origin = (self.plan.remote == Remote::Path).then(|| self.origin().display().to_string());
+        move |found| found.fault == Fault::Leftover && origin.as_ref().is_some_and(|path| found.words.starts_with(path))
+    }
+
     /// Ends it: nothing may be left, no process either.
     pub fn close(self) -> Vec<Violation> {
         let mut found = self.leftovers();
