@@ -9,7 +9,7 @@
 //! killed, and then nobody else ever removes them. Where only git was killed the note stays until the next look. Objects of that time that a power cut has torn would be taken for whole by
 //! whoever writes them again. Never touches anything without a note.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,11 +31,17 @@ const CLOCKS_APART: Duration = Duration::from_secs(1);
 #[must_use]
 pub(super) struct Writing {
     note: Option<PathBuf>,
+    objects: PathBuf,
     torn: Arc<AtomicBool>,
 }
 
 impl Drop for Writing {
     fn drop(&mut self) {
+        // Git that could not clear away after itself may say nothing of it.
+        let leaves = |entry: DirEntry| entry.file_name().as_encoded_bytes().starts_with(b"tmp_objdir-");
+        if self.note.is_some() && fs::read_dir(&self.objects).into_iter().flatten().flatten().any(leaves) {
+            self.torn.store(true, Ordering::Relaxed);
+        }
         if let Some(note) = self.note.as_ref().filter(|_| !self.torn.load(Ordering::Relaxed)) {
             // Where it stays, the next start looks for what is not there.
             let _ = fs::remove_file(note);
@@ -55,9 +61,9 @@ impl Repo {
         if self.torn.swap(false, Ordering::Relaxed) {
             self.clear_traces();
         }
-        let torn = Arc::clone(&self.torn);
+        let (objects, torn) = (self.checkout.common_dir.join("objects"), Arc::clone(&self.torn));
         if note.exists() {
-            return Ok(Writing { note: None, torn });
+            return Ok(Writing { note: None, objects, torn });
         }
         let mut text = String::new();
         for lock in self.locks().into_iter().filter(|lock| !lock.exists()) {
@@ -69,7 +75,7 @@ impl Repo {
             path: note.clone(),
             source: std::io::Error::other(error),
         })?;
-        Ok(Writing { note: Some(note), torn })
+        Ok(Writing { note: Some(note), objects, torn })
     }
 
     /// The locks that git takes for what we do there.
@@ -100,6 +106,7 @@ impl Repo {
         if !left.is_empty() {
             wait_until_quiet(&mut left);
         }
+        let mut all_gone = true;
         for path in left {
             tracing::warn!(
                 "removing `{}`, which was left by a git that was killed with the dispatcher",
@@ -108,12 +115,15 @@ impl Repo {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             if let Err(error) = removed {
                 tracing::warn!("removing `{}`: {error}", path.display());
+                all_gone = false;
             }
         }
         if let Origin::Local = self.origin {
             store::remove_torn_objects(&self.store, &self.checkout.common_dir.join("objects"), began - CLOCKS_APART);
         }
-        let _ = fs::remove_file(&note);
+        if all_gone {
+            let _ = fs::remove_file(&note);
+        }
     }
 }
 
