@@ -272,6 +272,9 @@ impl Repo {
             .args(["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--quiet", "--", &ours])
             .arg(format!("+{kept}:{tracking}"));
         let (done, words) = self.users(call)?;
+        if !done {
+            self.has_torn();
+        }
         Ok((!done).then_some(words))
     }
 
