@@ -19,6 +19,7 @@ use crate::dispatch::{Held, Standing, resolutions};
 use crate::host::Host;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
+use crate::job::Delivery;
 use crate::journal::{Journal, JournalError, Row};
 use crate::lock::Instance;
 use crate::outcome::Outcome;
@@ -331,6 +332,11 @@ impl View {
             Ok(contract) => contract.faults(),
             Err(faults) => faults.clone(),
         }
+    }
+
+    /// Whether a kind may be started again, by the index at the tip.
+    pub fn delivery(&self, kind: &str) -> Option<Delivery> {
+        self.contract.as_ref().ok()?.rules.index.row(kind).map(|row| row.delivery)
     }
 
     /// Tip of main as this clone knows it.

@@ -7,6 +7,7 @@ use super::home::Home;
 use super::{PlaceArgs, render, status};
 use crate::admit::Verdict;
 use crate::dispatch::HeldBy;
+use crate::job::Delivery;
 use crate::outcome::Outcome;
 use crate::record::visible;
 use crate::view::{Line, View};
@@ -57,7 +58,9 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
         |because: &str, next: &str| Answer { because: because.to_owned(), details: Vec::new(), next: next.to_owned() };
     match line.state.as_str() {
         "interrupted" => {
-            return Ok(plain(line.reason.as_deref().unwrap_or("its dispatcher is gone"), "`dispatch run` settles it"));
+            let next =
+                format!("`{} run` (or the start of its `watch`) settles it: {}", render::program(), after(view, line));
+            return Ok(plain(line.reason.as_deref().unwrap_or("its dispatcher is gone"), &next));
         }
         "running" => return Ok(plain("it runs now", &format!("`dispatch logs -f {}` follows it", line.id.short()))),
         "retrying" => {
@@ -123,6 +126,15 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
             details: view.faults().iter().map(ToString::to_string).collect(),
             next: "mend what is named and commit it".to_owned(),
         }),
+    }
+}
+
+/// What the next pass makes of what was cut off: whether it runs again is the first thing that people ask.
+fn after(view: &View, line: &Line) -> &'static str {
+    match line.kind.as_deref().and_then(|kind| view.delivery(kind)) {
+        Some(Delivery::AtLeastOnce) => "its kind is at-least-once, so it is started again while it has attempts left",
+        Some(Delivery::AtMostOnce) => "its kind is at-most-once, so it is not started again, and ends `indeterminate`",
+        None => "an at-least-once kind is started again, any other ends `indeterminate`",
     }
 }
 
@@ -196,6 +208,9 @@ fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
             "make the handler faster, or raise `timeout` in the index; then commit a new request"
         }
         Some(Outcome::Indeterminate) if line.resolved.is_some() => "nothing: a person has settled it",
+        Some(Outcome::Killed) if because.starts_with("shutdown") => {
+            "it ran when the dispatcher was stopped: see how far it came, then commit a new request"
+        }
         Some(Outcome::Indeterminate) => {
             return Ok(Answer { because, details, next: settle(line) });
         }
