@@ -191,7 +191,7 @@ impl From<DispatchError> for Failure {
             error @ DispatchError::Broken { .. } => Self::new(Exit::Bug, chain(&error))
                 .hint("what ran was ended and everything is kept: start it again, and report what it printed"),
             error @ DispatchError::Claims(_) => Self::new(Exit::Configuration, chain(&error)),
-            other => Self::new(Exit::Unwritable, chain(&other)),
+            other => Self::of(Exit::Unwritable, &other),
         }
     }
 }

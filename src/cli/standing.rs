@@ -1,9 +1,16 @@
 //! Bare `dispatch`: where things stand, who runs it, the last failure and what to type next. Starts nothing.
 
+use std::path::Path;
+
 use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::{PlaceArgs, render};
+use crate::durable;
 use crate::lock::Instance;
+
+/// A folder with less is full: a journal cannot be opened there.
+const FULL_BYTES: u64 = 256 << 10;
+const FULL_FILES: u64 = 8;
 
 /// Answers a command line without a verb.
 pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
@@ -14,7 +21,8 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
     let view = home.view()?;
     let pending = view.pending()?;
     let ended = view.ended(200)?;
-    let failure = ended.iter().find(|line| line.state != "succeeded");
+    // What a person has settled is no trouble any more.
+    let failure = ended.iter().find(|line| line.state != "succeeded" && line.resolved.is_none());
     let standing = view.standing();
     if json {
         render::print_json(&serde_json::json!({
@@ -44,12 +52,18 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
             "{interrupted} started, and the dispatcher is gone: its next pass settles what can be known"
         ));
     }
+    if let Some(words) = full(home.state.root()) {
+        render::print(words);
+    }
     if let Some(standing) = standing {
         if standing.unpublished > 0 {
             render::print(format!("{} record(s) not published yet", standing.unpublished));
         }
         // What an open circuit says of itself has the obstacle's words in it.
         if let Some(words) = standing.obstacle.as_ref().filter(|_| standing.circuit.is_none()) {
+            render::print(words);
+        }
+        if let Some(words) = standing.adopt.as_ref().filter(|words| standing.obstacle.as_ref() != Some(words)) {
             render::print(words);
         }
         if let Some(words) = &standing.waiting {
@@ -67,10 +81,18 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
     }
     render::print("\nnext:");
     let mut next: Vec<String> = Vec::new();
+    if standing.is_some_and(|standing| standing.adopt.is_some()) {
+        next.push("dispatch adopt --dry-run".to_owned());
+    }
+    // What was cut off comes before what is over.
+    let settles = interrupted > 0 && !runs;
+    if settles {
+        next.push("dispatch run".to_owned());
+    }
     if let Some(line) = failure {
         next.push(format!("dispatch why {}", line.id.short()));
     }
-    if !pending.is_empty() && !runs {
+    if !pending.is_empty() && !runs && !settles {
         next.push("dispatch run".to_owned());
     }
     next.extend(["dispatch list", "dispatch kinds", "dispatch --selftest"].map(str::to_owned));
@@ -78,4 +100,15 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         render::print(format!("  {}", command.replacen("dispatch", &render::program(), 1)));
     }
     Ok(Exit::Done)
+}
+
+/// What the last pass said cannot be believed where there was no room to write it down.
+fn full(state: &Path) -> Option<String> {
+    let free = durable::free_room(state).ok()?;
+    (free.bytes < FULL_BYTES || free.files.is_some_and(|files| files < FULL_FILES)).then(|| {
+        format!(
+            "the disk of `{}` is full: nothing goes on, nor is anything said here, until there is room",
+            state.display()
+        )
+    })
 }
