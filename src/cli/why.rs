@@ -189,6 +189,13 @@ fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
         }
     }
     let outcome = record.as_ref().map(|record| record.outcome);
+    if record.is_none() && line.reason.is_none() {
+        return Ok(Answer {
+            because: "the journal knows its end, and this clone does not have its record".to_owned(),
+            details,
+            next: "`git pull` in the clone, then ask again: the record is on main".to_owned(),
+        });
+    }
     let resolved = line.resolved.as_ref().map(|resolution| visible::line(&resolution.words()).into_owned());
     let because = resolved.or_else(|| line.reason.clone()).unwrap_or_else(|| match outcome {
         Some(Outcome::Succeeded) => "its handler exited 0".to_owned(),
