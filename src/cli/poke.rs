@@ -7,6 +7,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::{PlaceArgs, render};
+use crate::dispatch::Standing;
 use crate::lock::{Holder, Instance};
 
 /// Arguments of `poke`.
@@ -40,6 +41,11 @@ pub fn answer(place: &PlaceArgs, args: &PokeArgs) -> Result<Exit, Failure> {
         }
         Holder::Dispatcher(running) => running,
     };
+    let stopping = Standing::read(&home.state).is_some_and(|seen| seen.stopping && seen.pid == running.pid);
+    if stopping {
+        let message = format!("the dispatcher, process {}, was told to stop and takes nothing new", running.pid);
+        return Err(Failure::new(Exit::Missing, message).hint("the one that is started next looks at once"));
+    }
     running.poke().map_err(|error| {
         let message = format!("telling the dispatcher, process {}: {error}", running.pid);
         if error.kind() == io::ErrorKind::PermissionDenied {

@@ -34,6 +34,10 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
     }
     render::print(format!("{branch} of {origin}"));
     render::print(match (runs, standing) {
+        (true, Some(standing)) if standing.stopping => format!(
+            "the dispatcher (process {}) was told to stop: it waits for what runs and takes nothing new",
+            standing.pid
+        ),
         (true, Some(standing)) => format!("a dispatcher works here now (process {})", standing.pid),
         (true, None) => "a dispatcher works here now".to_owned(),
         (false, Some(standing)) => format!("no dispatcher works here now; the last pass was at {}", standing.at),
@@ -69,9 +73,9 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         if let Some(words) = &standing.waiting {
             render::print(words);
         }
-        if standing.paused {
-            render::print("paused: nothing is started");
-        }
+    }
+    if let Some(file) = home.paused_by() {
+        render::print(format!("paused: nothing is started while `{}` exists", file.display()));
     }
     for fault in view.faults() {
         render::print(fault.to_string());

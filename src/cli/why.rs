@@ -1,5 +1,7 @@
 //! `dispatch why ID`: what a request waits for, or why it ended as it did, and what to do.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::exit::{Exit, Failure};
@@ -36,9 +38,14 @@ struct Answer {
 
 /// Answers `why`.
 pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
-    let view = Home::open(place)?.view()?;
+    let home = Home::open(place)?;
+    let view = home.view()?;
     let line = view.find(&args.id)?;
-    let answer = if line.path.is_some() { pending(&view, &line)? } else { ended(&view, &line)? };
+    let answer = match (line.path.is_some(), home.paused_by()) {
+        (true, Some(file)) if line.state == "pending" => paused(&file),
+        (true, _) => pending(&view, &line)?,
+        (false, _) => ended(&view, &line)?,
+    };
     if args.json {
         render::print_json(&serde_json::json!({
             "v": 1, "request": line, "because": answer.because, "details": answer.details, "next": answer.next,
@@ -51,6 +58,14 @@ pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
     }
     render::print(format!("\nnext: {}", answer.next));
     Ok(Exit::Done)
+}
+
+fn paused(file: &Path) -> Answer {
+    Answer {
+        because: "the dispatcher is paused: nothing is started while the file `paused` exists".to_owned(),
+        details: Vec::new(),
+        next: format!("`rm {}` lets it go on", file.display()),
+    }
 }
 
 fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
@@ -152,14 +167,12 @@ fn ready(view: &View, line: &Line) -> Answer {
         .standing()
         .and_then(|standing| standing.queued.iter().find(|(id, _)| *id == line.id))
         .and_then(|(_, behind)| behind.clone());
-    let paused = view.standing().is_some_and(|standing| standing.paused);
     let obstacle = view.standing().and_then(|standing| standing.obstacle.clone());
     let waiting = view.standing().and_then(|standing| standing.waiting.clone());
-    let because = match (paused, behind, waiting.or(obstacle)) {
-        (true, ..) => "the dispatcher is paused: nothing is started while the file `paused` exists".to_owned(),
-        (false, Some((id, key)), _) => format!("{} stands before it on the resource `{key}`", id.short()),
-        (false, None, Some(words)) => words,
-        (false, None, None) => "no pass has taken it up yet".to_owned(),
+    let because = match (behind, waiting.or(obstacle)) {
+        (Some((id, key)), _) => format!("{} stands before it on the resource `{key}`", id.short()),
+        (None, Some(words)) => words,
+        (None, None) => "no pass has taken it up yet".to_owned(),
     };
     Answer {
         because,

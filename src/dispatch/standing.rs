@@ -110,6 +110,9 @@ pub struct Standing {
     pub faults: Vec<String>,
     /// Nothing is started.
     pub paused: bool,
+    /// The dispatcher was told to stop, and waits for what runs.
+    #[serde(default)]
+    pub stopping: bool,
 }
 
 impl Standing {
@@ -204,6 +207,7 @@ impl Dispatcher {
             adopt: self.to_adopt().or(before.adopt),
             faults: self.summary.faults.iter().map(ToString::to_string).chain(before.faults).collect(),
             paused: self.is_paused(),
+            stopping: self.stopping.is_some(),
         };
         if let Err(error) = standing.write(&self.state) {
             tracing::warn!("writing `{}`: {error}", self.state.seen().display());
