@@ -83,6 +83,17 @@ impl Home {
         Ok(View::open(self.reader()?, self.state.clone(), self.journal()?, self.host.clone())?)
     }
 
+    /// Why nothing can be said of the dispatcher here: its state folder is closed to everybody but its own user.
+    pub fn closed(&self) -> Option<String> {
+        let denied = std::fs::read_dir(self.state.root()).err()?.kind() == std::io::ErrorKind::PermissionDenied;
+        denied.then(|| {
+            format!(
+                "the state folder `{}` is closed to this user: nothing is known of its dispatcher",
+                self.state.root().display()
+            )
+        })
+    }
+
     /// The file that keeps everything from being started, where there is one now.
     pub fn paused_by(&self) -> Option<PathBuf> {
         [self.state.paused(), PathBuf::from(MACHINE_PAUSED)].into_iter().find(|file| file.exists())

@@ -22,10 +22,15 @@ pub struct PokeArgs {
     json: bool,
 }
 
+const AS_ITS_USER: &str = "ask as the dispatcher's user, or as root";
+
 /// Answers `poke`.
 pub fn answer(place: &PlaceArgs, args: &PokeArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
     let state = home.state.root();
+    if let Some(words) = home.closed() {
+        return Err(Failure::new(Exit::NotPublished, words).hint(AS_ITS_USER));
+    }
     let holder = if state.is_dir() { Instance::holder(state) } else { Holder::Nobody };
     let running = match holder {
         Holder::Nobody => {
@@ -49,7 +54,7 @@ pub fn answer(place: &PlaceArgs, args: &PokeArgs) -> Result<Exit, Failure> {
     running.poke().map_err(|error| {
         let message = format!("telling the dispatcher, process {}: {error}", running.pid);
         if error.kind() == io::ErrorKind::PermissionDenied {
-            return Failure::new(Exit::NotPublished, message).hint("ask as the dispatcher's user, or as root");
+            return Failure::new(Exit::NotPublished, message).hint(AS_ITS_USER);
         }
         Failure::new(Exit::Missing, message).hint("it has just ended: `dispatch watch` starts one again")
     })?;

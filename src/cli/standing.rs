@@ -27,13 +27,15 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
     if json {
         render::print_json(&serde_json::json!({
             "v": 1, "origin": origin, "branch": branch, "tip": view.tip(), "state_folder": home.state.root(),
-            "running": runs, "pending": pending, "last_failure": failure, "last_pass": standing,
+            "running": runs, "closed": home.closed().is_some(), "pending": pending, "last_failure": failure, "last_pass": standing,
             "faults": view.faults(),
         }));
         return Ok(Exit::Done);
     }
     render::print(format!("{branch} of {origin}"));
+    let closed = home.closed();
     render::print(match (runs, standing) {
+        _ if closed.is_some() => closed.unwrap_or_default(),
         (true, Some(standing)) if standing.stopping => format!(
             "the dispatcher (process {}) was told to stop: it waits for what runs and takes nothing new",
             standing.pid

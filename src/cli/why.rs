@@ -43,6 +43,11 @@ pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
     let line = view.find(&args.id)?;
     let answer = match (line.path.is_some(), home.paused_by()) {
         (true, Some(file)) if line.state == "pending" => paused(&file),
+        (true, None) if line.state == "pending" && home.closed().is_some() => Answer {
+            because: home.closed().unwrap_or_default(),
+            details: Vec::new(),
+            next: "ask as the dispatcher's user, or as root".to_owned(),
+        },
         (true, _) => pending(&view, &line)?,
         (false, _) => ended(&view, &line)?,
     };
