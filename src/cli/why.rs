@@ -219,6 +219,13 @@ fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
         Some(Outcome::Succeeded) => "its handler exited 0".to_owned(),
         _ => "the record does not say".to_owned(),
     });
+    let because = match because.as_str() {
+        "state_lost" => {
+            format!("{because}: another dispatcher, or this one before its state folder was lost, may have started it")
+        }
+        "state_restored" => format!("{because}: it may have been started after the copy of the state folder was made"),
+        _ => because,
+    };
     let next = match outcome {
         Some(Outcome::Succeeded) => "nothing: it is done",
         // The request may be sound: the owner decides, or the kind's row asks for less.

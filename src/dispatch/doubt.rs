@@ -409,7 +409,8 @@ impl Dispatcher {
         if let Some(state) = others.foreign.into_keys().next() {
             drop(journal);
             self.alarm(&format!(
-                "another dispatcher (state {state}) records in this repository; at-most-once requests wait"
+                "another dispatcher (state {state}) records in this repository, or this one did before its state folder was lost; \
+                 at-most-once requests wait"
             ));
             self.summary.foreign = Some(state);
             self.halt = Some(Halt::Foreign);

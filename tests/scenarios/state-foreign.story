@@ -46,7 +46,7 @@ kill "$watching"
 wait "$watching"
 echo "said $(grep -c 'another dispatcher (state' "$STORY/said") time"
 --- stdout has
-another dispatcher (state [UUID]) records in this repository; at-most-once requests wait
+another dispatcher (state [UUID]) records in this repository, or this one did before its state folder was lost; at-most-once requests wait
 next:
   dispatch adopt --dry-run
 FAILED   history
@@ -71,6 +71,9 @@ git pull -q origin main
 merge third
 cd "$STORY/second"
 dispatch run
+dispatch why b
+--- stdout has
+b is indeterminate: state_lost: another dispatcher, or this one before its state folder was lost, may have started it
 --- content logs/b/status.yml status outcome reason attempts
 status: error
 outcome: indeterminate
