@@ -35,8 +35,8 @@ pub use claims::{LostClaim, TakeOverError, TakenOver, take_over, what_may_have_s
 pub use command::{learn_resolutions, resolutions};
 pub use deliver::Circuit;
 pub use doubt::{
-    Doubt, Doubtful, META_ADOPTED, META_RESTORED, Others, doubtful, doubtful_claims, is_marked, mark as mark_doubtful,
-    mark_loose, others, scanned_key, still_marked,
+    Doubt, Doubtful, LOOK_THEN_ADOPT, META_ADOPTED, META_RESTORED, Others, doubtful, doubtful_claims, is_marked,
+    mark as mark_doubtful, mark_loose, others, scanned_key, still_marked,
 };
 pub use intake::{META_BRANCH, META_MERGED_ONLY};
 pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};
@@ -284,6 +284,8 @@ pub struct Dispatcher {
     push_patience: Patience,
     /// What was last told of why nothing new is started.
     told_waiting: Option<String>,
+    /// What was last said of that which waits for `dispatch adopt`.
+    alarm: Option<String>,
     /// What was found of each level, or what is missing.
     layers: HashMap<(Level, Network), Result<Layers, String>>,
     /// That rlimits stand in for control groups is said once.

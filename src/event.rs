@@ -60,6 +60,9 @@ pub enum Event {
         place: String,
         /// Boot of the machine: a different one after a crash means that nothing of the attempt lives.
         boot: String,
+        /// Its kind, for who asks after a power cut that left the journal and little else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<String>,
         /// How much of the outcome may be committed, should nothing else be known of the kind any more.
         #[serde(default, skip_serializing_if = "Publish::is_full")]
         publish: Publish,

@@ -62,6 +62,7 @@ pub fn run(subject: &Subject<'_>) -> Findings {
     let known = known_commit(subject.repo, tip.ok().flatten());
     probes.push(reachable);
     probes.push(origin::push(subject, tip, known));
+    probes.extend(origin::adoption(subject));
     probes.push(machine::state_folder(subject.state));
     probes.push(machine::lock(subject.state));
     probes.push(machine::journal(subject.state));

@@ -19,11 +19,12 @@ use crate::dispatch::{Held, Standing, resolutions};
 use crate::host::Host;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
+use crate::job::Delivery;
 use crate::journal::{Journal, JournalError, Row};
 use crate::lock::Instance;
 use crate::outcome::Outcome;
 use crate::record::Record;
-use crate::repo::{Oid, Open, Repo, RepoError};
+use crate::repo::{self, Oid, Open, Repo, RepoError};
 use crate::request::{self, Target};
 use crate::spool;
 use crate::state::State;
@@ -162,6 +163,9 @@ impl View {
             let (kind, explicit) = bytes.as_ref().map_or((None, None), |bytes| request::hints(&entry.shown, bytes));
             let derived = RequestId::derived(&introduced.commit.to_string(), &entry.shown, &entry.oid.to_string());
             let id = explicit.map_or(derived, RequestId::explicit);
+            if !rows.contains_key(&id) && self.is_over(id, entry, &introduced.commit)? {
+                continue;
+            }
             let target = bytes.as_ref().ok().and_then(|bytes| request::target_of(&entry.shown, bytes));
             let (state, reason) = self.pending_state(id, rows.get(&id), &entry.shown, target.as_ref());
             let queued = Timestamp::from_second(introduced.time).ok().map(utc_millis);
@@ -333,6 +337,11 @@ impl View {
         }
     }
 
+    /// Whether a kind may be started again, by the index at the tip.
+    pub fn delivery(&self, kind: &str) -> Option<Delivery> {
+        self.contract.as_ref().ok()?.rules.index.row(kind).map(|row| row.delivery)
+    }
+
     /// Tip of main as this clone knows it.
     pub fn tip(&self) -> Option<Oid> {
         self.tip
@@ -346,6 +355,17 @@ impl View {
     fn open_rows(&self) -> Result<HashMap<RequestId, Row>, ViewError> {
         let rows = self.journal.as_ref().map(Journal::open_requests).transpose()?.unwrap_or_default();
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
+
+    /// Whether the journal knows the end of what this clone, which may be behind main, still has in its inbox.
+    fn is_over(&self, id: RequestId, entry: &Entry, introduced: &Oid) -> Result<bool, ViewError> {
+        let row = self.journal.as_ref().map(|journal| journal.get(id)).transpose()?.flatten();
+        Ok(row.is_some_and(|row| {
+            row.state.outcome().is_some()
+                && row.state.is_settled()
+                && row.blob == entry.oid.to_string()
+                && row.introduced == introduced.to_string()
+        }))
     }
 
     fn pending_state(
@@ -382,13 +402,12 @@ impl View {
 
     /// What the journal alone knows of a request that has not ended.
     fn line_of_open(&self, row: &Row) -> Line {
-        let bytes = std::fs::read(self.state.spool(row.id).join("request")).unwrap_or_default();
+        let copy = std::fs::read(self.state.spool(row.id).join("request")).ok();
+        let bytes = copy.or_else(|| repo::cached_file(self.state.root(), &row.blob)).unwrap_or_default();
         let (state, reason) = self.pending_state(row.id, Some(row), &row.path, None);
-        let name = row.path.strip_prefix(&self.config.inbox).unwrap_or(&row.path).trim_start_matches('/');
-        let name = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name);
         Line {
             id: row.id,
-            name: name.to_owned(),
+            name: self.name_in(&row.path),
             kind: row.kind.clone().or_else(|| request::hints(&row.path, &bytes).0),
             state,
             reason,
@@ -403,6 +422,12 @@ impl View {
             rerun_of: None,
             resolved: None,
         }
+    }
+
+    /// The name of the request at a path.
+    fn name_in(&self, path: &str) -> String {
+        let name = path.strip_prefix(&self.config.inbox).unwrap_or(path).trim_start_matches('/');
+        name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name).to_owned()
     }
 
     /// Whether another node is meant by a request that names one.
@@ -428,7 +453,7 @@ impl View {
         }
         Ok(Some(Line {
             id: row.id,
-            name: row.path.clone(),
+            name: self.name_in(&row.path),
             kind: row.kind.clone(),
             state: outcome.to_string(),
             reason: None,

@@ -11,9 +11,9 @@ use crate::claim;
 use crate::clock::{Clock, System};
 use crate::contract;
 use crate::dispatch::{
-    Doubt, Doubtful, META_ADOPTED, META_BRANCH, META_MERGED_ONLY, META_RESTORED, META_STATE_ID, Others, TakeOverError,
-    doubtful, doubtful_claims, learn_resolutions, mark_doubtful, mark_loose, others, scanned_key, still_marked,
-    take_over, what_may_have_started,
+    Doubt, Doubtful, META_ADOPTED, META_BRANCH, META_MERGED_ONLY, META_RESTORED, META_STATE_ID, Others, Standing,
+    TakeOverError, doubtful, doubtful_claims, learn_resolutions, mark_doubtful, mark_loose, others, scanned_key,
+    still_marked, take_over, what_may_have_started,
 };
 use crate::host_file::Claims;
 use crate::journal::Journal;
@@ -83,6 +83,7 @@ pub fn answer(place: &PlaceArgs, args: &AdoptArgs) -> Result<Exit, Failure> {
             let plan = Plan::make(&home, &mut repo, &journal, now)?;
             if !args.dry_run {
                 plan.accept(&home, &repo, &mut journal, args.not_started, now)?;
+                Standing::adopted(&home.state);
             }
             plan
         }

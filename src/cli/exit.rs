@@ -1,5 +1,6 @@
 //! Exit codes and failures: the one place where an error of any room becomes a message, a hint and a code.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use super::home::chain;
@@ -7,6 +8,7 @@ use crate::host::HostError;
 use crate::journal::JournalError;
 use crate::lock::LockError;
 use crate::repo::RepoError;
+use crate::room;
 use crate::statedir::StateDirError;
 
 /// How a command ends. The numbers are part of the contract (docs/command-line.md), after sysexits.h.
@@ -48,12 +50,24 @@ pub struct Failure {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// For want of room on a disk, and nothing else: the same may go well when there is some.
+    pub lacks_room: bool,
 }
 
 impl Failure {
     /// A failure with a message alone.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
+        Self { exit, message: message.into(), hint: None, lacks_room: false }
+    }
+
+    /// A failure with all that caused it. A full disk is one thing, wherever it is met.
+    pub fn of(exit: Exit, error: &(dyn Error + 'static)) -> Self {
+        let message = chain(error);
+        if room::is_lacking(error) {
+            let failure = Self { lacks_room: true, ..Self::new(Exit::Unwritable, message) };
+            return failure.hint("the disk is full, or a quota is used up: make room, then start it again");
+        }
+        Self::new(exit, message)
     }
 
     /// Adds what to do.
@@ -72,7 +86,7 @@ impl From<RepoError> for Failure {
             RepoError::File { .. } => Exit::Unwritable,
             _ => Exit::Configuration,
         };
-        Self::new(exit, chain(&error))
+        Self::of(exit, &error)
     }
 }
 
@@ -87,8 +101,13 @@ impl From<StateDirError> for Failure {
                 );
                 Self::new(Exit::Configuration, chain(&error)).hint(hint)
             }
-            StateDirError::Unwritable { .. } => Self::new(Exit::Unwritable, chain(&error))
-                .hint("make it writable for this user, or name another with --state"),
+            StateDirError::Unwritable { .. } => {
+                let failure = Self::of(Exit::Unwritable, &error);
+                if failure.lacks_room {
+                    return failure;
+                }
+                failure.hint("make it writable for this user, or name another with --state")
+            }
         }
     }
 }
@@ -98,7 +117,7 @@ impl From<LockError> for Failure {
         match &error {
             LockError::Busy(_) => Self::new(Exit::NotPublished, chain(&error))
                 .hint("it looks at main by itself; `dispatch list` shows what it does"),
-            LockError::Io { .. } => Self::new(Exit::Unwritable, chain(&error)),
+            LockError::Io { .. } => Self::of(Exit::Unwritable, &error),
         }
     }
 }
@@ -111,7 +130,7 @@ impl From<JournalError> for Failure {
             JournalError::Sqlite { .. } | JournalError::Copy { .. } => Exit::Unwritable,
             JournalError::Illegal { .. } | JournalError::Corrupt { .. } => Exit::Bug,
         };
-        Self::new(exit, chain(&error))
+        Self::of(exit, &error)
     }
 }
 

@@ -21,6 +21,9 @@ use crate::repo::{Checkout, Identity, Repo, RepoError, Settings, Token};
 use crate::statedir::StateDir;
 use crate::view::{View, ViewError};
 
+/// While it is there, no dispatcher of the machine starts anything.
+const MACHINE_PAUSED: &str = "/etc/dispatch/paused";
+
 /// What every verb starts from.
 pub struct Home {
     /// The user's repository.
@@ -80,6 +83,22 @@ impl Home {
         Ok(View::open(self.reader()?, self.state.clone(), self.journal()?, self.host.clone())?)
     }
 
+    /// Why nothing can be said of the dispatcher here: its state folder is closed to everybody but its own user.
+    pub fn closed(&self) -> Option<String> {
+        let denied = std::fs::read_dir(self.state.root()).err()?.kind() == std::io::ErrorKind::PermissionDenied;
+        denied.then(|| {
+            format!(
+                "the state folder `{}` is closed to this user: nothing is known of its dispatcher",
+                self.state.root().display()
+            )
+        })
+    }
+
+    /// The file that keeps everything from being started, where there is one now.
+    pub fn paused_by(&self) -> Option<PathBuf> {
+        [self.state.paused(), PathBuf::from(MACHINE_PAUSED)].into_iter().find(|file| file.exists())
+    }
+
     /// The journal to read; `None` where nothing has run yet.
     pub fn journal(&self) -> Result<Option<Journal>, Failure> {
         Ok(Journal::open_to_read(self.state.root())?)
@@ -101,7 +120,7 @@ impl Home {
             push_tries,
             keeper: own_program(),
             identity: self.identity(&repo)?,
-            machine_paused: PathBuf::from("/etc/dispatch/paused"),
+            machine_paused: PathBuf::from(MACHINE_PAUSED),
             notifier,
         };
         let clock: Arc<dyn Clock> = Arc::new(System::new());
@@ -191,7 +210,7 @@ impl From<DispatchError> for Failure {
             error @ DispatchError::Broken { .. } => Self::new(Exit::Bug, chain(&error))
                 .hint("what ran was ended and everything is kept: start it again, and report what it printed"),
             error @ DispatchError::Claims(_) => Self::new(Exit::Configuration, chain(&error)),
-            other => Self::new(Exit::Unwritable, chain(&other)),
+            other => Self::of(Exit::Unwritable, &other),
         }
     }
 }

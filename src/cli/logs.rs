@@ -64,7 +64,13 @@ pub fn answer(place: &PlaceArgs, args: &LogsArgs) -> Result<Exit, Failure> {
         Some(text) => render::print_bytes(&text),
         None if line.path.is_some() => tracing::info!("{} is {}: nothing printed yet", line.name, line.state),
         None if line.kept_on.is_some() => {}
-        None => tracing::info!("{} left no {name}", line.name),
+        None => tracing::info!(
+            "{} is {} and left no {name}: `{} why {}` says why",
+            line.name,
+            line.state,
+            render::program(),
+            line.id.short()
+        ),
     }
     Ok(Exit::Done)
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::{PlaceArgs, render};
+use crate::dispatch::Standing;
 use crate::lock::{Holder, Instance};
 
 /// Arguments of `poke`.
@@ -21,10 +22,15 @@ pub struct PokeArgs {
     json: bool,
 }
 
+const AS_ITS_USER: &str = "ask as the dispatcher's user, or as root";
+
 /// Answers `poke`.
 pub fn answer(place: &PlaceArgs, args: &PokeArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
     let state = home.state.root();
+    if let Some(words) = home.closed() {
+        return Err(Failure::new(Exit::NotPublished, words).hint(AS_ITS_USER));
+    }
     let holder = if state.is_dir() { Instance::holder(state) } else { Holder::Nobody };
     let running = match holder {
         Holder::Nobody => {
@@ -40,10 +46,15 @@ pub fn answer(place: &PlaceArgs, args: &PokeArgs) -> Result<Exit, Failure> {
         }
         Holder::Dispatcher(running) => running,
     };
+    let stopping = Standing::read(&home.state).is_some_and(|seen| seen.stopping && seen.pid == running.pid);
+    if stopping {
+        let message = format!("the dispatcher, process {}, was told to stop and takes nothing new", running.pid);
+        return Err(Failure::new(Exit::Missing, message).hint("the one that is started next looks at once"));
+    }
     running.poke().map_err(|error| {
         let message = format!("telling the dispatcher, process {}: {error}", running.pid);
         if error.kind() == io::ErrorKind::PermissionDenied {
-            return Failure::new(Exit::NotPublished, message).hint("ask as the dispatcher's user, or as root");
+            return Failure::new(Exit::NotPublished, message).hint(AS_ITS_USER);
         }
         Failure::new(Exit::Missing, message).hint("it has just ended: `dispatch watch` starts one again")
     })?;

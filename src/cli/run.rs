@@ -1,6 +1,7 @@
 //! `dispatch run` and `dispatch watch`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use signal_hook::iterator::Signals;
 use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::{PlaceArgs, render};
-use crate::dispatch::{Dispatcher, HeldBy, Summary};
+use crate::dispatch::{Dispatcher, HeldBy, LOOK_THEN_ADOPT, Summary};
 use crate::notify::Notifier;
 use crate::outcome::Outcome;
 use crate::publish::Obstacle;
@@ -19,6 +20,8 @@ use crate::units::{format_duration, parse_duration};
 /// Pushes in a row that may fail before a pass gives up for now.
 const PUSH_TRIES: u32 = 5;
 const INTERVAL: Duration = Duration::from_secs(15);
+/// Between two tries of a start on a full disk.
+const ROOM_PAUSE: Duration = Duration::from_millis(500);
 
 /// Arguments of `run`.
 #[derive(Debug, Default, Args)]
@@ -84,11 +87,59 @@ pub fn answer_watch(place: &PlaceArgs, args: &WatchArgs) -> Result<Exit, Failure
         Duration::ZERO => INTERVAL,
         interval => interval,
     });
-    let dispatcher = home.dispatcher(args.jobs, args.push_tries, Arc::new(notifier))?;
+    let Some(dispatcher) = when_there_is_room(&Arc::new(notifier), |notifier| {
+        home.dispatcher(args.jobs, args.push_tries, Arc::clone(notifier))
+    })?
+    else {
+        return Ok(Exit::Done);
+    };
     obey_signals(&dispatcher)?;
     tracing::info!("looking at main every {}", format_duration(interval));
     dispatcher.watch(interval)?;
     Ok(Exit::Done)
+}
+
+/// A dispatcher that watches waits for room at its start as it does later; `None` where it was told to stop meanwhile.
+fn when_there_is_room<T>(
+    notifier: &Arc<Notifier>,
+    open: impl Fn(&Arc<Notifier>) -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    let mut told: Option<Arc<AtomicBool>> = None;
+    loop {
+        let opened = open(notifier);
+        if told.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Ok(None);
+        }
+        match opened {
+            Err(failure) if failure.lacks_room => {
+                if told.is_none() {
+                    tracing::error!("{}: the disk is full, nothing goes on until there is room", failure.message);
+                    notifier.status("the disk is full: nothing goes on until there is room");
+                    told = Some(stop_flag()?);
+                }
+                // Asks the service manager for more time as well.
+                notifier.alive();
+                std::thread::sleep(ROOM_PAUSE);
+            }
+            Ok(opened) => {
+                if told.is_some() {
+                    tracing::info!("there is room again");
+                }
+                return Ok(Some(opened));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Set by SIGTERM or SIGINT. A SIGHUP asks for a look that is tried all the time.
+fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for (signal, flag) in [(SIGTERM, &stop), (SIGINT, &stop), (SIGHUP, &Arc::default())] {
+        signal_hook::flag::register(signal, Arc::clone(flag))
+            .map_err(|error| Failure::new(Exit::Missing, format!("listening for signals: {error}")))?;
+    }
+    Ok(stop)
 }
 
 /// The first that applies of 70, 78, 73, 75, 69 and 0, as docs/command-line.md says.
@@ -149,7 +200,7 @@ fn tell(summary: &Summary) {
         || summary.namesake.is_some()
         || summary.held.iter().any(|held| held.by == HeldBy::Restored);
     if to_look_at || matches!(summary.obstacle, Some(Obstacle::Rewritten { .. })) {
-        tracing::error!("look at what happened, then `dispatch adopt` goes on from there");
+        tracing::error!("{LOOK_THEN_ADOPT}");
     }
 }
 

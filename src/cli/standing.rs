@@ -1,9 +1,16 @@
 //! Bare `dispatch`: where things stand, who runs it, the last failure and what to type next. Starts nothing.
 
+use std::path::Path;
+
 use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::{PlaceArgs, render};
+use crate::durable;
 use crate::lock::Instance;
+
+/// A folder with less is full: a journal cannot be opened there.
+const FULL_BYTES: u64 = 256 << 10;
+const FULL_FILES: u64 = 8;
 
 /// Answers a command line without a verb.
 pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
@@ -14,18 +21,25 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
     let view = home.view()?;
     let pending = view.pending()?;
     let ended = view.ended(200)?;
-    let failure = ended.iter().find(|line| line.state != "succeeded");
+    // What a person has settled is no trouble any more.
+    let failure = ended.iter().find(|line| line.state != "succeeded" && line.resolved.is_none());
     let standing = view.standing();
     if json {
         render::print_json(&serde_json::json!({
             "v": 1, "origin": origin, "branch": branch, "tip": view.tip(), "state_folder": home.state.root(),
-            "running": runs, "pending": pending, "last_failure": failure, "last_pass": standing,
+            "running": runs, "closed": home.closed().is_some(), "pending": pending, "last_failure": failure, "last_pass": standing,
             "faults": view.faults(),
         }));
         return Ok(Exit::Done);
     }
     render::print(format!("{branch} of {origin}"));
+    let closed = home.closed();
     render::print(match (runs, standing) {
+        _ if closed.is_some() => closed.unwrap_or_default(),
+        (true, Some(standing)) if standing.stopping => format!(
+            "the dispatcher (process {}) was told to stop: it waits for what runs and takes nothing new",
+            standing.pid
+        ),
         (true, Some(standing)) => format!("a dispatcher works here now (process {})", standing.pid),
         (true, None) => "a dispatcher works here now".to_owned(),
         (false, Some(standing)) => format!("no dispatcher works here now; the last pass was at {}", standing.at),
@@ -44,6 +58,9 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
             "{interrupted} started, and the dispatcher is gone: its next pass settles what can be known"
         ));
     }
+    if let Some(words) = full(home.state.root()) {
+        render::print(words);
+    }
     if let Some(standing) = standing {
         if standing.unpublished > 0 {
             render::print(format!("{} record(s) not published yet", standing.unpublished));
@@ -52,12 +69,15 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         if let Some(words) = standing.obstacle.as_ref().filter(|_| standing.circuit.is_none()) {
             render::print(words);
         }
+        if let Some(words) = standing.adopt.as_ref().filter(|words| standing.obstacle.as_ref() != Some(words)) {
+            render::print(words);
+        }
         if let Some(words) = &standing.waiting {
             render::print(words);
         }
-        if standing.paused {
-            render::print("paused: nothing is started");
-        }
+    }
+    if let Some(file) = home.paused_by() {
+        render::print(format!("paused: nothing is started while `{}` exists", file.display()));
     }
     for fault in view.faults() {
         render::print(fault.to_string());
@@ -67,10 +87,18 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
     }
     render::print("\nnext:");
     let mut next: Vec<String> = Vec::new();
+    if standing.is_some_and(|standing| standing.adopt.is_some()) {
+        next.push("dispatch adopt --dry-run".to_owned());
+    }
+    // What was cut off comes before what is over.
+    let settles = interrupted > 0 && !runs;
+    if settles {
+        next.push("dispatch run".to_owned());
+    }
     if let Some(line) = failure {
         next.push(format!("dispatch why {}", line.id.short()));
     }
-    if !pending.is_empty() && !runs {
+    if !pending.is_empty() && !runs && !settles {
         next.push("dispatch run".to_owned());
     }
     next.extend(["dispatch list", "dispatch kinds", "dispatch --selftest"].map(str::to_owned));
@@ -78,4 +106,15 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         render::print(format!("  {}", command.replacen("dispatch", &render::program(), 1)));
     }
     Ok(Exit::Done)
+}
+
+/// What the last pass said cannot be believed where there was no room to write it down.
+fn full(state: &Path) -> Option<String> {
+    let free = durable::free_room(state).ok()?;
+    (free.bytes < FULL_BYTES || free.files.is_some_and(|files| files < FULL_FILES)).then(|| {
+        format!(
+            "the disk of `{}` is full: nothing goes on, nor is anything said here, until there is room",
+            state.display()
+        )
+    })
 }

@@ -5,6 +5,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::{PlaceArgs, render};
+use crate::command::Word;
 use crate::record::{Record, visible};
 use crate::view::{Line, View};
 
@@ -56,7 +57,10 @@ pub fn record_of(view: &View, line: &Line) -> Result<Option<Record>, Failure> {
 fn show(view: &View, line: &Line) -> Result<(), Failure> {
     // The summary and the refusal are written for people: they say it best.
     if let Some(text) = view.record_file(line, "dispatch.log")? {
-        render::print(String::from_utf8_lossy(&text).trim_end());
+        let text = String::from_utf8_lossy(&text);
+        // The record stays as it was written; what it asks a person for may have been done since.
+        let shown = if line.resolved.is_some() { without_next(&text) } else { text.trim_end() };
+        render::print(shown);
         if let Some(text) = view.record_file(line, "error.log")? {
             render::print(format!("\n{}", String::from_utf8_lossy(&text).trim_end()));
         }
@@ -78,6 +82,11 @@ fn show(view: &View, line: &Line) -> Result<(), Failure> {
     }
     if let Some(resolution) = &line.resolved {
         render::print(format!("\n{}", visible::line(&resolution.words())));
+        let next = match (resolution.word, resolution.rerun) {
+            (Word::Rerun, Some(rerun)) => format!("`{} status {rerun}` shows what came of it", render::program()),
+            _ => "nothing: a person has settled it".to_owned(),
+        };
+        render::print(format!("\nNext: {next}"));
     }
     if let Some(folder) = &line.record {
         render::print(format!("\nrecord: {folder}/"));
@@ -88,4 +97,10 @@ fn show(view: &View, line: &Line) -> Result<(), Failure> {
         render::print(format!("\n{words}"));
     }
     Ok(())
+}
+
+/// The summary without its last paragraph, which says what to do.
+fn without_next(summary: &str) -> &str {
+    let end = summary.rfind("\nNext: ").unwrap_or(summary.len());
+    summary[..end].trim_end()
 }

@@ -1,5 +1,7 @@
 //! `dispatch why ID`: what a request waits for, or why it ended as it did, and what to do.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::exit::{Exit, Failure};
@@ -7,6 +9,7 @@ use super::home::Home;
 use super::{PlaceArgs, render, status};
 use crate::admit::Verdict;
 use crate::dispatch::HeldBy;
+use crate::job::Delivery;
 use crate::outcome::Outcome;
 use crate::record::visible;
 use crate::view::{Line, View};
@@ -35,9 +38,19 @@ struct Answer {
 
 /// Answers `why`.
 pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
-    let view = Home::open(place)?.view()?;
+    let home = Home::open(place)?;
+    let view = home.view()?;
     let line = view.find(&args.id)?;
-    let answer = if line.path.is_some() { pending(&view, &line)? } else { ended(&view, &line)? };
+    let answer = match (line.path.is_some(), home.paused_by()) {
+        (true, Some(file)) if line.state == "pending" => paused(&file),
+        (true, None) if line.state == "pending" && home.closed().is_some() => Answer {
+            because: home.closed().unwrap_or_default(),
+            details: Vec::new(),
+            next: "ask as the dispatcher's user, or as root".to_owned(),
+        },
+        (true, _) => pending(&view, &line)?,
+        (false, _) => ended(&view, &line)?,
+    };
     if args.json {
         render::print_json(&serde_json::json!({
             "v": 1, "request": line, "because": answer.because, "details": answer.details, "next": answer.next,
@@ -52,12 +65,22 @@ pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+fn paused(file: &Path) -> Answer {
+    Answer {
+        because: "the dispatcher is paused: nothing is started while the file `paused` exists".to_owned(),
+        details: Vec::new(),
+        next: format!("`rm {}` lets it go on", file.display()),
+    }
+}
+
 fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
     let plain =
         |because: &str, next: &str| Answer { because: because.to_owned(), details: Vec::new(), next: next.to_owned() };
     match line.state.as_str() {
         "interrupted" => {
-            return Ok(plain(line.reason.as_deref().unwrap_or("its dispatcher is gone"), "`dispatch run` settles it"));
+            let next =
+                format!("`{} run` (or the start of its `watch`) settles it: {}", render::program(), after(view, line));
+            return Ok(plain(line.reason.as_deref().unwrap_or("its dispatcher is gone"), &next));
         }
         "running" => return Ok(plain("it runs now", &format!("`dispatch logs -f {}` follows it", line.id.short()))),
         "retrying" => {
@@ -126,6 +149,15 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
     }
 }
 
+/// What the next pass makes of what was cut off: whether it runs again is the first thing that people ask.
+fn after(view: &View, line: &Line) -> &'static str {
+    match line.kind.as_deref().and_then(|kind| view.delivery(kind)) {
+        Some(Delivery::AtLeastOnce) => "its kind is at-least-once, so it is started again while it has attempts left",
+        Some(Delivery::AtMostOnce) => "its kind is at-most-once, so it is not started again, and ends `indeterminate`",
+        None => "an at-least-once kind is started again, any other ends `indeterminate`",
+    }
+}
+
 /// What a person does about a request whose end nobody knows.
 fn settle(line: &Line) -> String {
     let (program, id) = (render::program(), line.id.short());
@@ -140,14 +172,12 @@ fn ready(view: &View, line: &Line) -> Answer {
         .standing()
         .and_then(|standing| standing.queued.iter().find(|(id, _)| *id == line.id))
         .and_then(|(_, behind)| behind.clone());
-    let paused = view.standing().is_some_and(|standing| standing.paused);
     let obstacle = view.standing().and_then(|standing| standing.obstacle.clone());
     let waiting = view.standing().and_then(|standing| standing.waiting.clone());
-    let because = match (paused, behind, waiting.or(obstacle)) {
-        (true, ..) => "the dispatcher is paused: nothing is started while the file `paused` exists".to_owned(),
-        (false, Some((id, key)), _) => format!("{} stands before it on the resource `{key}`", id.short()),
-        (false, None, Some(words)) => words,
-        (false, None, None) => "no pass has taken it up yet".to_owned(),
+    let because = match (behind, waiting.or(obstacle)) {
+        (Some((id, key)), _) => format!("{} stands before it on the resource `{key}`", id.short()),
+        (None, Some(words)) => words,
+        (None, None) => "no pass has taken it up yet".to_owned(),
     };
     Answer {
         because,
@@ -177,11 +207,25 @@ fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
         }
     }
     let outcome = record.as_ref().map(|record| record.outcome);
+    if record.is_none() && line.reason.is_none() {
+        return Ok(Answer {
+            because: "the journal knows its end, and this clone does not have its record".to_owned(),
+            details,
+            next: "`git pull` in the clone, then ask again: the record is on main".to_owned(),
+        });
+    }
     let resolved = line.resolved.as_ref().map(|resolution| visible::line(&resolution.words()).into_owned());
     let because = resolved.or_else(|| line.reason.clone()).unwrap_or_else(|| match outcome {
         Some(Outcome::Succeeded) => "its handler exited 0".to_owned(),
         _ => "the record does not say".to_owned(),
     });
+    let because = match because.as_str() {
+        "state_lost" => {
+            format!("{because}: another dispatcher, or this one before its state folder was lost, may have started it")
+        }
+        "state_restored" => format!("{because}: it may have been started after the copy of the state folder was made"),
+        _ => because,
+    };
     let next = match outcome {
         Some(Outcome::Succeeded) => "nothing: it is done",
         // The request may be sound: the owner decides, or the kind's row asks for less.
@@ -196,6 +240,9 @@ fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
             "make the handler faster, or raise `timeout` in the index; then commit a new request"
         }
         Some(Outcome::Indeterminate) if line.resolved.is_some() => "nothing: a person has settled it",
+        Some(Outcome::Killed) if because.starts_with("shutdown") => {
+            "it ran when the dispatcher was stopped: see how far it came, then commit a new request"
+        }
         Some(Outcome::Indeterminate) => {
             return Ok(Answer { because, details, next: settle(line) });
         }

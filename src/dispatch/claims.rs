@@ -125,6 +125,11 @@ impl Dispatcher {
             || (self.claims.registered && self.claims.blocked.is_none() && self.claims.namesake.is_none())
     }
 
+    /// Whether another state folder has this node's name.
+    pub(super) fn has_namesake(&self) -> bool {
+        self.claims.namesake.is_some()
+    }
+
     /// What the summary of a pass says of claims.
     pub(super) fn tell_claims(&mut self) {
         if let Some(blocked) = &self.claims.blocked {

@@ -343,7 +343,7 @@ impl Dispatcher {
         let setback = match obstacle {
             Obstacle::Rewritten { .. } => {
                 self.halt = Some(Halt::Rewritten);
-                tracing::error!("{}", obstacle.words());
+                self.alarm(&obstacle.words());
                 return Ok(());
             }
             Obstacle::Network(_) | Obstacle::Busy(_) => Setback::Network,

@@ -33,6 +33,8 @@ use crate::request;
 use crate::route::Index;
 use crate::state::State;
 
+/// What is said behind each thing that a person has to accept.
+pub const LOOK_THEN_ADOPT: &str = "look at what happened, then `dispatch adopt` goes on from there";
 /// Journal key prefix: a foreign state folder that was adopted; its value is the tip up to which its records were.
 pub const META_ADOPTED: &str = "adopted:";
 /// Journal key: the tip down to which main has been searched for other dispatchers. Only a clean search moves it, never
@@ -395,18 +397,21 @@ impl Dispatcher {
             }
         }
         if let Some(commit) = journal.meta(META_RESTORED)? {
-            tracing::error!(
+            drop(journal);
+            self.alarm(&format!(
                 "main has records of this state folder that it knows nothing of (commit {commit}): it is an older copy, or \
                  used twice; at-most-once requests wait"
-            );
+            ));
             self.summary.restored = Some(commit);
             self.halt = Some(Halt::Restored);
             return Ok(());
         }
         if let Some(state) = others.foreign.into_keys().next() {
-            tracing::error!(
-                "another dispatcher (state {state}) records in this repository; at-most-once requests wait"
-            );
+            drop(journal);
+            self.alarm(&format!(
+                "another dispatcher (state {state}) records in this repository, or this one did before its state folder was lost; \
+                 at-most-once requests wait"
+            ));
             self.summary.foreign = Some(state);
             self.halt = Some(Halt::Foreign);
             return Ok(());
@@ -416,6 +421,25 @@ impl Dispatcher {
             journal.set_meta(scanned_key(claims), &tip.to_string())?;
         }
         Ok(())
+    }
+
+    /// Something that a person has to look at before `dispatch adopt`: said once, and not at every look.
+    pub(super) fn alarm(&mut self, words: &str) {
+        if self.alarm.as_deref() == Some(words) {
+            return tracing::debug!("{words}");
+        }
+        tracing::error!("{words}");
+        // A single pass says it at its end.
+        if self.interval.is_some() {
+            tracing::error!("{LOOK_THEN_ADOPT}");
+        }
+        self.alarm = Some(words.to_owned());
+    }
+
+    /// What waits for `dispatch adopt`, in words.
+    pub(super) fn to_adopt(&self) -> Option<String> {
+        let halted = self.halt.is_some() || self.outvoted.is_some() || self.has_namesake();
+        self.alarm.clone().filter(|_| halted)
     }
 
     /// Why nothing that somebody else may have started is started here, until somebody has looked.

@@ -28,6 +28,7 @@ impl Dispatcher {
                 let (span, running) = (format_duration(drain), self.running);
                 tracing::info!("told to stop: waiting at most {span} for {running} running");
                 self.stopping = Some(now.saturating_add(drain));
+                self.tell();
             }
             2 => {
                 tracing::info!("told to stop a second time: ending what runs");

@@ -100,7 +100,7 @@ impl Dispatcher {
             && !self.repo.is_ancestor(seen, tip)?
         {
             let obstacle = crate::publish::Obstacle::Rewritten { seen: seen.to_string(), now: tip.to_string() };
-            tracing::error!("{}", obstacle.words());
+            self.alarm(&obstacle.words());
             self.summary.obstacle = Some(obstacle);
             self.halt = Some(Halt::Rewritten);
             return Ok(());
@@ -128,7 +128,7 @@ impl Dispatcher {
                      `claims: remote` in {}, or `dispatch adopt` where that node is gone",
                     self.host.file.file
                 );
-                tracing::error!("{words}");
+                self.alarm(&words);
                 self.summary.foreign = Some(state);
                 self.outvoted = Some(words);
                 break;

@@ -132,7 +132,9 @@ impl Dispatcher {
             Some(time) => format!("last published {}", utc_millis(time)),
             None => "nothing published yet".to_owned(),
         });
-        parts.extend(self.obstacle().map(Obstacle::words));
+        let obstacle = self.obstacle().map(Obstacle::words);
+        parts.extend(self.to_adopt().filter(|words| obstacle.as_ref() != Some(words)));
+        parts.extend(obstacle);
         parts.join("; ")
     }
 

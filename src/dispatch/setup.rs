@@ -183,6 +183,7 @@ impl Dispatcher {
             delivery,
             push_patience: Patience::default(),
             told_waiting: None,
+            alarm: None,
             layers: HashMap::new(),
             told_of_rlimits: false,
             recovered: false,

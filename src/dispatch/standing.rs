@@ -103,16 +103,38 @@ pub struct Standing {
     /// Why nothing new is started, where that is for records that cannot be published or have to be seen published first.
     #[serde(default)]
     pub waiting: Option<String>,
+    /// What a person has to look at before `dispatch adopt`.
+    #[serde(default)]
+    pub adopt: Option<String>,
     /// Faults of the repository.
     pub faults: Vec<String>,
     /// Nothing is started.
     pub paused: bool,
+    /// The dispatcher was told to stop, and waits for what runs.
+    #[serde(default)]
+    pub stopping: bool,
 }
 
 impl Standing {
     /// What the last pass on this state folder saw.
     pub fn read(state: &crate::statedir::StateDir) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(state.seen()).ok()?).ok()
+    }
+
+    /// A person has accepted what the last pass met: it is not asked for any more. What cannot be written now says the next
+    /// pass.
+    pub fn adopted(state: &crate::statedir::StateDir) {
+        let Some(mut standing) = Self::read(state) else { return };
+        let Some(words) = standing.adopt.take() else { return };
+        standing.obstacle = standing.obstacle.filter(|obstacle| *obstacle != words);
+        let _ = standing.write(state);
+    }
+
+    fn write(&self, state: &crate::statedir::StateDir) -> std::io::Result<()> {
+        let text = serde_json::to_vec_pretty(self).expect("plain data");
+        let mut file = tempfile::NamedTempFile::new_in(state.root())?;
+        std::io::Write::write_all(&mut file, &text)?;
+        file.persist(state.seen()).map(drop).map_err(|error| error.error)
     }
 }
 
@@ -182,15 +204,12 @@ impl Dispatcher {
             obstacle: self.obstacle().map(crate::publish::Obstacle::words),
             circuit: self.delivery.circuit().cloned(),
             waiting: self.waiting(),
+            adopt: self.to_adopt().or(before.adopt),
             faults: self.summary.faults.iter().map(ToString::to_string).chain(before.faults).collect(),
             paused: self.is_paused(),
+            stopping: self.stopping.is_some(),
         };
-        let text = serde_json::to_vec_pretty(&standing).expect("plain data");
-        let written = tempfile::NamedTempFile::new_in(self.state.root()).and_then(|mut file| {
-            std::io::Write::write_all(&mut file, &text)?;
-            file.persist(self.state.seen()).map_err(|error| error.error)
-        });
-        if let Err(error) = written {
+        if let Err(error) = standing.write(&self.state) {
             tracing::warn!("writing `{}`: {error}", self.state.seen().display());
         }
         let gauges = self.gauges();

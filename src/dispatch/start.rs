@@ -144,6 +144,7 @@ impl Dispatcher {
             commit: started.contract.commit.to_string(),
             place: started.place.clone(),
             boot: boot_id(),
+            kind: Some(started.job.kind.clone()),
             publish: started.job.row.publish,
             run_as,
             layers,

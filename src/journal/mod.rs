@@ -457,14 +457,15 @@ fn append_one(
         .map_err(wrap)?;
         return Ok(());
     }
-    let place = match &entry.event {
-        Event::Start { place, .. } => Some(place),
-        _ => None,
+    let (place, kind) = match &entry.event {
+        Event::Start { place, kind, .. } => (Some(place), kind.as_ref()),
+        _ => (None, None),
     };
     tx.prepare_cached(
-        "UPDATE request SET phase = ?2, state = ?3, changed_at = ?4, place = coalesce(?5, place) WHERE id = ?1",
+        "UPDATE request SET phase = ?2, state = ?3, changed_at = ?4, place = coalesce(?5, place),
+            kind = coalesce(?6, kind) WHERE id = ?1",
     )
-    .and_then(|mut statement| statement.execute(params![id, after.phase(), state, at, place]))
+    .and_then(|mut statement| statement.execute(params![id, after.phase(), state, at, place, kind]))
     .map_err(wrap)?;
     Ok(())
 }

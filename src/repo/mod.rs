@@ -62,6 +62,7 @@ pub use objects::{BlobAt, TreeEntry};
 pub use porcelain::{FetchClass, PushClass};
 pub use remote::{FetchError, PushError, Tip};
 pub use snapshot::{LFS_POINTER, Refused, RefusedWhy, Snapshot, SnapshotError, Snapshots};
+pub use store::cached_file;
 pub use worktree::{Followed, Loose};
 
 /// Mode of a plain file in a tree.

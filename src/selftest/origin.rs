@@ -46,6 +46,16 @@ fn fetch_help(class: FetchClass) -> &'static str {
     }
 }
 
+/// Whether a person has to look at main, or at who else works on it, before the dispatcher goes on.
+pub(super) fn adoption(subject: &Subject<'_>) -> Option<Probe> {
+    let standing = Standing::read(subject.state)?;
+    let words = format!("at the last pass ({}): {}", standing.at, standing.adopt?);
+    Some(
+        Probe::failed("history", words)
+            .help("look at what happened (`dispatch adopt --dry-run`), then `dispatch adopt`"),
+    )
+}
+
 /// Offers the tip to the origin without sending it. What real pushes have met since is worth more than that.
 pub(super) fn push(subject: &Subject<'_>, asked: Result<Option<Oid>, Unreachable>, known: Option<Oid>) -> Probe {
     const NAME: &str = "push";

@@ -27,6 +27,7 @@ fn start(attempt: u32, commit: &str, place: &str) -> Event {
         commit: commit.into(),
         place: place.into(),
         boot: "x".into(),
+        kind: None,
         publish: Publish::Full,
         run_as: None,
         layers: Vec::new(),

@@ -60,7 +60,6 @@ impl Ballast {
 fn watch(rig: &mut Rig) -> io::Result<Child> {
     let mut command = rig.verb(1, &["watch", "--interval", "1s"]);
     let child = rig.start_command(1, &mut command)?;
-    // Where not even its journal can be made it does not begin (73), and whoever keeps services begins it again.
     rig::until("it has begun", PATIENCE, || rig.printed(1).contains("looking at main"))?;
     Ok(child)
 }
@@ -190,6 +189,50 @@ fn nothing_starts_without_room() -> Tested {
         assert_eq!(rig.witness.events()?.len(), 2, "only the first request has run");
 
         files.iter().try_for_each(fs::remove_file)?;
+        let found = settle_and_judge(&mut rig, true)?;
+        drop(mounted);
+        assert_eq!(found, []);
+        fs::remove_dir(&state)?;
+        assert_eq!(rig.close(), []);
+        Ok(())
+    })
+}
+
+/// A `watch` that starts on a full disk waits, as one that meets it later does: at 78, which a full disk looked like to git,
+/// a service would stay down.
+#[test]
+fn a_watch_that_starts_on_a_full_disk_waits_for_room() -> Tested {
+    disk::alone(|| {
+        let mut rig = Rig::new(Plan { seed: seed(), ..Plan::default() })?;
+        let state = rig.state_of(1);
+        let mounted = disk::small(&state, "size=48m")?;
+        let ballast = Ballast::on(&state);
+        // With a state folder that is empty, and with one that has a journal.
+        for number in 1..=2 {
+            rig.submit_these(&[Sort::Quick])?;
+            ballast.leave(0)?;
+            let full = rig.run(1)?;
+            assert_eq!(full.exit, Some(73), "{}", full.stderr);
+            assert!(full.stderr.contains("make room"), "{}", full.stderr);
+
+            let mut command = rig.verb(1, &["watch", "--interval", "1s"]);
+            let waiting = rig.start_command(1, &mut command)?;
+            rig::until("it waits", PATIENCE, || rig.printed(1).contains("until there is room"))?;
+            let (code, said) = stop(&rig, waiting)?;
+            assert_eq!(code, Some(0), "{said}");
+
+            let mut command = rig.verb(1, &["watch", "--interval", "1s"]);
+            let waiting = rig.start_command(1, &mut command)?;
+            rig::until("it waits", PATIENCE, || rig.printed(1).contains("until there is room"))?;
+            let bare = String::from_utf8_lossy(&rig.verb(1, &[]).output()?.stdout).into_owned();
+            assert!(bare.contains("` is full"), "{bare}");
+            ballast.clear()?;
+            rig::until("it is recorded", PATIENCE, || rig.is_inbox_empty().unwrap_or(false))?;
+            let (code, said) = stop(&rig, waiting)?;
+            assert_eq!(code, Some(0), "{said}");
+            assert!(said.contains("there is room again"), "{said}");
+            assert_eq!(rig.witness.events()?.len(), 2 * number, "each has run once");
+        }
         let found = settle_and_judge(&mut rig, true)?;
         drop(mounted);
         assert_eq!(found, []);

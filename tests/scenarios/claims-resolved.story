@@ -40,9 +40,14 @@ cd "$STORY/second"
 export DISPATCH_HOST="$STORY/second.yaml"
 dispatch run
 dispatch why a
+# This clone has fetched neither; the dispatcher has.
+git update-ref refs/remotes/origin/main "$(git commit-tree -m empty "$(git hash-object -t tree /dev/null)")"
+dispatch list --pending
 --- stdout has
 a is held: claimed by node web-1 since
 dispatch resolve
+  a     hold  held
+  b     hold  held
 --- run
 cd "$STORY/second"
 export DISPATCH_HOST="$STORY/second.yaml"
@@ -62,4 +67,14 @@ reason: resolved
 --- content logs/b/status.yml outcome
 outcome: succeeded
 --- tree requests
+--- run
+# It is back, and its clone is behind: what ended meanwhile is not called pending.
+git cat-file -e origin/main:requests/b.yml
+dispatch run 2> /dev/null
+dispatch list --pending
+dispatch why b
+--- stdout has
+no requests
+b is succeeded: the journal knows its end, and this clone does not have its record
+git pull
 --- again off

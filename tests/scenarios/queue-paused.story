@@ -10,8 +10,13 @@ dispatch check
 mkdir -p .git/dispatch && chmod 700 .git/dispatch
 touch .git/dispatch/paused
 dispatch run 2>&1
+dispatch
+dispatch why a
 --- stdout has
 paused
+paused: nothing is started while `[STORY]/clone/.git/dispatch/paused` exists
+a is pending: the dispatcher is paused
+next: `rm [STORY]/clone/.git/dispatch/paused` lets it go on
 --- tree requests processed
 requests/a.yml
 --- run

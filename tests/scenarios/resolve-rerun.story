@@ -45,7 +45,6 @@ spec:
   file: [STORY]/tmp/began
 id: [UUID]
 rerun_of: [UUID]
-Next: it was started and nobody saw its end. Look on the machine whether it took effect, and say so: `dispatch resolve [UUID] --succeeded` or `--failed`, or `--rerun` where it has to be done (again)
 resolved: run again as [UUID] by Story Teller <story@example.com> (commit [SHORT])
 record: logs/team/a/
     "rerun_of": "[UUID]"

@@ -56,7 +56,7 @@ dispatch why a
 git clone -q "$STORY/origin.git" "$STORY/elsewhere"
 dispatch -C "$STORY/elsewhere" status a --json | grep -A6 '"resolved"'
 --- stdout
-resolved as succeeded by Story Teller <story@example.com> (commit [SHORT]): the site shows 4.2
+Next: nothing: a person has settled it
 
 record: logs/a/
 it counts as done

@@ -24,7 +24,7 @@ impl Dispatcher {
                  too, and needs a `node:` of its own in its host file, or this one's state folder was lost",
                 since(&mark)
             );
-            tracing::error!("{words}");
+            self.alarm(&words);
             self.claims.namesake = Some(words);
         }
         if self.claims.registered || self.claims.namesake.is_some() {
