@@ -132,7 +132,7 @@ impl Repo {
         Ok(())
     }
 
-    /// The files of this name that a commit put below a folder, each with its path from the root and its object.
+    /// The plain files of this name that a commit put below a folder, each with its path from the root and its object.
     pub fn added_below(&self, commit: Oid, dir: &str, name: &str) -> Result<Vec<(String, Oid)>, RepoError> {
         let dir = trimmed(dir.as_bytes());
         let commit = self.commit(commit)?;
@@ -146,7 +146,12 @@ impl Repo {
             .store
             .diff_tree_to_tree(before.as_ref(), Some(&after), None)
             .map_err(RepoError::object("comparing a folder of two commits"))?;
+        let is_file = |mode| matches!(mode, git2::FileMode::Blob | git2::FileMode::BlobExecutable);
         let added = diff.deltas().filter(|delta| delta.status() == git2::Delta::Added).filter_map(|delta| {
+            // A submodule has no object here, and a link is no file.
+            if !is_file(delta.new_file().mode()) {
+                return None;
+            }
             let path = joined(dir, delta.new_file().path_bytes()?);
             let path = String::from_utf8(path).ok().filter(|path| path.rsplit('/').next() == Some(name))?;
             Some((path, Oid(delta.new_file().id())))

@@ -8,7 +8,7 @@ use crate::clock::utc_millis;
 use crate::contract;
 use crate::event::Event;
 use crate::id::RequestId;
-use crate::journal::{Admitted, Entry as Step};
+use crate::journal::{Admitted, Entry as Step, Row};
 use crate::publish::locked;
 use crate::record::Record;
 use crate::record::commit::{records_of, state_of};
@@ -72,7 +72,17 @@ impl Dispatcher {
         let path = format!("{inbox}/{}.{extension}", record.name);
         let row = locked(&self.journal).get(id)?;
         let mut steps: Vec<Step> = Vec::new();
-        match row.map(|row| row.state) {
+        let is_it = |row: &Row| row.path == path && row.blob == record.request_blob;
+        if let Some(row) = row.as_ref().filter(|row| row.state.is_pending() && !is_it(row)) {
+            if id == RequestId::derived(&row.introduced, &row.path, &row.blob) {
+                // Nothing else can have this id: what says so is no record of it.
+                tracing::warn!("{commit} says that it records {id}, and `{}` is what has this id", row.path);
+                return Ok(());
+            }
+            // The file was edited after another host had started it: the id is the older one's.
+            steps.push(Self::step(id, Event::Withdrawn));
+        }
+        match row.filter(|row| !row.state.is_pending() || is_it(row)).map(|row| row.state) {
             Some(state) if state.is_pending() => {}
             // Started or ended here: it is looked for on main where the journal asks for it.
             Some(state) if !state.is_settled() || state.outcome().is_some() => return Ok(()),
@@ -92,19 +102,18 @@ impl Dispatcher {
         let described = Admitted {
             kind: record.kind.clone(),
             idempotency_key: record.idempotency_key.clone(),
-            spec_sha256: self.spec_of(id, record)?,
+            spec_sha256: self.spec_of(id, record),
             place: Some(place.to_owned()),
         };
         Ok(locked(&self.journal).describe(id, &described)?)
     }
 
     /// The digest of its spec, where another request may ask for it.
-    fn spec_of(&self, id: RequestId, record: &Record) -> Result<Option<String>, DispatchError> {
-        let Some(blob) = record.idempotency_key.as_ref().and(record.request_blob.parse::<Oid>().ok()) else {
-            return Ok(None);
-        };
-        let bytes = self.repo.blob(blob, Limits::REQUEST.bytes_max as u64)?.1.unwrap_or_default();
+    fn spec_of(&self, id: RequestId, record: &Record) -> Option<String> {
+        let blob: Oid = record.idempotency_key.as_ref().and(record.request_blob.parse().ok())?;
+        // A folder may lie in the archive under that name: it has no spec.
+        let bytes = self.repo.blob(blob, Limits::REQUEST.bytes_max as u64).ok()?.1.unwrap_or_default();
         let envelope = request::parse(&id.to_string(), &bytes).ok();
-        Ok(envelope.map(|envelope| spec_digest(&envelope.request.spec)))
+        envelope.map(|envelope| spec_digest(&envelope.request.spec))
     }
 }
