@@ -5,6 +5,7 @@ use super::super::intake::spec_digest;
 use super::super::{DispatchError, Dispatcher};
 use crate::archive;
 use crate::clock::utc_millis;
+use crate::command::Resolution;
 use crate::contract;
 use crate::event::Event;
 use crate::id::RequestId;
@@ -68,6 +69,12 @@ impl Dispatcher {
         archived: &str,
     ) -> Result<(), DispatchError> {
         let id = record.id;
+        if let Some(resolution) = Resolution::of(record)
+            && self.remembered(resolution.id)?.is_none()
+        {
+            // What waits for it by its key may be for this host alone.
+            self.remember(&resolution)?;
+        }
         let extension = archived.rsplit_once('.').map_or("yml", |(_, extension)| extension);
         let path = format!("{inbox}/{}.{extension}", record.name);
         let row = locked(&self.journal).get(id)?;
