@@ -1,9 +1,14 @@
 //! What others have recorded, other hosts or this one before its state folder was lost or set back: those requests end in this
 //! journal too, so that an id is taken and an idempotency key is answered whoever ran the request that had it.
 
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
 use super::super::intake::spec_digest;
 use super::super::{DispatchError, Dispatcher};
 use crate::archive;
+use crate::claim;
 use crate::clock::utc_millis;
 use crate::command::Resolution;
 use crate::contract;
@@ -40,6 +45,21 @@ impl Dispatcher {
             }
             learnt != Some(commit)
         })?;
+        if self.claims_remotely() {
+            // `git pull` into local work, pushed, makes what was main until then a second parent. Behind one a record counts
+            // only where it is of a host that claims here: another branch may have a dispatcher of its own.
+            let nodes: Vec<Uuid> = self.states_of_nodes();
+            let since = learnt.filter(|_| known);
+            let most = if known { GAP_MAX } else { COMMITS_MAX };
+            let line: HashSet<Oid> = told.iter().map(|(commit, _)| *commit).collect();
+            self.repo.walk_all_messages(tip, since, most, |commit, message| {
+                let ids = records_of(message);
+                let ours = state_of(message).is_some_and(|state| nodes.contains(&state));
+                if ours && !ids.is_empty() && !line.contains(&commit) {
+                    told.push((commit, ids));
+                }
+            })?;
+        }
         // In the order of main: of two requests with one key the older one was first.
         for (commit, ids) in told.into_iter().rev() {
             let mut fresh = false;
@@ -58,6 +78,12 @@ impl Dispatcher {
             }
         }
         Ok(locked(&self.journal).set_meta(META_LEARNT, &tip.to_string())?)
+    }
+
+    /// The state folders of the hosts that are registered on the remote.
+    fn states_of_nodes(&self) -> Vec<Uuid> {
+        let nodes = self.claims.marks.values().filter(|mark| claim::registered_node(&mark.name).is_some());
+        nodes.filter_map(|mark| mark.note.as_ref().map(|note| note.state)).collect()
     }
 
     fn learn(
