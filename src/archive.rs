@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use crate::command::{RESOLVE, Resolution};
 use crate::config::RepoConfig;
 use crate::id::RequestId;
+use crate::inbox;
 use crate::outcome::{Outcome, Status};
 use crate::record::Record;
-use crate::repo::{Oid, Repo, RepoError};
+use crate::repo::{MODE_EXECUTABLE, MODE_FILE, Oid, Repo, RepoError};
 
 /// The longest `status.yml` that is read.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -30,7 +31,8 @@ pub fn records(
 ) -> Result<Vec<(String, Record)>, RepoError> {
     let mut files = Vec::new();
     repo.walk(tip, &config.output, DEPTH_MAX, |entry| {
-        if entry.name.ends_with(b"/status.yml") {
+        // A submodule or a link of that name is no record, and has nothing to read.
+        if entry.name.ends_with(b"/status.yml") && matches!(entry.mode, MODE_FILE | MODE_EXECUTABLE) {
             files.push((String::from_utf8_lossy(&entry.name).into_owned(), entry.oid));
         }
         files.len() < most
@@ -68,6 +70,7 @@ pub fn find(repo: &Repo, tip: Oid, config: &RepoConfig, id: RequestId) -> Result
 /// [`RepoError`] where a tree cannot be read.
 pub fn brought_by(repo: &Repo, commit: Oid, config: &RepoConfig) -> Result<Vec<(String, Record, String)>, RepoError> {
     let mut brought = Vec::new();
+    let before = repo.made(commit)?.and_then(|made| made.parent);
     for (file, oid) in repo.added_below(commit, &config.output, "status.yml")? {
         let folder = file.trim_end_matches("/status.yml").to_owned();
         let place = folder.strip_prefix(&config.output).unwrap_or(&folder).trim_start_matches('/');
@@ -76,11 +79,19 @@ pub fn brought_by(repo: &Repo, commit: Oid, config: &RepoConfig) -> Result<Vec<(
         let Some(record) = record else { continue };
         for path in archived {
             // Beside anything but its own archived request it counts for nothing.
-            let holds = |path: &str| -> Result<bool, RepoError> {
-                Ok(repo.entry_at(commit, path)?.is_some_and(|entry| entry.oid.to_string() == record.request_blob))
+            let is_asked = |oid: Oid| oid.to_string() == record.request_blob;
+            let holds = |at: Oid, path: &str| -> Result<bool, RepoError> {
+                Ok(repo.entry_at(at, path)?.is_some_and(|entry| is_asked(entry.oid)))
             };
             let extension = path.rsplit_once('.').map_or("yml", |(_, extension)| extension);
-            if holds(&path)? && !holds(&format!("{}/{}.{extension}", config.inbox, record.name))? {
+            let asked = format!("{}/{}.{extension}", config.inbox, record.name);
+            if !holds(commit, &path)? || holds(commit, &asked)? {
+                continue;
+            }
+            // Edited or deleted after its start, or taken from a work tree, it did not stand there before; but then it stands
+            // under no other name either.
+            let left = before.map(|before| holds(before, &asked)).transpose()?.unwrap_or(false);
+            if left || !inbox::read(repo, commit, config)?.entries.iter().any(|entry| is_asked(entry.oid)) {
                 brought.push((folder, record, path));
                 break;
             }

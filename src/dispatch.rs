@@ -35,8 +35,8 @@ pub use claims::{LostClaim, TakeOverError, TakenOver, take_over, what_may_have_s
 pub use command::{learn_resolutions, resolutions};
 pub use deliver::Circuit;
 pub use doubt::{
-    Doubt, Doubtful, LOOK_THEN_ADOPT, META_ADOPTED, META_RESTORED, Others, doubtful, doubtful_claims, is_marked,
-    mark as mark_doubtful, mark_loose, others, scanned_key, still_marked,
+    Doubt, Doubtful, LOOK_THEN_ADOPT, META_ADOPTED, META_RESTORED, Others, doubtful, doubtful_claims,
+    doubtful_of_rewritten, is_marked, mark as mark_doubtful, mark_loose, others, scanned_key, still_marked,
 };
 pub use intake::{META_BRANCH, META_MERGED_ONLY};
 pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};

@@ -291,7 +291,10 @@ impl Publisher {
             if planted::is(Bug::EditArchived) {
                 blob = self.repo.entry_at(tip, &parcel.path)?.map_or(blob, |entry| entry.oid);
             }
-            if !parcel.loose && !planted::is(Bug::RequestStays) {
+            // One from a work tree may have been committed since: it is no other request for that.
+            let committed =
+                !parcel.loose || self.repo.entry_at(tip, &parcel.path)?.is_some_and(|entry| entry.oid == blob);
+            if committed && !planted::is(Bug::RequestStays) {
                 changeset.removals.push(Removal { path: parcel.path.clone(), oid: blob });
             }
             let archived = format!("{}/{}{}", parcel.archive, parcel.place, parcel.extension);

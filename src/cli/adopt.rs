@@ -12,10 +12,11 @@ use crate::clock::{Clock, System};
 use crate::contract;
 use crate::dispatch::{
     Doubt, Doubtful, META_ADOPTED, META_BRANCH, META_MERGED_ONLY, META_RESTORED, META_STATE_ID, Others, Standing,
-    TakeOverError, doubtful, doubtful_claims, learn_resolutions, mark_doubtful, mark_loose, others, scanned_key,
-    still_marked, take_over, what_may_have_started,
+    TakeOverError, doubtful, doubtful_claims, doubtful_of_rewritten, learn_resolutions, mark_doubtful, mark_loose,
+    others, scanned_key, still_marked, take_over, what_may_have_started,
 };
 use crate::host_file::Claims;
+use crate::id::RequestId;
 use crate::journal::Journal;
 use crate::patience::Patience;
 use crate::publish::META_TIP;
@@ -135,6 +136,11 @@ impl Plan {
         match home.host.file.claims {
             Claims::Local => plan.look_at_main(home, repo, journal, now)?,
             Claims::Remote => plan.look_at_claims(home, repo, journal)?,
+        }
+        if plan.rewritten.is_some() {
+            let known: Vec<RequestId> = plan.doubtful.iter().map(|found| found.id).collect();
+            let run = doubtful_of_rewritten(repo, journal, plan.tip.commit)?;
+            plan.doubtful.extend(run.into_iter().filter(|found| !known.contains(&found.id)));
         }
         plan.marked.retain(|marked| plan.doubtful.iter().all(|found| found.id != marked.id));
         Ok(plan)

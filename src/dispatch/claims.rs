@@ -313,6 +313,10 @@ impl Dispatcher {
         if !self.claims_remotely() {
             return None;
         }
+        if let Some((mark, note)) = self.claimed_under_another_id(id) {
+            let words = format!("what lies at its path is claimed by node {} since {}", note.node, since(mark));
+            return Some((HeldBy::Claim, words));
+        }
         keys.iter().find_map(|key| match self.holder_of_lock(id, key) {
             // Another request of our own is before it: the queue knows when that is over.
             Holder::Other(mark) if self.is_ours(mark) && self.is_on_its_way(mark) => None,
@@ -327,6 +331,28 @@ impl Dispatcher {
                 Some((HeldBy::Claim, format!("its resource `{key}` is locked by {who}")))
             }
             _ => None,
+        })
+    }
+
+    /// Another host's claim of this very file, from a main by which it had another id: a merge whose first parent is the other
+    /// line gives what it brings another introducing commit. An edit of a file that we have seen is another request.
+    fn claimed_under_another_id(&self, id: RequestId) -> Option<(&Mark, &Note)> {
+        let unstarted = self.tickets.get(&id).filter(|ticket| ticket.started.is_none()).map(|ticket| &ticket.entry);
+        let entry = unstarted.or_else(|| self.claims.endings.get(&id).map(|ending| &ending.entry))?;
+        let is_other_file = |other: RequestId| {
+            let row = locked(&self.journal).get(other);
+            matches!(row, Ok(Some(row)) if row.path != entry.shown || row.blob != entry.oid.to_string())
+        };
+        self.claims.marks.values().filter(|mark| !self.is_ours(mark)).find_map(|mark| match &mark.note {
+            Some(note) => match &note.purpose {
+                Purpose::Claim { id: other, path }
+                    if *other != id && *path == entry.shown && !is_other_file(*other) =>
+                {
+                    Some((mark, note))
+                }
+                _ => None,
+            },
+            None => None,
         })
     }
 

@@ -322,7 +322,7 @@ impl Dispatcher {
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    fn remember(&mut self, resolution: &Resolution) -> Result<(), DispatchError> {
+    pub(super) fn remember(&mut self, resolution: &Resolution) -> Result<(), DispatchError> {
         let text = serde_json::to_string(resolution).expect("plain data");
         locked(&self.journal).set_meta(&format!("{META_RESOLVED}{}", resolution.id), &text)?;
         Ok(())

@@ -70,6 +70,9 @@ pub enum Doubt {
     /// By this one, in a time that the state folder knows nothing of.
     #[serde(rename = "state_restored")]
     Restored,
+    /// By this one, before main was written anew without the record of it.
+    #[serde(rename = "main_rewritten")]
+    Rewritten,
     /// A person says that it may start.
     #[serde(rename = "released")]
     Released,
@@ -81,12 +84,13 @@ impl Doubt {
         match self {
             Self::Lost => "state_lost",
             Self::Restored => "state_restored",
+            Self::Rewritten => "main_rewritten",
             Self::Released => "released",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Lost, Self::Restored, Self::Released].into_iter().find(|doubt| doubt.as_str() == text)
+        [Self::Lost, Self::Restored, Self::Rewritten, Self::Released].into_iter().find(|doubt| doubt.as_str() == text)
     }
 }
 
@@ -239,6 +243,40 @@ pub fn doubtful_claims(
     Ok(found)
 }
 
+/// The at-most-once requests of the inbox that this journal has run and whose records went with the commits that main has lost.
+/// Where the commit that introduced one was written anew too, it has another id now: it is known by path and blob.
+///
+/// # Errors
+/// As [`doubtful`].
+pub fn doubtful_of_rewritten(repo: &Repo, journal: &Journal, tip: Oid) -> Result<Vec<Doubtful>, DispatchError> {
+    let (contract, config) = rules_of(repo, tip)?;
+    let index = contract.as_ref().map(|contract| &contract.rules.index);
+    let mut found = Vec::new();
+    for (id, entry, _) in entries(repo, tip, &config)? {
+        if journal.get(id)?.is_some_and(|row| row.state != State::Withdrawn) {
+            // Known by its id: the record that was lost is published again.
+            continue;
+        }
+        let mut lost = false;
+        for row in journal.published_from(&entry.shown, &entry.oid.to_string())? {
+            let (mut started, mut stands) = (false, false);
+            for (_, event) in journal.events(row.id)? {
+                match event {
+                    Event::Start { .. } => started = true,
+                    Event::Built { commit, .. } => stands = stands || repo.is_ancestor(commit.parse()?, tip)?,
+                    _ => {}
+                }
+            }
+            lost = lost || started && !stands;
+        }
+        let kind = inbox::bytes(repo, &entry)?.ok().and_then(|bytes| request::hints(&entry.shown, &bytes).0);
+        if lost && !is_repeatable(kind.as_deref(), index) {
+            found.push(Doubtful { id, path: entry.shown, kind, doubt: Doubt::Rewritten });
+        }
+    }
+    Ok(found)
+}
+
 /// What one commit says of kinds, where it can be obeyed, and its folders.
 fn rules_of(repo: &Repo, tip: Oid) -> Result<(Option<Contract>, RepoConfig), DispatchError> {
     match contract::load(repo, tip, &mut Compiled::default()) {
@@ -356,7 +394,9 @@ pub fn mark(journal: &mut Journal, found: &[Doubtful]) -> Result<(), JournalErro
 pub fn mark_loose(journal: &mut Journal, doubt: Doubt, now: Timestamp) -> Result<(), JournalError> {
     match doubt {
         Doubt::Released => journal.drop_meta(META_DOUBT_LOOSE),
-        Doubt::Lost | Doubt::Restored => journal.set_meta(META_DOUBT_LOOSE, &format!("{} {now}", doubt.as_str())),
+        Doubt::Lost | Doubt::Restored | Doubt::Rewritten => {
+            journal.set_meta(META_DOUBT_LOOSE, &format!("{} {now}", doubt.as_str()))
+        }
     }
 }
 

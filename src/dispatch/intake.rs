@@ -249,7 +249,12 @@ impl Dispatcher {
         let mut steps: Vec<Step> = gone.iter().map(|id| Self::step(*id, Event::Withdrawn)).collect();
         let mut fresh: HashSet<RequestId> = HashSet::new();
         let mut pending = Vec::new();
+        let under_way = self.under_way(&rows)?;
         for met in met {
+            if under_way.contains(&(met.entry.shown.clone(), met.entry.oid.to_string())) {
+                // Whatever id it has by now.
+                continue;
+            }
             let Some(met) = self.with_own_id(met, &fresh, &gone)? else { continue };
             let row = rows.get(&met.id).filter(|row| !gone.contains(&row.id));
             match row.map(|row| &row.state) {
@@ -282,6 +287,24 @@ impl Dispatcher {
             }
         }
         Ok(())
+    }
+
+    /// What was started or has ended and is not on main by this tip, by path and blob: its record takes just this out of the
+    /// inbox. A merge whose first parent is the other line (`git pull` into local work, pushed) gives what it brings another
+    /// introducing commit, and so another id; it is the same request all the same, and is not run for that id too.
+    fn under_way(&self, rows: &HashMap<RequestId, Row>) -> Result<HashSet<(String, String)>, DispatchError> {
+        if planted::is(Bug::RunAgain) {
+            return Ok(HashSet::new());
+        }
+        let mut found: HashSet<(String, String)> = HashSet::new();
+        found.extend(
+            rows.values().filter(|row| !row.state.is_pending()).map(|row| (row.path.clone(), row.blob.clone())),
+        );
+        // The publisher may have brought it to main since this tip was read.
+        for id in self.spooled_bytes.keys().filter(|id| !rows.contains_key(id)) {
+            found.extend(locked(&self.journal).get(*id)?.map(|row| (row.path, row.blob)));
+        }
+        Ok(found)
     }
 
     /// Published once, and in the inbox all the same; false where it was never published.

@@ -285,6 +285,14 @@ impl Journal {
         )
     }
 
+    /// The requests on main that were this file with this content.
+    ///
+    /// # Errors
+    /// [`JournalError`] where one cannot be read.
+    pub fn published_from(&self, path: &str, blob: &str) -> Result<Vec<Row>, JournalError> {
+        self.select("WHERE phase = 'published' AND path = ?1 AND blob = ?2 ORDER BY id", [path, blob])
+    }
+
     /// The requests that changed last, newest first.
     ///
     /// # Errors

@@ -132,7 +132,29 @@ impl Repo {
         Ok(())
     }
 
-    /// The files of this name that a commit put below a folder, each with its path from the root and its object.
+    /// Shows the commits that `tip` has and `since` has not, on whatever line, children first, at most `commits_max` of them.
+    pub fn walk_all_messages(
+        &self,
+        tip: Oid,
+        since: Option<Oid>,
+        commits_max: usize,
+        mut visit: impl FnMut(Oid, &str),
+    ) -> Result<(), RepoError> {
+        let failed = || RepoError::object("walking the history of main");
+        let mut walk = self.store.revwalk().map_err(failed())?;
+        walk.set_sorting(git2::Sort::TOPOLOGICAL).map_err(failed())?;
+        walk.push(tip.0).map_err(failed())?;
+        if let Some(since) = since {
+            walk.hide(since.0).map_err(failed())?;
+        }
+        for commit in walk.take(commits_max) {
+            let commit = Oid(commit.map_err(failed())?);
+            visit(commit, &String::from_utf8_lossy(self.commit(commit)?.message_bytes()));
+        }
+        Ok(())
+    }
+
+    /// The plain files of this name that a commit put below a folder, each with its path from the root and its object.
     pub fn added_below(&self, commit: Oid, dir: &str, name: &str) -> Result<Vec<(String, Oid)>, RepoError> {
         let dir = trimmed(dir.as_bytes());
         let commit = self.commit(commit)?;
@@ -146,7 +168,12 @@ impl Repo {
             .store
             .diff_tree_to_tree(before.as_ref(), Some(&after), None)
             .map_err(RepoError::object("comparing a folder of two commits"))?;
+        let is_file = |mode| matches!(mode, git2::FileMode::Blob | git2::FileMode::BlobExecutable);
         let added = diff.deltas().filter(|delta| delta.status() == git2::Delta::Added).filter_map(|delta| {
+            // A submodule has no object here, and a link is no file.
+            if !is_file(delta.new_file().mode()) {
+                return None;
+            }
             let path = joined(dir, delta.new_file().path_bytes()?);
             let path = String::from_utf8(path).ok().filter(|path| path.rsplit('/').next() == Some(name))?;
             Some((path, Oid(delta.new_file().id())))

@@ -1,14 +1,20 @@
 //! What others have recorded, other hosts or this one before its state folder was lost or set back: those requests end in this
 //! journal too, so that an id is taken and an idempotency key is answered whoever ran the request that had it.
 
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
 use super::super::intake::spec_digest;
 use super::super::{DispatchError, Dispatcher};
 use crate::archive;
+use crate::claim;
 use crate::clock::utc_millis;
+use crate::command::Resolution;
 use crate::contract;
 use crate::event::Event;
 use crate::id::RequestId;
-use crate::journal::{Admitted, Entry as Step};
+use crate::journal::{Admitted, Entry as Step, Row};
 use crate::publish::locked;
 use crate::record::Record;
 use crate::record::commit::{records_of, state_of};
@@ -39,6 +45,21 @@ impl Dispatcher {
             }
             learnt != Some(commit)
         })?;
+        if self.claims_remotely() {
+            // `git pull` into local work, pushed, makes what was main until then a second parent. Behind one a record counts
+            // only where it is of a host that claims here: another branch may have a dispatcher of its own.
+            let nodes: Vec<Uuid> = self.states_of_nodes();
+            let since = learnt.filter(|_| known);
+            let most = if known { GAP_MAX } else { COMMITS_MAX };
+            let line: HashSet<Oid> = told.iter().map(|(commit, _)| *commit).collect();
+            self.repo.walk_all_messages(tip, since, most, |commit, message| {
+                let ids = records_of(message);
+                let ours = state_of(message).is_some_and(|state| nodes.contains(&state));
+                if ours && !ids.is_empty() && !line.contains(&commit) {
+                    told.push((commit, ids));
+                }
+            })?;
+        }
         // In the order of main: of two requests with one key the older one was first.
         for (commit, ids) in told.into_iter().rev() {
             let mut fresh = false;
@@ -59,6 +80,12 @@ impl Dispatcher {
         Ok(locked(&self.journal).set_meta(META_LEARNT, &tip.to_string())?)
     }
 
+    /// The state folders of the hosts that are registered on the remote.
+    fn states_of_nodes(&self) -> Vec<Uuid> {
+        let nodes = self.claims.marks.values().filter(|mark| claim::registered_node(&mark.name).is_some());
+        nodes.filter_map(|mark| mark.note.as_ref().map(|note| note.state)).collect()
+    }
+
     fn learn(
         &mut self,
         commit: Oid,
@@ -68,11 +95,27 @@ impl Dispatcher {
         archived: &str,
     ) -> Result<(), DispatchError> {
         let id = record.id;
+        if let Some(resolution) = Resolution::of(record)
+            && self.remembered(resolution.id)?.is_none()
+        {
+            // What waits for it by its key may be for this host alone.
+            self.remember(&resolution)?;
+        }
         let extension = archived.rsplit_once('.').map_or("yml", |(_, extension)| extension);
         let path = format!("{inbox}/{}.{extension}", record.name);
         let row = locked(&self.journal).get(id)?;
         let mut steps: Vec<Step> = Vec::new();
-        match row.map(|row| row.state) {
+        let is_it = |row: &Row| row.path == path && row.blob == record.request_blob;
+        if let Some(row) = row.as_ref().filter(|row| row.state.is_pending() && !is_it(row)) {
+            if id == RequestId::derived(&row.introduced, &row.path, &row.blob) {
+                // Nothing else can have this id: what says so is no record of it.
+                tracing::warn!("{commit} says that it records {id}, and `{}` is what has this id", row.path);
+                return Ok(());
+            }
+            // The file was edited after another host had started it: the id is the older one's.
+            steps.push(Self::step(id, Event::Withdrawn));
+        }
+        match row.filter(|row| !row.state.is_pending() || is_it(row)).map(|row| row.state) {
             Some(state) if state.is_pending() => {}
             // Started or ended here: it is looked for on main where the journal asks for it.
             Some(state) if !state.is_settled() || state.outcome().is_some() => return Ok(()),
@@ -92,19 +135,18 @@ impl Dispatcher {
         let described = Admitted {
             kind: record.kind.clone(),
             idempotency_key: record.idempotency_key.clone(),
-            spec_sha256: self.spec_of(id, record)?,
+            spec_sha256: self.spec_of(id, record),
             place: Some(place.to_owned()),
         };
         Ok(locked(&self.journal).describe(id, &described)?)
     }
 
     /// The digest of its spec, where another request may ask for it.
-    fn spec_of(&self, id: RequestId, record: &Record) -> Result<Option<String>, DispatchError> {
-        let Some(blob) = record.idempotency_key.as_ref().and(record.request_blob.parse::<Oid>().ok()) else {
-            return Ok(None);
-        };
-        let bytes = self.repo.blob(blob, Limits::REQUEST.bytes_max as u64)?.1.unwrap_or_default();
+    fn spec_of(&self, id: RequestId, record: &Record) -> Option<String> {
+        let blob: Oid = record.idempotency_key.as_ref().and(record.request_blob.parse().ok())?;
+        // A folder may lie in the archive under that name: it has no spec.
+        let bytes = self.repo.blob(blob, Limits::REQUEST.bytes_max as u64).ok()?.1.unwrap_or_default();
         let envelope = request::parse(&id.to_string(), &bytes).ok();
-        Ok(envelope.map(|envelope| spec_digest(&envelope.request.spec)))
+        envelope.map(|envelope| spec_digest(&envelope.request.spec))
     }
 }
