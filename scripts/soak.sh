@@ -97,9 +97,9 @@ for line in sys.stdin:
         row[index] += report[figure]
 if rows:
     rows["all"] = [sum(column) for column in zip(*rows.values())]
-    print("\n%-44s %10s %10s %6s %11s %6s" % tuple(["fault"] + figures))
+    print("\n%-52s %10s %10s %6s %11s %6s" % tuple(["fault"] + figures))
     for fault, row in rows.items():
-        print("%-44s %10d %10d %6d %11d %6d" % tuple([fault] + row))
+        print("%-52s %10d %10d %6d %11d %6d" % tuple([fault] + row))
 '
 }
 

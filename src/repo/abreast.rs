@@ -17,6 +17,10 @@ use super::{Oid, Repo, RepoError};
 /// How long another git may have the index: most take moments, one with an editor open takes longer than anybody waits.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What git leaves in its folder while something of a person's is under way.
+const UNFINISHED: [(&str, &str); 3] =
+    [("MERGE_HEAD", "merge"), ("CHERRY_PICK_HEAD", "cherry-pick"), ("REVERT_HEAD", "revert")];
+
 /// Git's lock of the index, ours while this lives.
 #[derive(Debug)]
 pub(super) struct IndexLock {
@@ -49,6 +53,12 @@ impl Repo {
         let follows = self.follows().map_err(|error| error.to_string())?;
         if !follows || !matches!(self.origin, Origin::Local) {
             return Ok(None);
+        }
+        // The commit that ends one takes the index as it is now, and would take the record back.
+        for (mark, what) in UNFINISHED {
+            if self.checkout.git_dir.join(mark).exists() {
+                return Err(format!("a {what} is under way in the work tree: records wait until it has ended"));
+            }
         }
         let index = self.checkout.git_dir.join("index");
         let lock = self.checkout.git_dir.join("index.lock");
@@ -151,6 +161,10 @@ mod tests {
         assert_eq!(bench.head(), tip);
         assert!(theirs.exists(), "it is theirs");
         fs::remove_file(&theirs).unwrap();
+        let merging = bench.path("clone/.git/MERGE_HEAD");
+        fs::write(&merging, format!("{tip}\n")).unwrap();
+        assert!(repo.push(Some(tip), new).unwrap_err().words.contains("a merge is under way"));
+        fs::remove_file(&merging).unwrap();
         repo.push(Some(tip), new).unwrap();
         assert_eq!(bench.head(), new);
         assert!(!theirs.exists(), "and ours is gone");
