@@ -124,6 +124,7 @@ class Inbox:
     """A bare origin with requests on main, a clone of it, and a state folder, all fresh."""
 
     def __init__(self, folder, requests, archive=None, level="none", bare=False):
+        # They stay until everything is measured: ext4 is slow to create for a minute after much was deleted.
         self.folder = tempfile.mkdtemp(prefix="inbox-", dir=folder)
         # Handlers at level `none` run as another user.
         os.chmod(self.folder, 0o711)
@@ -173,9 +174,6 @@ class Inbox:
         git("-C", self.origin, "repack", "-adq")
         out = git("-C", self.origin, "count-objects", "-v", capture_output=True, text=True).stdout
         return int(re.search(r"size-pack: (\d+)", out)[1]) * 1024
-
-    def end(self):
-        shutil.rmtree(self.folder)
 
 
 def measured(command, cwd):
@@ -250,7 +248,6 @@ class Bench:
             [PYTHON, f"{HERE}/reference.py", inbox.work, "--box", box, "--batch", "100", "--push", "end"], inbox.work
         )
         self.add(f"reference, {'bubblewrap' if box == 'bwrap' else 'plain'}", ms=took / self.options.requests * 1e3, cpu_ms=cpu / self.options.requests * 1e3)
-        inbox.end()
 
     def dispatch(self, level, jobs):
         count = self.options.requests
@@ -260,7 +257,6 @@ class Bench:
         growth = (inbox.size() - before) / count
         inbox.must_be_done()
         self.add(f"{level}, jobs {jobs}", ms=took / count * 1e3, cpu_ms=cpu / count * 1e3, peak_mib=peak / 2**20, growth_bytes=growth)
-        inbox.end()
 
     def archive(self, count):
         """The first start on an archive, a pass with nothing to do, and one with a few requests."""
@@ -276,7 +272,6 @@ class Bench:
             took, _, peak, _ = measured(inbox.dispatch(self.options.dispatch, "-q", "run"), inbox.work)
             self.add(f"pass of 10, {name}", ms=took * 1e3, peak_mib=peak / 2**20)
         inbox.must_be_done()
-        inbox.end()
 
     def pending(self, count):
         """Admission: what waits, parsed, validated and routed, and nothing run."""
@@ -285,7 +280,6 @@ class Bench:
         self.add(f"admission of {count:,}", ms=took / count * 1e3)
         took, cpu, peak, _ = measured(inbox.dispatch(self.options.dispatch, "-q", "run"), inbox.work)
         self.add(f"{count:,} pending", ms=took / count * 1e3, peak_mib=peak / 2**20)
-        inbox.end()
 
     def commands(self, archived):
         self.spawn("/bin/true", 200, 1, "/bin/true")
@@ -300,7 +294,6 @@ class Bench:
             for _ in range(5):
                 took, *_ = measured(inbox.dispatch(self.options.dispatch, *words), inbox.work)
                 self.results.setdefault(f"{name}, {archived:,} archived", {}).setdefault("ms", []).append(took * 1e3)
-        inbox.end()
 
     def watch(self):
         """From a push of a request to its record on main; then what it costs to do nothing."""
@@ -354,7 +347,6 @@ class Bench:
         for _ in range(5):
             _, cpu, _, _ = measured(["git", "ls-remote", "--", inbox.origin, "refs/heads/main"], inbox.work)
             self.add("git ls-remote", cpu_ms=cpu * 1e3)
-        inbox.end()
 
 
 def ratio(of, by, figure="ms"):
@@ -449,6 +441,18 @@ def main():
     bench = Bench(options)
     subprocess.run(["cc", "-O2", "-pthread", f"{HERE}/spawn.c", "-o", f"{bench.dir}/spawn"], check=True)
     parts = options.parts or ["throughput", "archive", "pending", "commands", "watch"]
+    for left in os.listdir(bench.dir):
+        if left.startswith("inbox-"):
+            sys.exit(f"bench: {bench.dir}/{left} is left from another run: delete it, and wait a minute (ext4 is slow to create after deletions)")
+    try:
+        measure(bench, options, parts)
+    finally:
+        for left in os.listdir(bench.dir):
+            if left.startswith("inbox-"):
+                shutil.rmtree(f"{bench.dir}/{left}")
+
+
+def measure(bench, options, parts):
     rounds = []
     for number in range(options.rounds):
         say(f"round {number + 1} of {options.rounds}")
