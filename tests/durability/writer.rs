@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use codex_dispatch::id::RequestId;
 use uuid::Uuid;
@@ -173,6 +173,7 @@ impl Rig {
         let clone = self.world.path("clone");
         let is_local = self.plan.remote == Remote::None;
         let deadline = Instant::now() + PASS_TIMEOUT;
+        let stale = Instant::now() + Duration::from_secs(5);
         loop {
             if !is_local {
                 git(&self.world, &clone, &["fetch", "-q", "origin"])?;
@@ -202,6 +203,10 @@ impl Rig {
                     return Ok(commit);
                 }
                 Err(error) if Instant::now() > deadline => return Err(error),
+                // One that was killed leaves them there, and its next start clears them: so its owner starts it again.
+                Err(_) if is_local && Instant::now() > stale && clone.join(".git/index.lock").exists() => {
+                    self.run(1)?;
+                }
                 Err(_) => {}
             }
         }

@@ -185,14 +185,20 @@ fn tree(world: &World) -> io::Result<Tree> {
     Ok(files(world)?.into_iter().map(|(path, bytes)| (path, comparable(&shown(&bytes)))).collect())
 }
 
-/// Without what [`normalise`] leaves: whether a digest had to be quoted, seconds with a space before their unit, and how
-/// large a log with times in it is.
+/// Without what [`normalise`] leaves: whether a digest had to be quoted, seconds with a space before their unit, how large a
+/// log with times in it is, and the users of slots.
 fn comparable(text: &str) -> String {
     let text = text.replace("\"[", "[").replace("]\"", "]");
     let lines = text.lines().filter(|line| !line.starts_with("    bytes: "));
     let words = lines.flat_map(|line| line.split(' ').chain(["\n"])).map(|word| {
         let seconds = word.contains('.') && word.parse::<f64>().is_ok();
-        if seconds { "[SECONDS]" } else { word }
+        // Which slot was free first decides as which user a handler runs.
+        let slot = word.trim_matches('"').parse::<u32>().is_ok_and(|uid| (60_700..60_800).contains(&uid));
+        match (seconds, slot) {
+            (true, _) => "[SECONDS]",
+            (_, true) => "[SLOT]",
+            _ => word,
+        }
     });
     words.flat_map(|word| [word, " "]).collect()
 }
