@@ -4,6 +4,9 @@
 //! commits needs git's lock of the index after having read where the branch is, and moves the branch from there by
 //! compare-and-swap; so whoever holds that lock over the move and the new index meets only commits that fail or that know
 //! both. After a crash the lock stays, and nobody commits, until the next start clears it (`traces`).
+//!
+//! Not covered: where git alone is killed in the move, or between that clearing and the bringing up of the work tree, the lock
+//! is given back with an index that is behind.
 
 use std::fs;
 use std::io;
