@@ -3,19 +3,17 @@
 //! Behind a branch that has moved, `git commit` of an index that has not would take back what the branch gained. Whoever
 //! commits needs git's lock of the index after having read where the branch is, and moves the branch from there by
 //! compare-and-swap; so whoever holds that lock over the move and the new index meets only commits that fail or that know
-//! both. After a crash the lock stays, and nobody commits, until the next start clears it (`traces`).
-//!
-//! Not covered: where git alone is killed in the move, or between that clearing and the bringing up of the work tree, the lock
-//! is given back with an index that is behind.
+//! both. Where the move was cut off (a crash, git alone killed, a full disk) the lock stays and nobody commits, until the
+//! index has been brought up: what it says names us, and that nobody holds it any more is told by `flock`.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::checkout::Origin;
-use super::remote::sync_file_system;
-use super::{Oid, Repo, RepoError};
+use super::{Followed, Oid, Repo, RepoError};
 
 /// How long another git may have the index: most take moments, one with an editor open takes longer than anybody waits.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,13 +25,18 @@ const UNFINISHED: [(&str, &str); 3] =
 /// Git's lock of the index, ours while this lives.
 #[derive(Debug)]
 pub(super) struct IndexLock {
+    /// Under `flock`: who finds our mark in a lock that nobody holds has found one that was left behind.
+    _file: File,
     lock: PathBuf,
     index: PathBuf,
+    stays: bool,
 }
 
 impl Drop for IndexLock {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.lock);
+        if !self.stays {
+            let _ = fs::remove_file(&self.lock);
+        }
     }
 }
 
@@ -41,6 +44,11 @@ impl IndexLock {
     /// Where the new index is made.
     fn draft(&self) -> PathBuf {
         self.index.with_file_name(DRAFT)
+    }
+
+    /// Leaves the lock where it is, for whoever finishes what was begun.
+    fn stay(mut self) {
+        self.stays = true;
     }
 }
 
@@ -53,22 +61,24 @@ impl Repo {
     /// # Errors
     /// Words for people, where another git has it.
     pub(super) fn hold_index(&self) -> Result<Option<IndexLock>, String> {
-        let follows = self.follows().map_err(|error| error.to_string())?;
-        if !follows || !matches!(self.origin, Origin::Local) {
+        if self.why_not_on_branch().map_err(|error| error.to_string())?.is_some() {
             return Ok(None);
         }
-        // The commit that ends one takes the index as it is now, and would take the record back.
-        for (mark, what) in UNFINISHED {
-            if self.checkout.git_dir.join(mark).exists() {
-                return Err(format!("a {what} is under way in the work tree: records wait until it has ended"));
-            }
-        }
-        let index = self.checkout.git_dir.join("index");
-        let lock = self.checkout.git_dir.join("index.lock");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match fs::OpenOptions::new().write(true).create_new(true).open(&lock) {
-                Ok(_) => return Ok(Some(IndexLock { lock, index })),
+            // Behind one that was left nobody has begun anything.
+            if let Some(left) = self.take_over() {
+                return Ok(Some(left));
+            }
+            // The commit that ends one takes the index as it is now, and would take the record back.
+            for (mark, what) in UNFINISHED {
+                if self.checkout.git_dir.join(mark).exists() {
+                    return Err(format!("a {what} is under way in the work tree: records wait until it has ended"));
+                }
+            }
+            let lock = self.index_lock();
+            match self.make_lock() {
+                Ok(held) => return Ok(Some(held)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(10));
                 }
@@ -83,23 +93,110 @@ impl Repo {
         }
     }
 
-    /// Brings index and files from `old` to `new`, where nothing of the user's is in the way: `follow` says what was.
-    pub(super) fn move_abreast(&self, held: &IndexLock, old: Option<Oid>, new: Oid) -> Result<(), RepoError> {
+    fn make_lock(&self) -> io::Result<IndexLock> {
+        let lock = self.index_lock();
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&lock)?;
+        let marked = file.lock().and_then(|()| file.write_all(self.mark().as_bytes())).and_then(|()| file.sync_all());
+        let held = IndexLock { _file: file, lock, index: self.checkout.git_dir.join("index"), stays: false };
+        marked.map(|()| held)
+    }
+
+    /// The lock of the index, where it is one of ours and whoever held it is gone.
+    fn take_over(&self) -> Option<IndexLock> {
+        let lock = self.index_lock();
+        let file = File::open(&lock).ok()?;
+        file.try_lock().ok()?;
+        let mark = self.mark();
+        let mut says = String::new();
+        (&file).take(mark.len() as u64 + 1).read_to_string(&mut says).ok()?;
+        let which = |found: fs::Metadata| (found.dev(), found.ino());
+        // Whoever held it may have given it back meanwhile, and another git have its own there.
+        let is_there = fs::symlink_metadata(&lock).map(which).ok() == file.metadata().map(which).ok();
+        let index = self.checkout.git_dir.join("index");
+        (says == mark && is_there).then(|| IndexLock { _file: file, lock, index, stays: false })
+    }
+
+    /// Gives back what a dispatcher that is gone has left locked, unless the work tree is behind: then whoever brings it up
+    /// does that.
+    pub(super) fn give_back_index(&self) {
+        if let Origin::Local = self.origin
+            && let Some(left) = self.take_over()
+            && self.is_behind()
+        {
+            left.stay();
+        }
+    }
+
+    /// Whether the lock of the index is one that a dispatcher of this state folder has made.
+    pub(super) fn has_marked(&self, lock: &std::path::Path) -> bool {
+        lock == self.index_lock() && fs::read(lock).is_ok_and(|says| says == self.mark().as_bytes())
+    }
+
+    fn index_lock(&self) -> PathBuf {
+        self.checkout.git_dir.join("index.lock")
+    }
+
+    fn mark(&self) -> String {
+        format!("dispatch, with the state folder {}\n", self.state.display())
+    }
+
+    /// Brings the work tree to `new`, where the branch stands already: after a crash, or what was in the way is gone.
+    pub(super) fn follow_abreast(&self, old: Option<Oid>, new: Oid) -> Result<Followed, RepoError> {
+        if let Some(reason) = self.why_not_on_branch()? {
+            drop(self.take_over());
+            return Ok(Followed::Skipped(reason));
+        }
+        let held = match self.hold_index() {
+            Ok(Some(held)) => held,
+            Ok(None) => return Ok(Followed::Skipped("the work tree is on another branch now".to_owned())),
+            Err(words) => return Ok(Followed::Skipped(words)),
+        };
+        let noted = self.noted_work_tree();
+        let followed = match noted {
+            // That has happened together with the branch.
+            Some(noted) if noted == new => Followed::Followed,
+            _ => self.move_abreast(held, (noted.or(old), old), new)?,
+        };
+        if followed == Followed::Followed {
+            self.drop_note();
+        }
+        Ok(followed)
+    }
+
+    /// Brings index and files from the first of `starts`, or else from the second, to `new`, where nothing of the user's is
+    /// in the way. Where that was cut off the index stays locked.
+    pub(super) fn move_abreast(
+        &self,
+        held: IndexLock,
+        starts: (Option<Oid>, Option<Oid>),
+        new: Oid,
+    ) -> Result<Followed, RepoError> {
+        let moved = self.move_held(&held, starts, new);
+        if moved.is_err() {
+            held.stay();
+        }
+        moved
+    }
+
+    fn move_held(&self, held: &IndexLock, starts: (Option<Oid>, Option<Oid>), new: Oid) -> Result<Followed, RepoError> {
         let draft = held.draft();
         let failed = |operation| RepoError::file(operation, &draft);
+        // What a git that was killed has left of an earlier one.
+        for left in self.abreast_leaves() {
+            let _ = fs::remove_file(left);
+        }
         if held.index.exists() {
             fs::copy(&held.index, &draft).map_err(failed("copying the index to"))?;
         }
-        if self.move_files_by(Some(&draft), old, new)?.is_some() {
+        if let Some(words) = self.move_files(Some(&draft), starts, new)? {
             let _ = fs::remove_file(&draft);
-            return Ok(());
+            return Ok(Followed::Skipped(words));
         }
-        // The files too, before anything says that they stand there.
-        if let Some(tree) = &self.checkout.work_tree {
-            sync_file_system(tree)?;
-        }
+        self.sync_files()?;
         fs::rename(&draft, &held.index).map_err(failed("moving into place"))?;
-        self.note_where_it_stands(new)
+        File::open(&self.checkout.git_dir).and_then(|dir| dir.sync_all()).map_err(failed("syncing the folder of"))?;
+        self.note_where_it_stands(new)?;
+        Ok(Followed::Followed)
     }
 
     /// What a git that is killed here leaves besides its usual locks.
@@ -171,5 +268,59 @@ mod tests {
         repo.push(Some(tip), new).unwrap();
         assert_eq!(bench.head(), new);
         assert!(!theirs.exists(), "and ours is gone");
+    }
+    fn commits(bench: &Bench) -> bool {
+        let git = |args: &[&str]| std::process::Command::new("git").args(args).current_dir(bench.clone_dir()).output();
+        let committed = git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"]);
+        committed.unwrap().status.success()
+    }
+
+    #[test]
+    fn a_move_that_was_cut_off_keeps_the_index_locked_until_it_is_finished() {
+        let bench = Bench::local();
+        bench.write("requests/a.yml", "one");
+        bench.commit("request");
+        let mut repo = bench.repo();
+        let tip = repo.fetch().unwrap().commit;
+        let new = record(&repo, tip);
+        // Nothing can be written where the draft is to be.
+        let obstacle = bench.path("clone/.git/index.dispatch");
+        fs::create_dir(&obstacle).unwrap();
+        repo.push(Some(tip), new).unwrap();
+        assert_eq!(bench.head(), new);
+        assert!(!commits(&bench), "it would take the record back");
+        // Whoever starts next leaves it locked too: only what brings the work tree up knows when it is.
+        drop(repo);
+        let repo = bench.repo();
+        assert!(!commits(&bench));
+        fs::remove_dir(&obstacle).unwrap();
+        assert_eq!(repo.follow(None, new).unwrap(), Followed::Followed);
+        assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "");
+        assert!(commits(&bench));
+    }
+
+    #[test]
+    fn a_lock_of_ours_is_taken_over_from_the_dead_only() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        let lock = bench.path("clone/.git/index.lock");
+        let held = repo.make_lock().unwrap();
+        assert!(repo.take_over().is_none(), "its holder lives");
+        held.stay();
+        assert!(lock.exists());
+        drop(repo.take_over().unwrap());
+        assert!(!lock.exists());
+        fs::write(&lock, "").unwrap();
+        assert!(repo.take_over().is_none(), "another git's");
+        fs::remove_file(&lock).unwrap();
+        repo.make_lock().unwrap().stay();
+        drop(repo);
+        drop(bench.repo());
+        assert!(!lock.exists(), "nothing is behind: given back at the next start");
+        let repo = bench.repo();
+        repo.make_lock().unwrap().stay();
+        bench.git(&bench.clone_dir(), &["symbolic-ref", "HEAD", "refs/heads/side"]);
+        assert!(matches!(repo.follow(None, repo.resolve("main").unwrap()).unwrap(), Followed::Skipped(_)));
+        assert!(!lock.exists(), "and where nothing follows");
     }
 }

@@ -27,6 +27,7 @@ mod checkout;
 mod claims;
 mod git;
 mod history;
+mod move_files;
 mod objects;
 mod porcelain;
 mod remote;
@@ -304,6 +305,7 @@ impl Repo {
         };
         if repo.settings.holds_lock {
             repo.clear_traces();
+            repo.give_back_index();
         }
         Ok(repo)
     }

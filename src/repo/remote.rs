@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use super::checkout::{Origin, authority, protocol};
-use super::git::{Call, GitError, Token};
+use super::git::{Call, GitError, Output, Token};
 use super::porcelain::{self, FetchClass, PushClass};
 use super::{Mark, Oid, RefChange, Repo, RepoError, store};
 use crate::claim;
@@ -275,19 +275,24 @@ impl Repo {
             .env("GIT_COMMITTER_NAME", "dispatch")
             .env("GIT_COMMITTER_EMAIL", "dispatch@localhost")
             .args(["-m", "dispatch: record", &self.branch_ref(), &commit.to_string(), &before])
-            .run()
-            .map_err(|error| self.push_error(PushClass::Other, error.to_string()))?;
-        if moved.succeeded() {
+            .run();
+        if !moved.as_ref().is_ok_and(|output| output.code.is_some()) {
+            self.has_torn();
+        }
+        // One that was killed may have moved it all the same.
+        let is_moved = match &moved {
+            Ok(Output { code: Some(code), .. }) => *code == 0,
+            _ => self.store.refname_to_id(&self.branch_ref()).is_ok_and(|stands| stands == commit.0),
+        };
+        if is_moved {
             // The branch has moved, whatever becomes of the work tree: `follow` tries again, and says what is in its way.
-            if let Some(Err(error)) = held.map(|held| self.move_abreast(&held, stands, commit)) {
+            if let Some(Err(error)) = held.map(|held| self.move_abreast(held, (stands, None), commit)) {
                 tracing::warn!("bringing up the work tree: {error}");
             }
             return Ok(());
         }
         self.drop_note_of(base);
-        if moved.code.is_none() {
-            self.has_torn();
-        }
+        let moved = moved.map_err(|error| self.push_error(PushClass::Other, error.to_string()))?;
         let lost = ["but expected", "cannot lock ref", "unable to resolve reference", "already exists"];
         let class =
             if lost.iter().any(|word| moved.stderr.contains(word)) { PushClass::LostRace } else { PushClass::Other };

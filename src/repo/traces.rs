@@ -102,7 +102,8 @@ impl Repo {
         let text = fs::read_to_string(&note).unwrap_or_default();
         let mut left: Vec<PathBuf> = text.lines().map(PathBuf::from).collect();
         temporary(&self.checkout.common_dir.join("objects"), began - CLOCKS_APART, &mut left);
-        left.retain(|path| path.exists());
+        // The lock of an index that is behind stays until that is brought up.
+        left.retain(|path| path.exists() && !self.has_marked(path));
         if !left.is_empty() {
             wait_until_quiet(&mut left);
         }

@@ -7,7 +7,6 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -16,11 +15,7 @@ use super::checkout::Origin;
 use super::git::Call;
 use super::objects::{is_below, trimmed};
 use super::porcelain::{self, ChangedState};
-use super::remote::sync_file_system;
 use super::{Oid, Repo, RepoError, store};
-
-/// Git's name for a tree without entries.
-const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /// What became of the user's work tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,28 +42,23 @@ impl Repo {
     /// to `new`. `old` is the tip before; where the work tree stands further back is noted in the
     /// state folder (without a remote) or read from the clone (with one). Only where HEAD names the branch.
     pub fn follow(&self, old: Option<Oid>, new: Oid) -> Result<Followed, RepoError> {
-        let skipped = |reason: String| Ok(Followed::Skipped(reason));
         let _writing = self.writing()?;
-        if let Origin::Remote { name, .. } = &self.origin
-            && let Some(words) = self.bring_objects(name, new)?
-        {
+        match &self.origin {
+            Origin::Local => self.follow_abreast(old, new),
+            Origin::Remote { name, .. } => self.follow_remote(name, old, new),
+        }
+    }
+
+    fn follow_remote(&self, remote: &str, old: Option<Oid>, new: Oid) -> Result<Followed, RepoError> {
+        let skipped = |reason: String| Ok(Followed::Skipped(reason));
+        if let Some(words) = self.bring_objects(remote, new)? {
             return skipped(format!("the clone could not take the new commits: {words}"));
         }
-        if self.checkout.work_tree.is_none() {
-            return skipped("the repository has no work tree".to_owned());
+        if let Some(reason) = self.why_not_on_branch()? {
+            return skipped(reason);
         }
-        match self.checkout.head_branch()? {
-            Some(head) if head == self.settings.branch => {}
-            Some(head) => {
-                return skipped(format!("the work tree is on branch `{head}`, not on `{}`", self.settings.branch));
-            }
-            None => return skipped("HEAD is detached".to_owned()),
-        }
-        let stands = match self.origin {
-            Origin::Local => self.noted_work_tree().or(old),
-            Origin::Remote { .. } => self.users_branch()?,
-        };
-        if let (Origin::Remote { .. }, Some(stands)) = (&self.origin, stands)
+        let stands = self.users_branch()?;
+        if let Some(stands) = stands
             && stands != new
             && !self
                 .users(self.bare_call("merge-base").args(["--is-ancestor", &stands.to_string(), &new.to_string()]))?
@@ -79,27 +69,11 @@ impl Repo {
                 self.settings.branch
             ));
         }
-        // Without a remote that has happened with the branch already, unless something was in the way.
-        if matches!(self.origin, Origin::Local) && self.noted_work_tree() == Some(new) {
-            self.drop_note();
-            return Ok(Followed::Followed);
+        if let Some(words) = self.move_files(None, (stands, old), new)? {
+            return skipped(words);
         }
-        if let Some(words) = self.move_files(stands, new)? {
-            // Where people have brought the work tree up themselves, the note is out of date. Git
-            // refuses whatever would overwrite something, so another start may be tried.
-            let retried = stands != old && old.is_some() && self.move_files(old, new)?.is_none();
-            if !retried {
-                return skipped(words);
-            }
-        }
-        // The files too, before anything says that they stand there.
-        if let Some(tree) = &self.checkout.work_tree {
-            sync_file_system(tree)?;
-        }
-        self.drop_note();
-        if let Origin::Remote { .. } = self.origin
-            && stands != Some(new)
-        {
+        self.sync_files()?;
+        if stands != Some(new) {
             let before = stands.map_or_else(|| "0".repeat(40), |oid| oid.to_string());
             let (done, words) = self.users(self.bare_call("update-ref").args([
                 "-m",
@@ -113,6 +87,18 @@ impl Repo {
             }
         }
         Ok(Followed::Followed)
+    }
+
+    /// Why the work tree is none that follows.
+    pub(super) fn why_not_on_branch(&self) -> Result<Option<String>, RepoError> {
+        if self.checkout.work_tree.is_none() {
+            return Ok(Some("the repository has no work tree".to_owned()));
+        }
+        Ok(match self.checkout.head_branch()? {
+            Some(head) if head == self.settings.branch => None,
+            Some(head) => Some(format!("the work tree is on branch `{head}`, not on `{}`", self.settings.branch)),
+            None => Some("HEAD is detached".to_owned()),
+        })
     }
 
     /// Lets the user's clone know of a tip that was fetched: its remote-tracking branch, and nothing else. Without a remote
@@ -129,7 +115,7 @@ impl Repo {
     /// Those of these paths (or what lies below them) that differ from HEAD in the index or the
     /// work tree, untracked and ignored files included. Empty where no work tree would follow.
     pub fn dirty_paths(&self, paths: &[&str]) -> Result<Vec<String>, RepoError> {
-        if !self.follows()? {
+        if self.why_not_on_branch()?.is_some() {
             return Ok(Vec::new());
         }
         let mut dirty: Vec<String> = self
@@ -204,7 +190,7 @@ impl Repo {
     /// Without a remote: notes where the work tree stands before the branch moves away from it. An
     /// older note stays, since then an earlier move has not been followed yet.
     pub(super) fn note_work_tree(&self, base: Option<Oid>) -> Result<(), RepoError> {
-        if !self.follows()? || self.noted_work_tree().is_some() {
+        if self.why_not_on_branch()?.is_some() || self.noted_work_tree().is_some() {
             return Ok(());
         }
         base.map_or(Ok(()), |base| self.note_where_it_stands(base))
@@ -238,19 +224,13 @@ impl Repo {
         }
     }
 
-    fn drop_note(&self) {
+    pub(super) fn drop_note(&self) {
         // A note that stays makes the next follow start from an older commit, which is harmless.
         let _ = std::fs::remove_file(self.note_file());
     }
 
     fn note_file(&self) -> std::path::PathBuf {
         self.state.join("worktree-at")
-    }
-
-    /// True where the user's work tree is on the branch.
-    pub(super) fn follows(&self) -> Result<bool, RepoError> {
-        let on_branch = || Ok::<_, RepoError>(self.checkout.head_branch()?.as_deref() == Some(&self.settings.branch));
-        Ok(self.checkout.work_tree.is_some() && on_branch()?)
     }
 
     /// Fetches what we have into the user's clone, and sets its remote-tracking branch. The words
@@ -278,36 +258,6 @@ impl Repo {
         Ok((!done).then_some(words))
     }
 
-    /// Moves index and work tree; the words where git would have to overwrite something.
-    fn move_files(&self, old: Option<Oid>, new: Oid) -> Result<Option<String>, RepoError> {
-        self.move_files_by(None, old, new)
-    }
-
-    /// The same by another index than the repository's own.
-    pub(super) fn move_files_by(
-        &self,
-        index: Option<&Path>,
-        old: Option<Oid>,
-        new: Oid,
-    ) -> Result<Option<String>, RepoError> {
-        let Some(tree) = &self.checkout.work_tree else { return Ok(None) };
-        let call = |verb| {
-            let call = self.bare_call(verb).work_tree(tree).timeout(Duration::from_mins(10));
-            match index {
-                Some(index) => call.env("GIT_INDEX_FILE", index.display().to_string()),
-                None => call,
-            }
-        };
-        // Its exit code only says that something is dirty, which may not concern us.
-        self.users(call("update-index").args(["-q", "--refresh"]))?;
-        // With one tree only, git would drop whatever else is staged: a start from nothing is the
-        // empty tree, which every git knows.
-        let old = old.map_or_else(|| EMPTY_TREE.to_owned(), |old| old.to_string());
-        let (done, words) =
-            self.users(call("read-tree").args(["-m", "-u", "--no-recurse-submodules", &old, &new.to_string()]))?;
-        Ok((!done).then(|| format!("the work tree was left alone: {words}")))
-    }
-
     fn changed(&self, paths: &[&str], how: &[&str]) -> Result<Vec<porcelain::Changed>, RepoError> {
         const PATHS_A_CALL: usize = 500;
         let Some(tree) = &self.checkout.work_tree else { return Ok(Vec::new()) };
@@ -331,7 +281,7 @@ impl Repo {
     }
 
     /// Bytes of a file in the work tree, no link being followed on the way; `None` where it is gone.
-    fn read_safely(&self, path: &[u8], bytes_max: u64) -> Option<Result<(Vec<u8>, bool), String>> {
+    pub(super) fn read_safely(&self, path: &[u8], bytes_max: u64) -> Option<Result<(Vec<u8>, bool), String>> {
         use std::io::Read as _;
         use std::os::unix::fs::PermissionsExt as _;
         let tree = self.checkout.work_tree.as_ref()?;
@@ -374,7 +324,7 @@ impl Repo {
         Ok(found.text().parse().ok().filter(|_| found.succeeded()))
     }
 
-    fn bare_call(&self, verb: &str) -> Call<'_> {
+    pub(super) fn bare_call(&self, verb: &str) -> Call<'_> {
         self.git
             .call(verb)
             .git_dir(&self.checkout.git_dir)
@@ -386,7 +336,7 @@ impl Repo {
     }
 
     /// Runs a call on the user's repository: whether it succeeded, and its words.
-    fn users(&self, call: Call<'_>) -> Result<(bool, String), RepoError> {
+    pub(super) fn users(&self, call: Call<'_>) -> Result<(bool, String), RepoError> {
         let output = call.run().inspect_err(|_| self.has_torn())?;
         // A program that git started may have been ended too: git dies of that with 128.
         if output.code.is_none_or(|code| code >= 128) {
@@ -460,7 +410,7 @@ mod tests {
         let mut repo = bench.repo();
         let (old, new) = publish(&bench, &mut repo);
         repo.bring_objects("origin", new).unwrap();
-        assert_eq!(repo.move_files(Some(old), new).unwrap(), None);
+        assert_eq!(repo.move_files(None, (Some(old), None), new).unwrap(), None);
         assert_eq!(repo.follow(Some(old), new).unwrap(), Followed::Followed);
         assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "");
     }
