@@ -1,10 +1,16 @@
 //! Without a remote: branch, index and work tree, moved while nobody else can have the index.
 //!
-//! Behind a branch that has moved, `git commit` of an index that has not would take back what the branch gained. Whoever
-//! commits needs git's lock of the index after having read where the branch is, and moves the branch from there by
-//! compare-and-swap; so whoever holds that lock over the move and the new index meets only commits that fail or that know
-//! both. Where the move was cut off (a crash, git alone killed, a full disk) the lock stays and nobody commits, until the
-//! index has been brought up: what it says names us, and that nobody holds it any more is told by `flock`.
+//! Behind a branch that has moved, `git commit` of an index that has not would take back what the branch gained. Git reads
+//! where the branch is, then the index, then takes the lock of the index, and at the end moves the branch from where it was
+//! by compare-and-swap. So the lock is held over the whole move, and the index moves before the branch: whoever saw the new
+//! branch sees the new index, and whoever saw the old one fails. Where the branch turns out to have moved otherwise, index
+//! and files go back.
+//!
+//! ```text
+//! <state>/worktree-at     while they move, and where they are apart: the commit that they came from, and where to
+//! ```
+//! Where the move was cut off (a crash, git alone killed, a full disk) the lock stays and nobody commits, until the index
+//! stands where the branch does: what the lock says names us, and that nobody holds it any more is told by `flock`.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -13,7 +19,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::checkout::Origin;
-use super::{Followed, Oid, Repo, RepoError};
+use super::move_files::EMPTY_TREE;
+use super::remote::PushError;
+use super::{Followed, Oid, PushClass, Repo, RepoError};
+use crate::durable;
 
 /// How long another git may have the index: most take moments, one with an editor open takes longer than anybody waits.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,12 +64,22 @@ impl IndexLock {
 /// Git's `read-tree` locks what it writes: it gets a copy, which then takes the index's place.
 const DRAFT: &str = "index.dispatch";
 
+/// A move of index and files that has begun.
+struct Move {
+    /// Where they stood; none: on a branch without a commit.
+    from: Option<Oid>,
+    to: Option<Oid>,
+}
+
+/// Stands for no commit in the note.
+const UNBORN: &str = "unborn";
+
 impl Repo {
     /// Takes the index of a work tree that is on the branch; `None` where there is none.
     ///
     /// # Errors
     /// Words for people, where another git has it.
-    pub(super) fn hold_index(&self) -> Result<Option<IndexLock>, String> {
+    fn hold_index(&self) -> Result<Option<IndexLock>, String> {
         if self.why_not_on_branch().map_err(|error| error.to_string())?.is_some() {
             return Ok(None);
         }
@@ -140,45 +159,91 @@ impl Repo {
         format!("dispatch, with the state folder {}\n", self.state.display())
     }
 
-    /// Brings the work tree to `new`, where the branch stands already: after a crash, or what was in the way is gone.
-    pub(super) fn follow_abreast(&self, old: Option<Oid>, new: Oid) -> Result<Followed, RepoError> {
+    /// Moves the branch from `base` to `commit`, and index and files with it where a work tree is on it.
+    pub(super) fn move_abreast(&self, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
+        let failed = |error: RepoError| self.push_error(PushClass::Other, error.to_string());
+        let _writing = self.writing().map_err(failed)?;
+        let Some(held) = self.hold_index().map_err(|words| self.push_error(PushClass::Busy, words))? else {
+            return self.move_branch(base, commit);
+        };
+        let moved = self.move_held(&held, base, commit);
+        if self.is_behind() {
+            held.stay();
+        }
+        moved
+    }
+
+    fn move_held(&self, held: &IndexLock, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
+        let failed = |error: RepoError| self.push_error(PushClass::Other, error.to_string());
+        let tip = self.tip_of_branch().map_err(failed)?;
+        self.finish_move(held, tip).map_err(failed)?;
+        if tip != base {
+            return Err(self.push_error(PushClass::LostRace, "the branch has moved".to_owned()));
+        }
+        self.note_move(base, commit).map_err(failed)?;
+        if let Some(words) = self.move_index(held, (base, None), commit).map_err(failed)? {
+            tracing::warn!("{words}");
+        }
+        let moved = self.move_branch(base, commit);
+        if moved.is_err() {
+            self.finish_move(held, self.tip_of_branch().map_err(failed)?).map_err(failed)?;
+        } else {
+            self.drop_note();
+        }
+        moved
+    }
+
+    /// Brings index and files to `tip` from wherever a move that was cut off, or went elsewhere than the branch, has left them.
+    fn finish_move(&self, held: &IndexLock, tip: Option<Oid>) -> Result<(), RepoError> {
+        let Some(noted) = self.noted_move() else { return Ok(()) };
+        let tip = tip.map_or_else(|| EMPTY_TREE.parse(), Ok)?;
+        if let Some(words) = self.move_index(held, self.starts(&noted)?, tip)? {
+            tracing::warn!("{words}: `git status` shows what differs, `git reset` or a checkout brings it up");
+        }
+        self.drop_note();
+        Ok(())
+    }
+
+    /// Brings the work tree to where the branch is, after a crash or where a move has met a fault.
+    pub(super) fn follow_abreast(&self) -> Result<Followed, RepoError> {
         if let Some(reason) = self.why_not_on_branch()? {
             drop(self.take_over());
             return Ok(Followed::Skipped(reason));
+        }
+        if !self.is_behind() {
+            return Ok(Followed::Followed);
         }
         let held = match self.hold_index() {
             Ok(Some(held)) => held,
             Ok(None) => return Ok(Followed::Skipped("the work tree is on another branch now".to_owned())),
             Err(words) => return Ok(Followed::Skipped(words)),
         };
-        let noted = self.noted_work_tree();
-        let followed = match noted {
-            // That has happened together with the branch.
-            Some(noted) if noted == new => Followed::Followed,
-            _ => self.move_abreast(held, (noted.or(old), old), new)?,
-        };
-        if followed == Followed::Followed {
-            self.drop_note();
-        }
-        Ok(followed)
-    }
-
-    /// Brings index and files from the first of `starts`, or else from the second, to `new`, where nothing of the user's is
-    /// in the way. Where that was cut off the index stays locked.
-    pub(super) fn move_abreast(
-        &self,
-        held: IndexLock,
-        starts: (Option<Oid>, Option<Oid>),
-        new: Oid,
-    ) -> Result<Followed, RepoError> {
-        let moved = self.move_held(&held, starts, new);
-        if moved.is_err() {
+        let finished = self.tip_of_branch().and_then(|tip| self.finish_move(&held, tip));
+        if finished.is_err() {
             held.stay();
         }
-        moved
+        finished.map(|()| Followed::Followed)
     }
 
-    fn move_held(&self, held: &IndexLock, starts: (Option<Oid>, Option<Oid>), new: Oid) -> Result<Followed, RepoError> {
+    /// Where index and files stand: where they were to go, or still where they came from.
+    fn starts(&self, noted: &Move) -> Result<(Option<Oid>, Option<Oid>), RepoError> {
+        let Some(to) = noted.to else { return Ok((noted.from, None)) };
+        let differing = self.paths_between(noted.from, to)?;
+        let apart = |commit| {
+            let staged = self.staged(None, commit)?;
+            Ok::<_, RepoError>(differing.iter().filter(|path| staged.contains(*path)).count())
+        };
+        let has_moved = apart(Some(to))? < apart(noted.from)?;
+        Ok(if has_moved { (Some(to), noted.from) } else { (noted.from, Some(to)) })
+    }
+
+    /// Moves index and files from the first of `starts`, or else from the second; the words where that cannot be.
+    fn move_index(
+        &self,
+        held: &IndexLock,
+        starts: (Option<Oid>, Option<Oid>),
+        new: Oid,
+    ) -> Result<Option<String>, RepoError> {
         let draft = held.draft();
         let failed = |operation| RepoError::file(operation, &draft);
         // What a git that was killed has left of an earlier one.
@@ -190,13 +255,50 @@ impl Repo {
         }
         if let Some(words) = self.move_files(Some(&draft), starts, new)? {
             let _ = fs::remove_file(&draft);
-            return Ok(Followed::Skipped(words));
+            return Ok(Some(words));
         }
         self.sync_files()?;
         fs::rename(&draft, &held.index).map_err(failed("moving into place"))?;
         File::open(&self.checkout.git_dir).and_then(|dir| dir.sync_all()).map_err(failed("syncing the folder of"))?;
-        self.note_where_it_stands(new)?;
-        Ok(Followed::Followed)
+        Ok(None)
+    }
+
+    fn tip_of_branch(&self) -> Result<Option<Oid>, RepoError> {
+        match self.store.refname_to_id(&self.branch_ref()) {
+            Ok(tip) => Ok(Some(Oid(tip))),
+            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(RepoError::object("reading the branch")(error)),
+        }
+    }
+
+    /// True where branch and work tree were being moved, or are apart, as after a crash.
+    pub fn is_behind(&self) -> bool {
+        self.noted_move().is_some()
+    }
+
+    fn note_move(&self, from: Option<Oid>, to: Oid) -> Result<(), RepoError> {
+        let from = from.map_or_else(|| UNBORN.to_owned(), |from| from.to_string());
+        let file = self.note_file();
+        durable::write_file(&file, format!("{from}\n{to}\n").as_bytes(), 0o600)
+            .map_err(|error| RepoError::file("writing", &file)(io::Error::other(error)))
+    }
+
+    fn noted_move(&self) -> Option<Move> {
+        let text = fs::read_to_string(self.note_file()).ok()?;
+        let mut lines = text.lines();
+        let first = lines.next()?;
+        let from = if first == UNBORN { None } else { Some(first.parse().ok().filter(|oid| self.has(*oid))?) };
+        let to = lines.next().and_then(|line| line.parse().ok()).filter(|oid| self.has(*oid));
+        Some(Move { from, to })
+    }
+
+    fn drop_note(&self) {
+        // A note that stays makes the next start look at the work tree once more, which is harmless.
+        let _ = fs::remove_file(self.note_file());
+    }
+
+    fn note_file(&self) -> PathBuf {
+        self.state.join("worktree-at")
     }
 
     /// What a git that is killed here leaves besides its usual locks.
@@ -209,7 +311,7 @@ impl Repo {
 #[cfg(test)]
 mod tests {
     use super::super::bench_tests::{Bench, tester};
-    use super::super::{Changeset, Content, PushClass, Removal, Write};
+    use super::super::{Changeset, Content, Removal, Write};
     use super::*;
 
     fn record(repo: &Repo, tip: Oid) -> Oid {
@@ -286,17 +388,79 @@ mod tests {
         // Nothing can be written where the draft is to be.
         let obstacle = bench.path("clone/.git/index.dispatch");
         fs::create_dir(&obstacle).unwrap();
-        repo.push(Some(tip), new).unwrap();
-        assert_eq!(bench.head(), new);
-        assert!(!commits(&bench), "it would take the record back");
+        repo.push(Some(tip), new).unwrap_err();
+        assert_eq!(bench.head(), tip);
+        assert!(!commits(&bench), "index and files may be anywhere");
         // Whoever starts next leaves it locked too: only what brings the work tree up knows when it is.
         drop(repo);
         let repo = bench.repo();
         assert!(!commits(&bench));
         fs::remove_dir(&obstacle).unwrap();
-        assert_eq!(repo.follow(None, new).unwrap(), Followed::Followed);
+        assert_eq!(repo.follow(None, tip).unwrap(), Followed::Followed);
         assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "");
         assert!(commits(&bench));
+    }
+
+    #[test]
+    fn wherever_it_was_cut_off_index_and_files_end_where_the_branch_is() {
+        // Cut off before the index moved, behind that, and behind the branch; the branch may have gone elsewhere meanwhile.
+        for (index_moved, branch_moved, elsewhere) in [
+            (false, false, false),
+            (true, false, false),
+            (true, true, false),
+            (true, false, true),
+            (false, false, true),
+        ] {
+            let bench = Bench::local();
+            bench.write("requests/a.yml", "one");
+            bench.commit("request");
+            let mut repo = bench.repo();
+            let tip = repo.fetch().unwrap().commit;
+            let new = record(&repo, tip);
+            let held = repo.hold_index().unwrap().unwrap();
+            repo.note_move(Some(tip), new).unwrap();
+            if index_moved {
+                assert_eq!(repo.move_index(&held, (Some(tip), None), new).unwrap(), None);
+            }
+            if branch_moved {
+                repo.move_branch(Some(tip), new).unwrap();
+            }
+            if elsewhere {
+                let (more, author) = (Write::file("theirs", Content::Bytes(b"x".to_vec())), tester());
+                let changeset = Changeset { removals: vec![], writes: vec![more] };
+                let theirs = repo.commit_on(Some(tip), &changeset, "theirs", &author, &author, 0).unwrap().commit;
+                repo.move_branch(Some(tip), theirs).unwrap();
+            }
+            held.stay();
+            drop(repo);
+            let repo = bench.repo();
+            assert!(!commits(&bench));
+            let tip = bench.head();
+            assert_eq!(repo.follow(None, tip).unwrap(), Followed::Followed);
+            let case = format!("{index_moved} {branch_moved} {elsewhere}");
+            assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "", "{case}");
+            assert!(commits(&bench) && !repo.is_behind(), "{case}");
+        }
+    }
+
+    #[test]
+    fn where_the_branch_has_moved_meanwhile_index_and_files_go_back() {
+        let bench = Bench::local();
+        bench.write("requests/a.yml", "one");
+        bench.commit("request");
+        let mut repo = bench.repo();
+        let tip = repo.fetch().unwrap().commit;
+        let new = record(&repo, tip);
+        // The branch cannot be moved.
+        let lock = bench.path("clone/.git/refs/heads/main.lock");
+        fs::write(&lock, "").unwrap();
+        assert_eq!(repo.push(Some(tip), new).unwrap_err().class, PushClass::LostRace);
+        assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "");
+        assert!(bench.path("clone/requests/a.yml").exists());
+        fs::remove_file(&lock).unwrap();
+        repo.push(Some(tip), new).unwrap();
+        assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "");
+        assert!(!bench.path("clone/requests/a.yml").exists());
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Repo {
     /// Moves the branch from `base` (none: it must not exist) to `commit`.
     pub fn push(&self, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
         match &self.origin {
-            Origin::Local => self.move_branch(base, commit),
+            Origin::Local => self.move_abreast(base, commit),
             Origin::Remote { push_url, .. } => self.push_to(push_url, &[self.branch_change(base, commit)], &[]),
         }
     }
@@ -257,14 +257,7 @@ impl Repo {
     }
 
     /// Without a remote: the branch, in one transaction of git's.
-    fn move_branch(&self, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
-        let _writing = self.writing().map_err(|error| self.push_error(PushClass::Other, error.to_string()))?;
-        let held = self.hold_index().map_err(|words| self.push_error(PushClass::Busy, words))?;
-        let stands = self.noted_work_tree().or(base);
-        // Behind the move only this note says where the work tree still stands.
-        if let Err(error) = self.note_work_tree(base) {
-            return Err(self.push_error(PushClass::Other, error.to_string()));
-        }
+    pub(super) fn move_branch(&self, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
         let before = base.map_or_else(|| "0".repeat(40), |base| base.to_string());
         let moved = self
             .git
@@ -285,13 +278,8 @@ impl Repo {
             _ => self.store.refname_to_id(&self.branch_ref()).is_ok_and(|stands| stands == commit.0),
         };
         if is_moved {
-            // The branch has moved, whatever becomes of the work tree: `follow` tries again, and says what is in its way.
-            if let Some(Err(error)) = held.map(|held| self.move_abreast(held, (stands, None), commit)) {
-                tracing::warn!("bringing up the work tree: {error}");
-            }
             return Ok(());
         }
-        self.drop_note_of(base);
         let moved = moved.map_err(|error| self.push_error(PushClass::Other, error.to_string()))?;
         let lost = ["but expected", "cannot lock ref", "unable to resolve reference", "already exists"];
         let class =
@@ -366,7 +354,7 @@ impl Repo {
         FetchError { class, branch: self.settings.branch.clone(), words }
     }
 
-    fn push_error(&self, class: PushClass, words: String) -> PushError {
+    pub(super) fn push_error(&self, class: PushClass, words: String) -> PushError {
         PushError { class, branch: self.settings.branch.clone(), words }
     }
 }

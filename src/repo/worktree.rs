@@ -44,7 +44,7 @@ impl Repo {
     pub fn follow(&self, old: Option<Oid>, new: Oid) -> Result<Followed, RepoError> {
         let _writing = self.writing()?;
         match &self.origin {
-            Origin::Local => self.follow_abreast(old, new),
+            Origin::Local => self.follow_abreast(),
             Origin::Remote { name, .. } => self.follow_remote(name, old, new),
         }
     }
@@ -185,52 +185,6 @@ impl Repo {
         found.sort_by(|a, b| a.path.cmp(&b.path));
         found.dedup();
         Ok(found)
-    }
-
-    /// Without a remote: notes where the work tree stands before the branch moves away from it. An
-    /// older note stays, since then an earlier move has not been followed yet.
-    pub(super) fn note_work_tree(&self, base: Option<Oid>) -> Result<(), RepoError> {
-        if self.why_not_on_branch()?.is_some() || self.noted_work_tree().is_some() {
-            return Ok(());
-        }
-        base.map_or(Ok(()), |base| self.note_where_it_stands(base))
-    }
-
-    /// Notes where the work tree stands.
-    pub(super) fn note_where_it_stands(&self, stands: Oid) -> Result<(), RepoError> {
-        let file = self.note_file();
-        let failed = || RepoError::file("writing", &file);
-        let mut draft = tempfile::NamedTempFile::new_in(&self.state).map_err(failed())?;
-        std::io::Write::write_all(&mut draft, format!("{stands}\n").as_bytes()).map_err(failed())?;
-        draft.as_file().sync_all().map_err(failed())?;
-        draft.persist(&file).map_err(|error| failed()(error.error))?;
-        std::fs::File::open(&self.state).and_then(|dir| dir.sync_all()).map_err(failed())
-    }
-
-    /// True where the branch has been moved and the work tree has not been brought up yet, as after a crash.
-    pub fn is_behind(&self) -> bool {
-        self.noted_work_tree().is_some()
-    }
-
-    pub(super) fn noted_work_tree(&self) -> Option<Oid> {
-        let text = std::fs::read_to_string(self.note_file()).ok()?;
-        text.trim_end().parse().ok().filter(|oid| self.has(*oid))
-    }
-
-    /// Takes back a note that was written for a move that did not happen.
-    pub(super) fn drop_note_of(&self, base: Option<Oid>) {
-        if base.is_some() && self.noted_work_tree() == base {
-            self.drop_note();
-        }
-    }
-
-    pub(super) fn drop_note(&self) {
-        // A note that stays makes the next follow start from an older commit, which is harmless.
-        let _ = std::fs::remove_file(self.note_file());
-    }
-
-    fn note_file(&self) -> std::path::PathBuf {
-        self.state.join("worktree-at")
     }
 
     /// Fetches what we have into the user's clone, and sets its remote-tracking branch. The words
@@ -424,14 +378,15 @@ mod tests {
         let mut repo = bench.repo_at("linked");
         std::fs::write(dir.join("requests/a.yml"), "edited").unwrap();
         let (_, middle) = publish(&bench, &mut repo);
-        assert!(matches!(repo.follow(None, middle).unwrap(), Followed::Skipped(_)));
-        std::fs::write(dir.join("requests/a.yml"), "kind: x\n").unwrap();
+        assert_eq!(repo.follow(None, middle).unwrap(), Followed::Followed);
+        assert_eq!(bench.git(&dir, &["status", "--porcelain"]), "?? requests/", "the edit stays");
+        std::fs::remove_dir_all(dir.join("requests")).unwrap();
         let more = Changeset { removals: vec![], writes: vec![Write::file("logs/b", Content::Bytes(b"b".to_vec()))] };
         let new = repo.commit_on(Some(middle), &more, "b", &tester(), &tester(), 0).unwrap().commit;
         repo.push(Some(middle), new).unwrap();
         assert_eq!(repo.follow(Some(middle), new).unwrap(), Followed::Followed);
         assert_eq!(bench.git(&dir, &["status", "--porcelain"]), "");
-        assert!(dir.join("logs/b").exists() && !dir.join("requests").exists());
+        assert!(dir.join("logs/b").exists());
     }
 
     #[test]

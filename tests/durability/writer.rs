@@ -202,7 +202,11 @@ impl Rig {
                     self.commits.insert(commit.clone());
                     return Ok(commit);
                 }
-                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(error) if Instant::now() > deadline => {
+                    let lock = fs::read_to_string(clone.join(".git/index.lock")).unwrap_or_default();
+                    let words = format!("{error}\nin the lock: `{lock}`\nthe dispatcher said: {}", self.printed(1));
+                    return Err(io::Error::other(words));
+                }
                 // One that was killed leaves them there, and its next start clears them: so its owner starts it again.
                 Err(_) if is_local && Instant::now() > stale && clone.join(".git/index.lock").exists() => {
                     self.run(1)?;
