@@ -85,7 +85,7 @@ pub fn submit(
         let pushed = repo.push(Some(tip), commit);
         let error = match pushed {
             Ok(()) => {
-                follow(repo, tip, commit);
+                follow(repo, commit);
                 return Ok(Submitted { path, commit });
             }
             Err(error) => error,
@@ -96,7 +96,7 @@ pub fn submit(
         let before = std::mem::replace(&mut tip, fetch(repo)?.commit);
         if repo.is_ancestor(commit, tip)? {
             // The answer was lost, and it has landed.
-            follow(repo, before, tip);
+            follow(repo, tip);
             return Ok(Submitted { path, commit });
         }
         match error.class {
@@ -156,8 +156,8 @@ fn build(
 }
 
 /// Brings the work tree up, as far as it goes: the request is on main by then, whatever becomes of that.
-fn follow(repo: &Repo, before: Oid, tip: Oid) {
-    match repo.follow(Some(before), tip) {
+fn follow(repo: &Repo, tip: Oid) {
+    match repo.follow(tip) {
         Ok(Followed::Followed) => {}
         Ok(Followed::Skipped(why)) if repo.is_behind() => {
             tracing::warn!("the work tree was left behind ({why}): `git status` shows what differs");

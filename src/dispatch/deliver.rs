@@ -259,7 +259,7 @@ impl Dispatcher {
             Err(error) if self.lacks_room(&error) => return self.publish_later(&error),
             round => round?,
         };
-        let before = self.tip.replace(round.tip);
+        self.tip = Some(round.tip);
         if !round.published.is_empty() {
             self.reached_main(round.published.len())?;
             tracing::info!("published {} record(s) as {}", round.published.len(), short(&round.tip.to_string()));
@@ -269,7 +269,7 @@ impl Dispatcher {
                 self.places.remove(&parcel.place.to_lowercase());
                 self.spooled_bytes.remove(&parcel.record.id);
             }
-            self.bring_up(before, &round)?;
+            self.bring_up(&round)?;
             // What came into the inbox with them is on main now, and this pass handles what is.
             self.look_again |= round.published.iter().any(|parcel| !parcel.requests.is_empty());
         }

@@ -281,8 +281,8 @@ impl Dispatcher {
     }
 
     /// Brings the user's work tree to main after a publication. Where it cannot follow, nothing is lost.
-    pub(super) fn bring_up(&self, before: Option<Oid>, round: &Round) -> Result<(), DispatchError> {
-        self.follow(before, round.tip);
+    pub(super) fn bring_up(&self, round: &Round) -> Result<(), DispatchError> {
+        self.follow(round.tip);
         if let (Some(top), Some(contract)) = (&self.repo.checkout().work_tree, &self.contract) {
             // Git takes the folder away with its last file, and people want to put the next request there.
             let _ = std::fs::create_dir_all(top.join(&contract.config.inbox));
@@ -298,12 +298,12 @@ impl Dispatcher {
     /// Finishes what a crash between moving the branch and bringing the work tree up has left.
     pub(super) fn catch_up(&self, tip: Oid) {
         if self.publishing == 0 && self.repo.is_behind() {
-            self.follow(None, tip);
+            self.follow(tip);
         }
     }
 
-    fn follow(&self, old: Option<Oid>, tip: Oid) {
-        match self.repo.follow(old, tip) {
+    fn follow(&self, tip: Oid) {
+        match self.repo.follow(tip) {
             Ok(Followed::Followed) => {}
             // Without a remote the branch has moved under the work tree: the next commit there would undo the record.
             Ok(Followed::Skipped(why)) if self.repo.is_behind() => {

@@ -34,8 +34,9 @@ const UNFINISHED: [(&str, &str); 3] =
 /// Git's lock of the index, ours while this lives.
 #[derive(Debug)]
 pub(super) struct IndexLock {
-    /// Under `flock`: who finds our mark in a lock that nobody holds has found one that was left behind.
-    _file: File,
+    /// Under `flock`, and shared with every git that works under it: who finds our mark in a lock that nobody holds has found
+    /// one that was left behind, and nothing of it goes on.
+    file: File,
     lock: PathBuf,
     index: PathBuf,
     stays: bool,
@@ -51,8 +52,12 @@ impl Drop for IndexLock {
 
 impl IndexLock {
     /// Where the new index is made.
-    fn draft(&self) -> PathBuf {
+    pub(super) fn draft(&self) -> PathBuf {
         self.index.with_file_name(DRAFT)
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// Leaves the lock where it is, for whoever finishes what was begun.
@@ -116,7 +121,7 @@ impl Repo {
         let lock = self.index_lock();
         let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&lock)?;
         let marked = file.lock().and_then(|()| file.write_all(self.mark().as_bytes())).and_then(|()| file.sync_all());
-        let held = IndexLock { _file: file, lock, index: self.checkout.git_dir.join("index"), stays: false };
+        let held = IndexLock { file, lock, index: self.checkout.git_dir.join("index"), stays: false };
         marked.map(|()| held)
     }
 
@@ -132,7 +137,7 @@ impl Repo {
         // Whoever held it may have given it back meanwhile, and another git have its own there.
         let is_there = fs::symlink_metadata(&lock).map(which).ok() == file.metadata().map(which).ok();
         let index = self.checkout.git_dir.join("index");
-        (says == mark && is_there).then(|| IndexLock { _file: file, lock, index, stays: false })
+        (says == mark && is_there).then(|| IndexLock { file, lock, index, stays: false })
     }
 
     /// Gives back what a dispatcher that is gone has left locked, unless the work tree is behind: then whoever brings it up
@@ -164,7 +169,7 @@ impl Repo {
         let failed = |error: RepoError| self.push_error(PushClass::Other, error.to_string());
         let _writing = self.writing().map_err(failed)?;
         let Some(held) = self.hold_index().map_err(|words| self.push_error(PushClass::Busy, words))? else {
-            return self.move_branch(base, commit);
+            return self.move_branch(base, commit, None);
         };
         let moved = self.move_held(&held, base, commit);
         if self.is_behind() {
@@ -181,10 +186,10 @@ impl Repo {
             return Err(self.push_error(PushClass::LostRace, "the branch has moved".to_owned()));
         }
         self.note_move(base, commit).map_err(failed)?;
-        if let Some(words) = self.move_index(held, (base, None), commit).map_err(failed)? {
+        if let Some(words) = self.move_index(held, |held| self.move_files(Some(held), base, commit)).map_err(failed)? {
             tracing::warn!("{words}");
         }
-        let moved = self.move_branch(base, commit);
+        let moved = self.move_branch(base, commit, Some(held));
         if moved.is_err() {
             self.finish_move(held, self.tip_of_branch().map_err(failed)?).map_err(failed)?;
         } else {
@@ -197,7 +202,11 @@ impl Repo {
     fn finish_move(&self, held: &IndexLock, tip: Option<Oid>) -> Result<(), RepoError> {
         let Some(noted) = self.noted_move() else { return Ok(()) };
         let tip = tip.map_or_else(|| EMPTY_TREE.parse(), Ok)?;
-        if let Some(words) = self.move_index(held, self.starts(&noted)?, tip)? {
+        let known: Vec<Option<Oid>> = std::iter::once(noted.from).chain(noted.to.map(Some)).collect();
+        let finished = self.move_index(held, |held| {
+            Ok((!self.move_paths(Some(held), &known, tip)?).then(|| "the work tree was left behind".to_owned()))
+        });
+        if let Some(words) = finished? {
             tracing::warn!("{words}: `git status` shows what differs, `git reset` or a checkout brings it up");
         }
         self.drop_note();
@@ -225,24 +234,11 @@ impl Repo {
         finished.map(|()| Followed::Followed)
     }
 
-    /// Where index and files stand: where they were to go, or still where they came from.
-    fn starts(&self, noted: &Move) -> Result<(Option<Oid>, Option<Oid>), RepoError> {
-        let Some(to) = noted.to else { return Ok((noted.from, None)) };
-        let differing = self.paths_between(noted.from, to)?;
-        let apart = |commit| {
-            let staged = self.staged(None, commit)?;
-            Ok::<_, RepoError>(differing.iter().filter(|path| staged.contains(*path)).count())
-        };
-        let has_moved = apart(Some(to))? < apart(noted.from)?;
-        Ok(if has_moved { (Some(to), noted.from) } else { (noted.from, Some(to)) })
-    }
-
-    /// Moves index and files from the first of `starts`, or else from the second; the words where that cannot be.
+    /// Moves files and a draft of the index, which then takes the index's place; the words where that cannot be.
     fn move_index(
         &self,
         held: &IndexLock,
-        starts: (Option<Oid>, Option<Oid>),
-        new: Oid,
+        moving: impl FnOnce(&IndexLock) -> Result<Option<String>, RepoError>,
     ) -> Result<Option<String>, RepoError> {
         let draft = held.draft();
         let failed = |operation| RepoError::file(operation, &draft);
@@ -253,7 +249,7 @@ impl Repo {
         if held.index.exists() {
             fs::copy(&held.index, &draft).map_err(failed("copying the index to"))?;
         }
-        if let Some(words) = self.move_files(Some(&draft), starts, new)? {
+        if let Some(words) = moving(held)? {
             let _ = fs::remove_file(&draft);
             return Ok(Some(words));
         }
@@ -396,7 +392,7 @@ mod tests {
         let repo = bench.repo();
         assert!(!commits(&bench));
         fs::remove_dir(&obstacle).unwrap();
-        assert_eq!(repo.follow(None, tip).unwrap(), Followed::Followed);
+        assert_eq!(repo.follow(tip).unwrap(), Followed::Followed);
         assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "");
         assert!(commits(&bench));
     }
@@ -404,13 +400,9 @@ mod tests {
     #[test]
     fn wherever_it_was_cut_off_index_and_files_end_where_the_branch_is() {
         // Cut off before the index moved, behind that, and behind the branch; the branch may have gone elsewhere meanwhile.
-        for (index_moved, branch_moved, elsewhere) in [
-            (false, false, false),
-            (true, false, false),
-            (true, true, false),
-            (true, false, true),
-            (false, false, true),
-        ] {
+        for cut in ["", "files", "index", "index branch", "index elsewhere", "files elsewhere", "elsewhere"] {
+            let [files_moved, index_moved, branch_moved, elsewhere] =
+                ["files", "index", "branch", "elsewhere"].map(|word| cut.split(' ').any(|part| part == word));
             let bench = Bench::local();
             bench.write("requests/a.yml", "one");
             bench.commit("request");
@@ -420,26 +412,31 @@ mod tests {
             let held = repo.hold_index().unwrap().unwrap();
             repo.note_move(Some(tip), new).unwrap();
             if index_moved {
-                assert_eq!(repo.move_index(&held, (Some(tip), None), new).unwrap(), None);
+                let moved = repo.move_index(&held, |held| repo.move_files(Some(held), Some(tip), new));
+                assert_eq!(moved.unwrap(), None);
+            }
+            if files_moved {
+                // The new file is torn.
+                bench.write("processed/a.yml", "o");
+                fs::remove_dir_all(bench.path("clone/requests")).unwrap();
             }
             if branch_moved {
-                repo.move_branch(Some(tip), new).unwrap();
+                repo.move_branch(Some(tip), new, Some(&held)).unwrap();
             }
             if elsewhere {
                 let (more, author) = (Write::file("theirs", Content::Bytes(b"x".to_vec())), tester());
                 let changeset = Changeset { removals: vec![], writes: vec![more] };
                 let theirs = repo.commit_on(Some(tip), &changeset, "theirs", &author, &author, 0).unwrap().commit;
-                repo.move_branch(Some(tip), theirs).unwrap();
+                repo.move_branch(Some(tip), theirs, None).unwrap();
             }
             held.stay();
             drop(repo);
             let repo = bench.repo();
             assert!(!commits(&bench));
             let tip = bench.head();
-            assert_eq!(repo.follow(None, tip).unwrap(), Followed::Followed);
-            let case = format!("{index_moved} {branch_moved} {elsewhere}");
-            assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "", "{case}");
-            assert!(commits(&bench) && !repo.is_behind(), "{case}");
+            assert_eq!(repo.follow(tip).unwrap(), Followed::Followed);
+            assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "", "{cut}");
+            assert!(commits(&bench) && !repo.is_behind(), "{cut}");
         }
     }
 
@@ -470,8 +467,13 @@ mod tests {
         let lock = bench.path("clone/.git/index.lock");
         let held = repo.make_lock().unwrap();
         assert!(repo.take_over().is_none(), "its holder lives");
+        let shared = held.file().try_clone().unwrap();
+        let mut git = std::process::Command::new("sleep").arg("60").stdin(shared).spawn().unwrap();
         held.stay();
         assert!(lock.exists());
+        assert!(repo.take_over().is_none(), "a git that it started lives");
+        git.kill().unwrap();
+        git.wait().unwrap();
         drop(repo.take_over().unwrap());
         assert!(!lock.exists());
         fs::write(&lock, "").unwrap();
@@ -484,7 +486,7 @@ mod tests {
         let repo = bench.repo();
         repo.make_lock().unwrap().stay();
         bench.git(&bench.clone_dir(), &["symbolic-ref", "HEAD", "refs/heads/side"]);
-        assert!(matches!(repo.follow(None, repo.resolve("main").unwrap()).unwrap(), Followed::Skipped(_)));
+        assert!(matches!(repo.follow(repo.resolve("main").unwrap()).unwrap(), Followed::Skipped(_)));
         assert!(!lock.exists(), "and where nothing follows");
     }
 }

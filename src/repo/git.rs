@@ -7,10 +7,11 @@
 //! It never interprets what git says (`porcelain` does) and never decides what to call.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -114,6 +115,14 @@ pub enum GitError {
         /// How long it had.
         timeout: Duration,
     },
+    /// A signal of somebody else ended it: what it was to say or do is not known.
+    #[error("`git {verb}` was killed by {}", signal.map_or_else(|| "a signal".to_owned(), |number| format!("signal {number}")))]
+    Killed {
+        /// The subcommand.
+        verb: String,
+        /// Which signal.
+        signal: Option<i32>,
+    },
     /// It was ended because nobody waits for it any more.
     #[error("`git {verb}` was ended because the dispatcher is coming to its end")]
     Abandoned {
@@ -122,11 +131,18 @@ pub enum GitError {
     },
 }
 
+impl GitError {
+    /// True where it did not come to its own end.
+    pub fn is_cut(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::Killed { .. } | Self::Abandoned { .. })
+    }
+}
+
 /// How a call ended.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Exit code; `None` where a signal ended it.
-    pub code: Option<i32>,
+    /// Exit code.
+    pub code: i32,
     /// Standard output, capped at 8 MiB.
     pub stdout: Vec<u8>,
     /// Standard error as text, secrets masked, capped.
@@ -138,7 +154,7 @@ pub struct Output {
 impl Output {
     /// True on exit code 0.
     pub fn succeeded(&self) -> bool {
-        self.code == Some(0)
+        self.code == 0
     }
 
     /// Standard output as text without the trailing newline.
@@ -204,6 +220,7 @@ impl Git {
             secrets: Vec::new(),
             timeout: Duration::from_mins(1),
             abandonable: false,
+            held: None,
         }
     }
 
@@ -226,9 +243,10 @@ pub struct Call<'a> {
     secrets: Vec<Token>,
     timeout: Duration,
     abandonable: bool,
+    held: Option<&'a File>,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// Names the git directory; without it git discovers one from the working directory.
     pub fn git_dir(mut self, dir: &Path) -> Self {
         let mut word = OsString::from("--git-dir=");
@@ -300,6 +318,13 @@ impl Call<'_> {
         self
     }
 
+    /// Shares a file under `flock` with it (as its standard input, which nothing here reads), so that the lock is held for as
+    /// long as it lives, also where we are killed.
+    pub fn holding(mut self, file: Option<&'a File>) -> Self {
+        self.held = file;
+        self
+    }
+
     /// Runs it to its end or to the deadline.
     pub fn run(self) -> Result<Output, GitError> {
         let verb = self.verb.clone();
@@ -308,7 +333,8 @@ impl Call<'_> {
             return Err(GitError::Abandoned { verb });
         }
         let failed = |source| GitError::Run { verb: verb.clone(), source };
-        let mut child = Group(self.command().spawn().map_err(failed)?);
+        let held = self.held.map(File::try_clone).transpose().map_err(failed)?;
+        let mut child = Group(self.command(held).spawn().map_err(failed)?);
         let latest = Instant::now() + self.timeout;
         let deadline = || match patience.until() {
             Some(end) if self.abandonable => end.min(latest),
@@ -322,17 +348,15 @@ impl Call<'_> {
             return Err(GitError::TimedOut { verb, timeout: self.timeout });
         };
         let status = child.0.wait().map_err(failed)?;
-        let output = Output {
-            code: status.code(),
-            cut: out.dropped,
-            stdout: out.bytes,
-            stderr: words(&err.bytes, &self.secrets),
+        let Some(code) = status.code() else {
+            return Err(GitError::Killed { verb, signal: status.signal() });
         };
+        let output = Output { code, cut: out.dropped, stdout: out.bytes, stderr: words(&err.bytes, &self.secrets) };
         tracing::debug!(verb, code = output.code, "git ended");
         Ok(output)
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, held: Option<File>) -> Command {
         let mut command = Command::new(&self.git.program);
         command.env_clear();
         command.envs(self.git.environment.iter().map(|(name, value)| (name, value)));
@@ -342,7 +366,7 @@ impl Call<'_> {
         }
         command.args(&self.before).arg(&self.verb).args(&self.after);
         command.current_dir(self.directory.as_deref().unwrap_or(Path::new("/")));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(held.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0);
         command
     }
@@ -523,7 +547,7 @@ mod tests {
             .secret(&secret)
             .run()
             .unwrap();
-        assert_eq!(output.code, Some(3));
+        assert_eq!(output.code, 3);
         assert!(output.cut);
         assert_eq!(output.stdout.len(), KEPT_BYTES_MAX);
         assert_eq!(output.stderr, "the word is ***");

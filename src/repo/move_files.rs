@@ -1,80 +1,91 @@
-//! Moving index and files of the user's work tree from one commit to another, by git, and the repair of a move that was cut
-//! off.
+//! Moving index and files of the user's work tree from one commit to another: by git, and path by path where git refuses.
 //!
 //! Git writes files first and the index last. Where it was killed in between, what it has written lies in its own way: the
-//! next one takes it for somebody's untracked work. So where git refuses, files that are already what they are to become
-//! enter the index as that, and the torn beginning of a new file is removed; then git is asked once more. Whatever is
-//! anything else is the user's and stays: with a remote nothing is moved then. Without one the branch has moved already, and
-//! the next commit of an index that has not would take back what it gained, so all that is not the user's moves around it.
+//! next one takes it for somebody's work. So where git refuses, each path that moves is looked at: what stands as one of the
+//! commits has it, or is the torn beginning of a file that one of them adds, is ours and goes on. Anything else is the
+//! user's and stays. With a remote nothing is moved then. Without one the branch moves all the same, and the next commit of
+//! an index that has not would take back what it gains: everything else moves around what is the user's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use git2::Delta;
-
+use super::abreast::IndexLock;
 use super::checkout::Origin;
 use super::git::{Call, Output};
 use super::remote::sync_file_system;
-use super::{MODE_EXECUTABLE, Oid, Repo, RepoError, objects};
+use super::{MODE_EXECUTABLE, MODE_FOLDER, Oid, Repo, RepoError, objects, porcelain};
 use crate::room;
 
 /// Git's name for a tree without entries.
 pub(super) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
-/// A larger file is not compared with what it is to become.
+/// A larger file is not compared with what a commit has.
 const COMPARED_MAX: u64 = 64 << 20;
 
 /// Paths that one call of git is given.
 const PATHS_A_CALL: usize = 200;
 
-/// A path that one of two commits has not, or has otherwise.
-struct Changed {
-    path: Vec<u8>,
-    /// Mode and object in the newer one.
-    becomes: Option<(u32, Oid)>,
-    /// The older one has it not.
-    is_new: bool,
-}
+/// Mode and object of a path, in a commit or in the index.
+type Version = (u32, Oid);
 
-impl Changed {
-    /// As `git update-index --cacheinfo` takes it.
-    fn entry(&self) -> Option<OsString> {
-        let (mode, oid) = self.becomes?;
-        let mut entry = format!("{mode:o},{oid},").into_bytes();
-        entry.extend(&self.path);
-        Some(OsString::from_vec(entry))
-    }
+/// What is to be done for the paths that are not the user's.
+#[derive(Default)]
+struct Plan {
+    /// New versions for the index, as `git update-index --cacheinfo` takes them.
+    entries: Vec<OsString>,
+    /// Paths that leave the index.
+    gone: Vec<OsString>,
+    /// Files that are written as the index has them.
+    files: Vec<OsString>,
+    /// Files that are removed.
+    removed: Vec<PathBuf>,
+    /// Paths where something of the user's stays.
+    theirs: Vec<String>,
 }
 
 impl Repo {
-    /// Moves the files and an index (none: the repository's own) from the first of `starts` to `new`, or from the second
-    /// where git refuses the first; the words where git would have to overwrite something.
+    /// Moves the files and an index (the draft beside a held one; none: the repository's own) from `old` to `new`; the words
+    /// where something of the user's would have to be overwritten.
     ///
     /// # Errors
     /// [`RepoError`] where git did not come to its end: index and files may be anywhere between the two then.
     pub(super) fn move_files(
         &self,
-        index: Option<&Path>,
-        starts: (Option<Oid>, Option<Oid>),
+        index: Option<&IndexLock>,
+        old: Option<Oid>,
         new: Oid,
     ) -> Result<Option<String>, RepoError> {
-        let (stands, otherwise) = starts;
-        let Some(words) = self.read_tree(index, stands, new)? else { return Ok(None) };
-        if self.adopt(index, stands, new)? && self.read_tree(index, stands, new)?.is_none() {
-            return Ok(None);
+        let Some(words) = self.read_tree(index, old, new)? else { return Ok(None) };
+        let is_moved = self.move_paths(index, &[old], new)?;
+        Ok((!is_moved).then(|| format!("the work tree was left alone: {words}")))
+    }
+
+    /// The same path by path, where index and files may stand at any of some commits, or between them. False where nothing
+    /// was done: with a remote because something is the user's, or because none of the commits is at hand.
+    pub(super) fn move_paths(
+        &self,
+        index: Option<&IndexLock>,
+        known: &[Option<Oid>],
+        new: Oid,
+    ) -> Result<bool, RepoError> {
+        let Some(top) = &self.checkout.work_tree else { return Ok(false) };
+        let at_hand: Vec<Option<Oid>> = known.iter().copied().filter(|at| self.tree_of(*at).is_ok()).collect();
+        if at_hand.is_empty() || self.tree_of(Some(new)).is_err() {
+            return Ok(false);
         }
-        // Where people have brought the work tree up themselves, a note of where it stood is out of date.
-        if otherwise.is_some() && otherwise != stands && self.read_tree(index, otherwise, new)?.is_none() {
-            return Ok(None);
+        self.to_its_end(self.index_call("update-index", index).args(["-q", "--refresh"]), "update-index")?;
+        let plan = self.plan_move(index, &at_hand, new, top)?;
+        if !plan.theirs.is_empty() {
+            if self.origin != Origin::Local {
+                return Ok(false);
+            }
+            tracing::warn!("changed in the work tree, and left as it is: {}", plan.theirs.join(", "));
         }
-        if self.origin == Origin::Local && self.move_around(index, stands, new)? {
-            tracing::warn!("{words}: what is changed there stays as it is, the rest has moved");
-            return Ok(None);
-        }
-        Ok(Some(words))
+        self.carry_out_move(index, &plan, top)?;
+        Ok(true)
     }
 
     /// Brings the files of the work tree to the disk, before anything says that they stand there.
@@ -82,157 +93,175 @@ impl Repo {
         self.checkout.work_tree.as_deref().map_or(Ok(()), sync_file_system)
     }
 
-    fn read_tree(&self, index: Option<&Path>, old: Option<Oid>, new: Oid) -> Result<Option<String>, RepoError> {
+    fn read_tree(&self, index: Option<&IndexLock>, old: Option<Oid>, new: Oid) -> Result<Option<String>, RepoError> {
+        // With one tree only, git would drop whatever else is staged: a start from nothing is the empty tree.
+        let old = old.map_or_else(|| EMPTY_TREE.to_owned(), |old| old.to_string());
         // Its exit code only says that something is dirty, which may not concern us.
         self.to_its_end(self.index_call("update-index", index).args(["-q", "--refresh"]), "update-index")?;
         let call = self.index_call("read-tree", index);
-        let call = call.args(["-m", "-u", "--no-recurse-submodules", &name_of(old), &new.to_string()]);
+        let call = call.args(["-m", "-u", "--no-recurse-submodules", &old, &new.to_string()]);
         let output = self.to_its_end(call, "read-tree")?;
-        Ok((!output.succeeded()).then(|| format!("the work tree was left alone: {}", output.stderr)))
+        Ok((!output.succeeded()).then_some(output.stderr))
+    }
+
+    fn plan_move(
+        &self,
+        index: Option<&IndexLock>,
+        known: &[Option<Oid>],
+        new: Oid,
+        top: &Path,
+    ) -> Result<Plan, RepoError> {
+        let mut paths = BTreeSet::new();
+        for at in known {
+            paths.extend(self.differing(*at, new)?);
+        }
+        let indexed = self.indexed(index, &paths)?;
+        let changed = self.changed_files(index)?;
+        let mut plan = Plan::default();
+        for path in paths {
+            let becomes = self.version(Some(new), &path)?;
+            let mut versions = vec![becomes];
+            for at in known {
+                versions.push(self.version(*at, &path)?);
+            }
+            let shown = String::from_utf8_lossy(&path).into_owned();
+            let stands = indexed.get(&path).copied();
+            if !versions.contains(&stands) {
+                plan.theirs.push(shown);
+                continue;
+            }
+            let is_clean = stands.is_some() && !changed.contains(&path);
+            let is_ours = is_clean || self.is_left_by_us(&path, &versions, top)?;
+            let (name, file) = (OsString::from_vec(path.clone()), top.join(OsStr::from_bytes(&path)));
+            if let Some((mode, oid)) = becomes {
+                let mut entry = format!("{mode:o},{oid},").into_bytes();
+                entry.extend(&path);
+                plan.entries.push(OsString::from_vec(entry));
+                plan.files.extend(is_ours.then_some(name));
+            } else {
+                plan.gone.push(name);
+                plan.removed.extend(is_ours.then_some(file));
+            }
+            plan.theirs.extend((!is_ours).then_some(shown));
+        }
+        Ok(plan)
+    }
+
+    /// Whether a file that is not as the index has it is as one of these versions, missing as one of them is, or torn.
+    fn is_left_by_us(&self, path: &[u8], versions: &[Option<Version>], top: &Path) -> Result<bool, RepoError> {
+        let may_be_missing = versions.contains(&None);
+        if top.join(OsStr::from_bytes(path)).symlink_metadata().is_err() {
+            return Ok(may_be_missing);
+        }
+        for (mode, oid) in versions.iter().flatten().filter(|(mode, _)| objects::is_blob(*mode)) {
+            let (_, Some(wanted)) = self.blob(*oid, COMPARED_MAX)? else { continue };
+            let Some(Ok((bytes, executable))) = self.read_safely(path, wanted.len() as u64) else { continue };
+            let is_torn = may_be_missing && bytes.len() < wanted.len() && wanted.starts_with(&bytes);
+            if is_torn || bytes == wanted && executable == (*mode == MODE_EXECUTABLE) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn carry_out_move(&self, index: Option<&IndexLock>, plan: &Plan, top: &Path) -> Result<(), RepoError> {
+        for some in plan.entries.chunks(PATHS_A_CALL) {
+            let call = some
+                .iter()
+                .fold(self.index_call("update-index", index).arg("--add").arg("--replace"), |call, entry| {
+                    call.arg("--cacheinfo").arg(entry)
+                });
+            self.to_its_end(call, "update-index")?;
+        }
+        let calls: [(&'static str, &[&str], &[OsString]); 2] = [
+            ("update-index", &["--force-remove", "--"], &plan.gone),
+            ("checkout-index", &["-f", "-u", "-q", "--"], &plan.files),
+        ];
+        for (verb, how, paths) in calls {
+            for some in paths.chunks(PATHS_A_CALL) {
+                self.to_its_end(self.index_call(verb, index).args(how).args(some), verb)?;
+            }
+        }
+        for file in &plan.removed {
+            match std::fs::remove_file(file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!("removing `{}`: {error}", file.display());
+                }
+                _ => remove_empty_above(file, top),
+            }
+        }
+        Ok(())
     }
 
     /// Runs git; an error where it was killed or found no room.
     fn to_its_end(&self, call: Call<'_>, verb: &'static str) -> Result<Output, RepoError> {
         let output = call.run().inspect_err(|_| self.has_torn())?;
-        if output.code.is_none() || room::is_said(&output.stderr) {
+        if room::is_said(&output.stderr) {
             self.has_torn();
-            let words = output.code.map_or("a signal ended it", |_| &output.stderr).to_owned();
-            return Err(RepoError::Program { verb, words });
+            return Err(RepoError::Program { verb, words: output.stderr });
         }
         Ok(output)
     }
 
-    /// Puts into the index what already stands in the work tree as it is to become, and removes torn beginnings of new
-    /// files; false where there was nothing of the kind.
-    fn adopt(&self, index: Option<&Path>, old: Option<Oid>, new: Oid) -> Result<bool, RepoError> {
-        let Some(top) = &self.checkout.work_tree else { return Ok(false) };
-        let staged = self.staged(index, old)?;
-        let mut arrived: Vec<OsString> = Vec::new();
-        let mut torn = false;
-        for changed in self.differing(old, new)? {
-            let Some((mode, oid)) = changed.becomes.filter(|(mode, _)| objects::is_blob(*mode)) else { continue };
-            if staged.contains(&changed.path) {
-                continue;
-            }
-            let (_, Some(wanted)) = self.blob(oid, COMPARED_MAX)? else { continue };
-            let Some(Ok((bytes, executable))) = self.read_safely(&changed.path, wanted.len() as u64) else { continue };
-            if bytes == wanted && executable == (mode == MODE_EXECUTABLE) {
-                arrived.extend(changed.entry());
-            } else if changed.is_new && wanted.starts_with(&bytes) {
-                let file = top.join(OsStr::from_bytes(&changed.path));
-                std::fs::remove_file(&file).map_err(RepoError::file("removing", &file))?;
-                torn = true;
-            }
-        }
-        self.put_into_index(index, &arrived)?;
-        Ok(torn || !arrived.is_empty())
+    /// The tree of a commit; of none, and of the empty tree, none.
+    fn tree_of(&self, at: Option<Oid>) -> Result<Option<git2::Tree<'_>>, RepoError> {
+        at.filter(|at| at.to_string() != EMPTY_TREE).map(|at| self.root(at)).transpose()
     }
 
-    /// Moves every path that the user has neither staged nor changed, and the index alone where the file is changed: that is
-    /// an edit of what is there now, or a file that git does not know. False where the commits are not at hand.
-    fn move_around(&self, index: Option<&Path>, old: Option<Oid>, new: Oid) -> Result<bool, RepoError> {
-        let Some(top) = &self.checkout.work_tree else { return Ok(false) };
-        let (staged, edited) = (self.staged(index, old)?, self.changed_files(index)?);
-        let (mut entries, mut files, mut gone, mut removed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let differing = self.differing(old, new)?;
-        for changed in differing.iter().filter(|changed| !staged.contains(&changed.path)) {
-            let (path, file) = (OsStr::from_bytes(&changed.path), top.join(OsStr::from_bytes(&changed.path)));
-            let is_theirs = edited.contains(&changed.path) || changed.is_new && file.symlink_metadata().is_ok();
-            if let Some(entry) = changed.entry() {
-                entries.push(entry);
-                files.extend((!is_theirs).then_some(path));
-            } else {
-                gone.push(path);
-                removed.extend((!is_theirs).then_some(file));
-            }
-        }
-        self.put_into_index(index, &entries)?;
-        for some in gone.chunks(PATHS_A_CALL) {
-            self.to_its_end(
-                self.index_call("update-index", index).args(["--force-remove", "--"]).args(some),
-                "update-index",
-            )?;
-        }
-        for some in files.chunks(PATHS_A_CALL) {
-            self.to_its_end(
-                self.index_call("checkout-index", index).args(["-f", "-u", "-q", "--"]).args(some),
-                "checkout-index",
-            )?;
-        }
-        for file in removed {
-            match std::fs::remove_file(&file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    tracing::warn!("removing `{}`: {error}", file.display());
-                }
-                _ => remove_empty_above(&file, top),
-            }
-        }
-        Ok(!differing.is_empty())
+    fn version(&self, at: Option<Oid>, path: &[u8]) -> Result<Option<Version>, RepoError> {
+        let Some(tree) = self.tree_of(at)? else { return Ok(None) };
+        Ok(self.entry_in(&tree, path)?.filter(|entry| entry.mode != MODE_FOLDER).map(|entry| (entry.mode, entry.oid)))
     }
 
-    fn put_into_index(&self, index: Option<&Path>, entries: &[OsString]) -> Result<(), RepoError> {
-        for some in entries.chunks(PATHS_A_CALL) {
-            let mut call = self.index_call("update-index", index).arg("--add");
-            for entry in some {
-                call = call.arg("--cacheinfo").arg(entry);
-            }
-            self.to_its_end(call, "update-index")?;
-        }
-        Ok(())
-    }
-
-    /// Paths that differ between two commits; none where one of them is not at hand.
-    fn differing(&self, old: Option<Oid>, new: Oid) -> Result<Vec<Changed>, RepoError> {
-        let (Ok(from), Ok(to)) = (old.map(|old| self.root(old)).transpose(), self.root(new)) else {
-            return Ok(Vec::new());
+    /// Paths that two commits have otherwise.
+    fn differing(&self, old: Option<Oid>, new: Oid) -> Result<BTreeSet<Vec<u8>>, RepoError> {
+        let (from, to) = (self.tree_of(old)?, self.tree_of(Some(new))?);
+        let diff = self.store.diff_tree_to_tree(from.as_ref(), to.as_ref(), None);
+        let diff = diff.map_err(RepoError::object(format!("comparing the work tree's commit with {new}")))?;
+        let path = |delta: git2::DiffDelta<'_>| {
+            delta.new_file().path_bytes().or(delta.old_file().path_bytes()).map(<[u8]>::to_vec)
         };
-        let diff = self
-            .store
-            .diff_tree_to_tree(from.as_ref(), Some(&to), None)
-            .map_err(RepoError::object(format!("comparing {} with {new}", name_of(old))))?;
-        let changed = |delta: git2::DiffDelta<'_>| {
-            let (before, after) = (delta.old_file(), delta.new_file());
-            let becomes = (u32::from(after.mode()), Oid(after.id()));
-            Some(Changed {
-                path: after.path_bytes().or(before.path_bytes())?.to_vec(),
-                becomes: (delta.status() != Delta::Deleted).then_some(becomes),
-                is_new: delta.status() == Delta::Added,
-            })
-        };
-        Ok(diff.deltas().filter_map(changed).collect())
+        Ok(diff.deltas().filter_map(path).collect())
     }
 
-    /// Paths that two commits have otherwise; none where one of them is not at hand.
-    pub(super) fn paths_between(&self, old: Option<Oid>, new: Oid) -> Result<Vec<Vec<u8>>, RepoError> {
-        Ok(self.differing(old, new)?.into_iter().map(|changed| changed.path).collect())
-    }
-
-    /// Paths that the index has otherwise than a commit.
-    pub(super) fn staged(&self, index: Option<&Path>, commit: Option<Oid>) -> Result<BTreeSet<Vec<u8>>, RepoError> {
-        let call = self.index_call("diff-index", index);
-        self.names(call.args(["--cached", "--name-only", "--no-renames", "-z", &name_of(commit), "--"]), "diff-index")
+    /// What the index has of these paths; one that is not merged stands for no version.
+    fn indexed(
+        &self,
+        index: Option<&IndexLock>,
+        paths: &BTreeSet<Vec<u8>>,
+    ) -> Result<BTreeMap<Vec<u8>, Version>, RepoError> {
+        let paths: Vec<&OsStr> = paths.iter().map(|path| OsStr::from_bytes(path)).collect();
+        let mut found = BTreeMap::new();
+        for some in paths.chunks(PATHS_A_CALL) {
+            let call = self.index_call("ls-files", index).option("--literal-pathspecs");
+            let output = self.listed(call.args(["-s", "-z", "--"]).args(some), "ls-files")?;
+            found.extend(porcelain::staged(&output));
+        }
+        Ok(found)
     }
 
     /// Paths that the work tree has otherwise than the index.
-    fn changed_files(&self, index: Option<&Path>) -> Result<BTreeSet<Vec<u8>>, RepoError> {
-        self.names(self.index_call("diff-files", index).args(["--name-only", "-z", "--"]), "diff-files")
+    fn changed_files(&self, index: Option<&IndexLock>) -> Result<BTreeSet<Vec<u8>>, RepoError> {
+        let output =
+            self.listed(self.index_call("diff-files", index).args(["--name-only", "-z", "--"]), "diff-files")?;
+        Ok(output.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
     }
 
-    fn names(&self, call: Call<'_>, verb: &'static str) -> Result<BTreeSet<Vec<u8>>, RepoError> {
+    fn listed(&self, call: Call<'_>, verb: &'static str) -> Result<Vec<u8>, RepoError> {
         let output = self.to_its_end(call, verb)?;
         if !output.succeeded() || output.cut {
             return Err(RepoError::Program { verb, words: output.stderr });
         }
-        Ok(output.stdout.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
+        Ok(output.stdout)
     }
 
-    fn index_call(&self, verb: &str, index: Option<&Path>) -> Call<'_> {
+    fn index_call<'a>(&'a self, verb: &str, index: Option<&'a IndexLock>) -> Call<'a> {
         let mut call = self.bare_call(verb).timeout(Duration::from_mins(10));
         if let Some(tree) = &self.checkout.work_tree {
             call = call.work_tree(tree);
         }
         match index {
-            Some(index) => call.env("GIT_INDEX_FILE", index),
+            Some(held) => call.env("GIT_INDEX_FILE", held.draft()).holding(Some(held.file())),
             None => call,
         }
     }
@@ -245,12 +274,6 @@ fn remove_empty_above(file: &Path, top: &Path) {
             return;
         }
     }
-}
-
-/// With one tree only, `read-tree` would drop whatever else is staged: a start from nothing is the empty tree, which every
-/// git knows.
-fn name_of(commit: Option<Oid>) -> String {
-    commit.map_or_else(|| EMPTY_TREE.to_owned(), |commit| commit.to_string())
 }
 
 #[cfg(test)]
@@ -285,11 +308,11 @@ mod tests {
     fn what_a_killed_git_has_written_already_is_no_obstacle() {
         let bench = Bench::with_remote();
         let mut repo = bench.repo();
-        let (old, new) = behind(&bench, &mut repo);
+        let (_, new) = behind(&bench, &mut repo);
         bench.write("logs/a/log", "one\ntwo\n");
         bench.write("logs/a/status.yml", "stat");
         bench.write("seed", "seed\nmore\n");
-        assert_eq!(repo.follow(Some(old), new).unwrap(), Followed::Followed);
+        assert_eq!(repo.follow(new).unwrap(), Followed::Followed);
         assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "");
         assert_eq!(bench.head(), new);
     }
@@ -299,16 +322,16 @@ mod tests {
         let bench = Bench::with_remote();
         let dir = bench.clone_dir();
         let mut repo = bench.repo();
-        let (old, new) = behind(&bench, &mut repo);
+        let (_, new) = behind(&bench, &mut repo);
         // The beginning of a file that was there before is somebody's edit, and so is what is staged.
         bench.write("seed", "se");
-        assert!(matches!(repo.follow(Some(old), new).unwrap(), Followed::Skipped(_)));
+        assert!(matches!(repo.follow(new).unwrap(), Followed::Skipped(_)));
         assert_eq!(fs::read_to_string(dir.join("seed")).unwrap(), "se");
         bench.git(&dir, &["checkout", "-q", "seed"]);
         bench.write("logs/a/log", "mine");
         bench.git(&dir, &["add", "logs/a/log"]);
         bench.write("logs/a/log", "one\ntwo\n");
-        assert!(matches!(repo.follow(Some(old), new).unwrap(), Followed::Skipped(_)));
+        assert!(matches!(repo.follow(new).unwrap(), Followed::Skipped(_)));
         assert_eq!(bench.git(&dir, &["show", ":logs/a/log"]), "mine");
     }
 
@@ -335,7 +358,7 @@ mod tests {
         bench.git(&dir, &["add", "requests/staged.yml"]);
         bench.write("logs/mine", "untracked");
         repo.push(Some(old), new).unwrap();
-        assert_eq!(repo.follow(Some(old), new).unwrap(), Followed::Followed);
+        assert_eq!(repo.follow(new).unwrap(), Followed::Followed);
         let status = bench.git(&dir, &["status", "--porcelain"]);
         assert_eq!(status, " M logs/mine\nA  requests/staged.yml\n?? requests/edited.yml");
         // What somebody commits now takes nothing back.

@@ -1,8 +1,10 @@
 //! Pure parsers of what the `git` program prints.
 //!
-//! Owns the reading of `push --porcelain`, `status --porcelain=v2 -z`, the version line, and the
+//! Owns the reading of `push --porcelain`, `status --porcelain=v2 -z`, `ls-files -s -z`, the version line, and the
 //! classing of git's words. Every parser takes text and gives a value; none runs a program, and
 //! none fails on any input. Calls are made with `LC_ALL=C`, so the words are git's own English.
+
+use super::Oid;
 
 /// What a push did, as the porcelain output tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -299,6 +301,19 @@ pub fn status(bytes: &[u8]) -> Vec<Changed> {
         }
     }
     found
+}
+
+/// Mode and object of each path that `ls-files -s -z` lists. One that is not merged has mode 0, which nothing else has.
+pub fn staged(bytes: &[u8]) -> Vec<(Vec<u8>, (u32, Oid))> {
+    let entry = |record: &[u8]| {
+        let tab = record.iter().position(|byte| *byte == b'\t')?;
+        let mut words = std::str::from_utf8(&record[..tab]).ok()?.split(' ');
+        let mode = u32::from_str_radix(words.next()?, 8).ok()?;
+        let oid = words.next()?.parse().ok()?;
+        let is_merged = words.next()? == "0";
+        Some((record[tab + 1..].to_vec(), (if is_merged { mode } else { 0 }, oid)))
+    };
+    bytes.split(|byte| *byte == 0).filter_map(entry).collect()
 }
 
 /// Major and minor of `git version 2.47.3`.

@@ -9,8 +9,9 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
+use super::abreast::IndexLock;
 use super::checkout::{Origin, authority, protocol};
-use super::git::{Call, GitError, Output, Token};
+use super::git::{Call, GitError, Token};
 use super::porcelain::{self, FetchClass, PushClass};
 use super::{Mark, Oid, RefChange, Repo, RepoError, store};
 use crate::claim;
@@ -209,7 +210,7 @@ impl Repo {
             .args(changes.iter().map(RefChange::refspec))
             .run()
             .map_err(|error| {
-                let cut = matches!(error, GitError::TimedOut { .. } | GitError::Abandoned { .. });
+                let cut = error.is_cut();
                 let class = if cut { PushClass::Network } else { PushClass::Other };
                 self.push_error(class, error.to_string())
             })?;
@@ -257,7 +258,12 @@ impl Repo {
     }
 
     /// Without a remote: the branch, in one transaction of git's.
-    pub(super) fn move_branch(&self, base: Option<Oid>, commit: Oid) -> Result<(), PushError> {
+    pub(super) fn move_branch(
+        &self,
+        base: Option<Oid>,
+        commit: Oid,
+        held: Option<&IndexLock>,
+    ) -> Result<(), PushError> {
         let before = base.map_or_else(|| "0".repeat(40), |base| base.to_string());
         let moved = self
             .git
@@ -268,14 +274,15 @@ impl Repo {
             .env("GIT_COMMITTER_NAME", "dispatch")
             .env("GIT_COMMITTER_EMAIL", "dispatch@localhost")
             .args(["-m", "dispatch: record", &self.branch_ref(), &commit.to_string(), &before])
+            .holding(held.map(IndexLock::file))
             .run();
-        if !moved.as_ref().is_ok_and(|output| output.code.is_some()) {
+        if moved.is_err() {
             self.has_torn();
         }
         // One that was killed may have moved it all the same.
         let is_moved = match &moved {
-            Ok(Output { code: Some(code), .. }) => *code == 0,
-            _ => self.store.refname_to_id(&self.branch_ref()).is_ok_and(|stands| stands == commit.0),
+            Ok(output) => output.succeeded(),
+            Err(_) => self.store.refname_to_id(&self.branch_ref()).is_ok_and(|stands| stands == commit.0),
         };
         if is_moved {
             return Ok(());
@@ -345,7 +352,7 @@ impl Repo {
     }
 
     fn fetch_failed(&self, error: &GitError) -> FetchError {
-        let cut = matches!(error, GitError::TimedOut { .. } | GitError::Abandoned { .. });
+        let cut = error.is_cut();
         let class = if cut { FetchClass::Network } else { FetchClass::Other };
         self.fetch_error(class, error.to_string())
     }

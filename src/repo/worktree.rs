@@ -3,7 +3,7 @@
 //! Owns `follow`, the look at paths that we would touch, and the reading of uncommitted requests.
 //! Work of the user's is never overwritten: where a path that would change is dirty, staged or
 //! untracked, nothing is done and the reason is given. A follow that was cut off is repaired by the
-//! same call with the same `old`.
+//! next one.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -39,17 +39,17 @@ pub struct Loose {
 
 impl Repo {
     /// Brings the user's work tree (and, with a remote, its branch and its remote-tracking branch)
-    /// to `new`. `old` is the tip before; where the work tree stands further back is noted in the
-    /// state folder (without a remote) or read from the clone (with one). Only where HEAD names the branch.
-    pub fn follow(&self, old: Option<Oid>, new: Oid) -> Result<Followed, RepoError> {
+    /// to `new`, from wherever it stands: that is noted in the state folder (without a remote) or read from the clone (with
+    /// one). Only where HEAD names the branch.
+    pub fn follow(&self, new: Oid) -> Result<Followed, RepoError> {
         let _writing = self.writing()?;
         match &self.origin {
             Origin::Local => self.follow_abreast(),
-            Origin::Remote { name, .. } => self.follow_remote(name, old, new),
+            Origin::Remote { name, .. } => self.follow_remote(name, new),
         }
     }
 
-    fn follow_remote(&self, remote: &str, old: Option<Oid>, new: Oid) -> Result<Followed, RepoError> {
+    fn follow_remote(&self, remote: &str, new: Oid) -> Result<Followed, RepoError> {
         let skipped = |reason: String| Ok(Followed::Skipped(reason));
         if let Some(words) = self.bring_objects(remote, new)? {
             return skipped(format!("the clone could not take the new commits: {words}"));
@@ -69,7 +69,7 @@ impl Repo {
                 self.settings.branch
             ));
         }
-        if let Some(words) = self.move_files(None, (stands, old), new)? {
+        if let Some(words) = self.move_files(None, stands, new)? {
             return skipped(words);
         }
         self.sync_files()?;
@@ -293,7 +293,7 @@ impl Repo {
     pub(super) fn users(&self, call: Call<'_>) -> Result<(bool, String), RepoError> {
         let output = call.run().inspect_err(|_| self.has_torn())?;
         // A program that git started may have been ended too: git dies of that with 128.
-        if output.code.is_none_or(|code| code >= 128) {
+        if output.code >= 128 {
             self.has_torn();
         }
         Ok((output.succeeded(), output.stderr))
@@ -344,9 +344,9 @@ mod tests {
             bench.write("staged", "s");
             bench.git(&dir, &["add", "staged"]);
             bench.write("requests/new.yml", "untracked");
-            let (old, new) = publish(&bench, &mut repo);
-            assert_eq!(repo.follow(Some(old), new).unwrap(), Followed::Followed, "remote: {remote}");
-            assert_eq!(repo.follow(Some(old), new).unwrap(), Followed::Followed, "again");
+            let (_, new) = publish(&bench, &mut repo);
+            assert_eq!(repo.follow(new).unwrap(), Followed::Followed, "remote: {remote}");
+            assert_eq!(repo.follow(new).unwrap(), Followed::Followed, "again");
             assert_eq!(bench.head(), new);
             assert!(!dir.join("requests/a.yml").exists() && dir.join("logs/a/status.yml").exists());
             assert_eq!(std::fs::read_to_string(dir.join("other")).unwrap(), "dirty");
@@ -364,8 +364,8 @@ mod tests {
         let mut repo = bench.repo();
         let (old, new) = publish(&bench, &mut repo);
         repo.bring_objects("origin", new).unwrap();
-        assert_eq!(repo.move_files(None, (Some(old), None), new).unwrap(), None);
-        assert_eq!(repo.follow(Some(old), new).unwrap(), Followed::Followed);
+        assert_eq!(repo.move_files(None, Some(old), new).unwrap(), None);
+        assert_eq!(repo.follow(new).unwrap(), Followed::Followed);
         assert_eq!(bench.git(&bench.clone_dir(), &["status", "--porcelain"]), "");
     }
 
@@ -378,13 +378,13 @@ mod tests {
         let mut repo = bench.repo_at("linked");
         std::fs::write(dir.join("requests/a.yml"), "edited").unwrap();
         let (_, middle) = publish(&bench, &mut repo);
-        assert_eq!(repo.follow(None, middle).unwrap(), Followed::Followed);
+        assert_eq!(repo.follow(middle).unwrap(), Followed::Followed);
         assert_eq!(bench.git(&dir, &["status", "--porcelain"]), "?? requests/", "the edit stays");
         std::fs::remove_dir_all(dir.join("requests")).unwrap();
         let more = Changeset { removals: vec![], writes: vec![Write::file("logs/b", Content::Bytes(b"b".to_vec()))] };
         let new = repo.commit_on(Some(middle), &more, "b", &tester(), &tester(), 0).unwrap().commit;
         repo.push(Some(middle), new).unwrap();
-        assert_eq!(repo.follow(Some(middle), new).unwrap(), Followed::Followed);
+        assert_eq!(repo.follow(new).unwrap(), Followed::Followed);
         assert_eq!(bench.git(&dir, &["status", "--porcelain"]), "");
         assert!(dir.join("logs/b").exists());
     }
@@ -400,7 +400,7 @@ mod tests {
         let more = Changeset { removals: vec![], writes: vec![Write::file("logs/b", Content::Bytes(b"b".to_vec()))] };
         let new = repo.commit_on(None, &more, "b", &tester(), &tester(), 0).unwrap().commit;
         repo.push(None, new).unwrap();
-        assert_eq!(repo.follow(None, new).unwrap(), Followed::Followed);
+        assert_eq!(repo.follow(new).unwrap(), Followed::Followed);
         assert_eq!(bench.git(&dir, &["status", "--porcelain"]), "A  mine");
         assert!(dir.join("logs/b").exists());
     }
@@ -411,7 +411,7 @@ mod tests {
         let dir = bench.clone_dir();
         let mut repo = bench.repo();
         let (old, new) = publish(&bench, &mut repo);
-        let skipped = |repo: &Repo| match repo.follow(Some(old), new).unwrap() {
+        let skipped = |repo: &Repo| match repo.follow(new).unwrap() {
             Followed::Skipped(reason) => reason,
             Followed::Followed => "followed".to_owned(),
         };
@@ -433,7 +433,7 @@ mod tests {
         assert!(skipped(&repo).contains("has commits that the remote has not"));
         assert_eq!(bench.head(), mine);
         let bare = bench.repo_at("origin.git");
-        assert_eq!(bare.follow(None, new).unwrap(), Followed::Skipped("the repository has no work tree".to_owned()));
+        assert_eq!(bare.follow(new).unwrap(), Followed::Skipped("the repository has no work tree".to_owned()));
     }
 
     #[test]
@@ -444,8 +444,8 @@ mod tests {
         bench.git(&bench.path("shallow"), &["checkout", "-q", "--detach"]);
         bench.git(&bench.path("shallow"), &["worktree", "add", "-q", "../linked", "main"]);
         let mut repo = bench.repo_at("linked");
-        let (old, new) = publish(&bench, &mut repo);
-        assert_eq!(repo.follow(Some(old), new).unwrap(), Followed::Followed);
+        let (_, new) = publish(&bench, &mut repo);
+        assert_eq!(repo.follow(new).unwrap(), Followed::Followed);
         assert!(bench.path("linked/processed/a.yml").exists());
         assert_eq!(bench.git(&bench.path("linked"), &["status", "--porcelain"]), "");
     }
