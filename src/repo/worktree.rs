@@ -196,6 +196,7 @@ impl Repo {
         if self.users_ref(&tracking)? == Some(new) {
             return Ok(None);
         }
+        let _writing = self.writing()?;
         let call = self
             .bare_call("fetch")
             .env("GIT_ALLOW_PROTOCOL", "file")
