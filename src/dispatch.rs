@@ -14,6 +14,7 @@ mod ending;
 mod finish;
 mod intake;
 mod pulse;
+mod recording;
 mod recover;
 mod setup;
 mod standing;
@@ -62,9 +63,11 @@ use crate::repo::{BranchWatch, Oid, Repo, Snapshot, Snapshots};
 use crate::room::Wait;
 use crate::run::sandbox::Control;
 use crate::run::{ActionWork, Actions, Local, RunError, Work};
-use crate::spool::Parcel;
+use crate::spool::{Parcel, SpoolError};
 use crate::statedir::StateDir;
 use deliver::Delivery;
+use finish::Sealed;
+use recording::Recording;
 
 /// A batch closes this long after its first outcome even while more is running.
 const BATCH_OPEN: Duration = Duration::from_secs(2);
@@ -143,8 +146,10 @@ impl Stop {
 
 enum Message {
     Done(usize, RequestId, Done),
+    /// What the recorder has sealed and synced.
+    Recorded(Result<Vec<Sealed>, SpoolError>),
     Published(Box<Result<Round, PublishError>>),
-    /// A worker or the publisher panicked.
+    /// A thread beside the conductor panicked.
     Broken(Broken),
     /// Somebody wants main to be read now.
     Look,
@@ -322,6 +327,7 @@ pub struct Dispatcher {
     /// Since when everything that could start waits for a lock of another process.
     locked_out: Option<Duration>,
     running: usize,
+    recording: Recording,
     /// Requests whose next action may start as soon as a worker is free.
     actions_due: Vec<RequestId>,
     /// Until when what runs may go on, since somebody said that it shall end.
@@ -384,7 +390,8 @@ impl Dispatcher {
         thread::scope(|scope| {
             let no_thread = |source| DispatchError::System { what: "starting a thread", source };
             let batches = crew::start_publisher(scope, publisher, answers.clone()).map_err(no_thread)?;
-            let mut crew = Crew::start(scope, executors, &answers).map_err(no_thread)?;
+            let recorder = recording::start(scope, self.state.clone(), self.room.silent(), answers.clone());
+            let mut crew = Crew::start(scope, executors, recorder.map_err(no_thread)?, &answers).map_err(no_thread)?;
             let end = catch_unwind(AssertUnwindSafe(|| self.pass_after_pass(&mut crew, &batches)))
                 .unwrap_or_else(|panic| Err(ending::conductor_broke(&*panic)));
             // An error leaves the others in the middle of something: what they run or wait for has to end before they can.
@@ -394,6 +401,7 @@ impl Dispatcher {
                 }
                 self.control.kill();
                 self.push_patience.end();
+                self.rescue_endings();
             }
             end
         })?;
@@ -417,7 +425,8 @@ impl Dispatcher {
             }
             self.start_actions(crew)?;
             self.start_ready(crew)?;
-            self.publish_due(batches);
+            self.say_endings_in_time()?;
+            self.publish_due(batches)?;
             self.tell_what_is_waited_for();
             if self.look_again {
                 continue;
@@ -441,6 +450,7 @@ impl Dispatcher {
 
     /// Reads main: what is new is admitted, what ended elsewhere is settled.
     fn look(&mut self) -> Result<(), DispatchError> {
+        self.say_endings()?;
         self.lacked_before = self.summary.unwritable.take();
         let Some(mut found) = self.fetch()? else { return Ok(()) };
         if self.register()? {
@@ -489,7 +499,7 @@ impl Dispatcher {
             Err(RecvTimeoutError::Timeout) => return Ok(()),
             Err(RecvTimeoutError::Disconnected) => unreachable!("we hold a sender ourselves"),
         };
-        let (mut done, mut rounds) = (Vec::new(), Vec::new());
+        let (mut done, mut recorded, mut rounds) = (Vec::new(), Vec::new(), Vec::new());
         let waiting: Vec<Message> = self.messages.1.try_iter().collect();
         for message in std::iter::once(first).chain(waiting) {
             match message {
@@ -498,6 +508,7 @@ impl Dispatcher {
                     self.running -= 1;
                     done.push((id, result));
                 }
+                Message::Recorded(sealed) => recorded.push(sealed),
                 Message::Published(round) => rounds.push(*round),
                 Message::Broken(broken) => self.take_broken(broken),
                 Message::Look => self.look_now(),
@@ -506,7 +517,8 @@ impl Dispatcher {
             }
         }
         // First what ended: its outcome is known and must not be lost with a publisher that met a fault.
-        self.take_done(done)?;
+        self.take_done(done, crew)?;
+        recorded.into_iter().try_for_each(|sealed| sealed.map(|sealed| self.take_recorded(sealed)))?;
         rounds.into_iter().try_for_each(|round| self.take_round(round))?;
         if self.moved {
             self.look_soon();
@@ -536,6 +548,7 @@ impl Dispatcher {
             self.interval.map(|_| self.beat_at),
             self.settings.notifier.due_in().map(|pause| now + pause),
             retry.filter(|due| *due > now),
+            self.recording.due().filter(|due| *due > now),
             batch.or(again).filter(|due| publishable && *due > now),
             again.filter(|_| publishable),
             self.stopping.filter(|due| *due > now),
@@ -550,16 +563,20 @@ impl Dispatcher {
     /// Nothing runs, nothing can start, and everything that ended is published or cannot be now.
     fn is_settled(&self) -> bool {
         self.running == 0
+            && self.recording.is_empty()
             && !self.may_act()
             && self.is_delivered()
             && (self.stopping.is_some() || !self.may_start_something())
     }
 
-    fn append(&self, steps: &[Step], counts: &[crate::journal::Count]) -> Result<(), DispatchError> {
+    fn append(&mut self, steps: &[Step], counts: &[crate::journal::Count]) -> Result<(), DispatchError> {
         // Whoever gets as far as this is not stuck, however much there is to take in.
         self.settings.notifier.alive();
         let at = crate::clock::utc_millis(self.clock.now());
-        Ok(self.room.wait(|| locked(&self.journal).append(&at, steps, counts))?)
+        let (steps, counts) = self.with_endings(steps, counts);
+        self.room.wait(|| locked(&self.journal).append(&at, &steps, &counts))?;
+        self.endings_are_said();
+        Ok(())
     }
 
     fn step(id: RequestId, event: Event) -> Step {

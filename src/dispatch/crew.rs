@@ -1,4 +1,5 @@
-//! The threads beside the conductor: workers, one a slot, that make attempts and run actions, and one that publishes.
+//! The threads beside the conductor: workers, one a slot, that make attempts and run actions, one that records
+//! (`recording`), and one that publishes.
 //!
 //! Owns their life and what they say. One that panics says that too, with its last words, and ends: whoever conducts can
 //! then end what runs and take leave in order. They write nothing into the journal but what the publisher owns, and
@@ -10,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, Scope};
 
+use super::finish::Draft;
 use super::{Done, Errand, Message};
 use crate::publish::{Batch, Publisher};
 use crate::run::{Actions, Executor, Local};
@@ -18,27 +20,37 @@ use crate::run::{Actions, Executor, Local};
 pub(super) struct Crew {
     work: Vec<Sender<Errand>>,
     free: Vec<usize>,
+    recorder: Sender<Draft>,
+}
+
+/// A thread beside the conductor.
+#[derive(Clone, Copy)]
+pub(super) enum Who {
+    /// The worker of a slot.
+    Worker(usize),
+    Recorder,
+    Publisher,
 }
 
 /// A thread that broke.
 pub(super) struct Broken {
-    /// The worker's number; none where it was the publisher.
-    pub(super) worker: Option<usize>,
+    pub(super) who: Who,
     /// What it said last.
     pub(super) words: String,
 }
 
 impl Crew {
-    /// Starts a worker for each executor.
+    /// Starts a worker for each executor; `recorder` takes the records.
     ///
     /// # Errors
     /// The system gives no thread.
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         executors: Vec<(Local, Actions)>,
+        recorder: Sender<Draft>,
         answers: &Sender<Message>,
     ) -> io::Result<Self> {
-        let mut crew = Self { work: Vec::new(), free: Vec::new() };
+        let mut crew = Self { work: Vec::new(), free: Vec::new(), recorder };
         for (index, (executor, actions)) in executors.into_iter().enumerate() {
             let (work, to_do) = channel();
             let answers = answers.clone();
@@ -65,6 +77,12 @@ impl Crew {
         self.free.len().checked_sub(given + 1).map_or(0, |at| self.free[at])
     }
 
+    /// Has a record sealed and synced.
+    pub(super) fn record(&self, draft: Draft) {
+        // One that broke has said so: the request stays started in the journal.
+        let _ = self.recorder.send(draft);
+    }
+
     pub(super) fn give(&mut self, work: Errand) {
         let worker = self.free.pop().expect("only as much is started as workers are free");
         // One that broke takes nothing any more, and has said so: what it was to do is in the journal.
@@ -87,7 +105,7 @@ pub(super) fn start_publisher<'scope>(
             match catch_unwind(AssertUnwindSafe(|| publisher.publish(batch))) {
                 Ok(round) => drop(answers.send(Message::Published(Box::new(round)))),
                 Err(panic) => {
-                    let broken = Broken { worker: None, words: last_words(&*panic) };
+                    let broken = Broken { who: Who::Publisher, words: last_words(&*panic) };
                     return drop(answers.send(Message::Broken(broken)));
                 }
             }
@@ -117,7 +135,7 @@ fn labour(
             Err(panic) => {
                 // What it ran must have ended before anybody hears of it: with their slots go the keepers.
                 drop((executor, actions));
-                let broken = Broken { worker: Some(index), words: last_words(&*panic) };
+                let broken = Broken { who: Who::Worker(index), words: last_words(&*panic) };
                 return drop(answers.send(Message::Broken(broken)));
             }
         }

@@ -139,17 +139,22 @@ impl Delivery {
 }
 
 impl Dispatcher {
-    /// Hands a closed batch to the publisher: when nothing runs or can start, or the batch is old enough.
-    pub(super) fn publish_due(&mut self, batches: &Sender<Batch>) {
+    /// Hands a closed batch to the publisher: when nothing runs or can start, or the batch is old or large enough.
+    pub(super) fn publish_due(&mut self, batches: &Sender<Batch>) -> Result<(), DispatchError> {
         let now = self.clock.monotonic();
         if self.publishing > 0 || self.ended.is_empty() || !self.may_push(now) {
-            return;
+            return Ok(());
         }
         let old = self.batch_open.is_some_and(|opened| now.saturating_sub(opened) >= BATCH_OPEN);
-        if !old && (self.running > 0 || self.may_start_something()) {
-            return;
+        // Half of what may wait: the other half can end while this is on its way.
+        let full = self.ended.len() >= UNPUBLISHED_MAX / 2;
+        let more = self.running > 0 || self.recording.under_way() > 0 || self.may_start_something();
+        if !old && !full && more {
+            return Ok(());
         }
-        let Some(tip) = self.tip else { return };
+        let Some(tip) = self.tip else { return Ok(()) };
+        // What main is about to have must not be in doubt here.
+        self.say_endings()?;
         let suffix = self.contract.as_ref().map(|contract| contract.config.commit_suffix.clone()).unwrap_or_default();
         let last_word = self.is_time_for_a_last_word();
         let parcels = std::mem::take(&mut self.ended);
@@ -157,6 +162,7 @@ impl Dispatcher {
         self.batch_open = None;
         // The publisher outlives us only where the whole process ends, and then the journal knows.
         let _ = batches.send(Batch { tip, parcels, suffix, last_word });
+        Ok(())
     }
 
     /// Whether a record that is declined may now be tried with its status alone, although nothing else goes through: in a
@@ -215,7 +221,7 @@ impl Dispatcher {
     /// How many more may be started as far as records can be published; the reason where it is none.
     pub(super) fn openings(&self) -> Result<usize, Waiting> {
         let delivery = &self.delivery;
-        let unpublished = self.ended.len() + self.publishing;
+        let unpublished = self.unpublished();
         let bytes = self.spooled_bytes.values().sum::<u64>();
         if let Some(circuit) = &delivery.circuit {
             return Err(Waiting::Circuit(circuit.clone()));
@@ -232,13 +238,18 @@ impl Dispatcher {
         if delivery.doubt {
             return Err(Waiting::Doubt);
         }
-        Ok(UNPUBLISHED_MAX - unpublished - self.running)
+        Ok((UNPUBLISHED_MAX - unpublished - self.running).min(self.recording.room(self.settings.jobs)))
+    }
+
+    /// Records of this process that are not on main yet.
+    pub(super) fn unpublished(&self) -> usize {
+        self.recording.under_way() + self.ended.len() + self.publishing
     }
 
     /// Records that need no start would still pile up: with a remote that takes nothing, they wait like the rest.
     pub(super) fn backlog(&self) -> Option<String> {
         let troubled = self.delivery.failures > 0 || self.delivery.is_hopeless() || self.delivery.circuit.is_some();
-        let full = self.ended.len() + self.publishing + self.running >= UNPUBLISHED_MAX;
+        let full = self.unpublished() + self.running >= UNPUBLISHED_MAX;
         (troubled && full).then(|| self.openings().err().map(|waiting| waiting.words())).flatten()
     }
 

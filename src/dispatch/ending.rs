@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::crew::{Broken, last_words};
+use super::crew::{Broken, Who, last_words};
 use super::{DispatchError, Dispatcher};
 use crate::row::GRACE_MAX;
 use crate::units::format_duration;
@@ -53,20 +53,27 @@ impl Dispatcher {
             }
             self.cut_off();
         }
-        if self.running == 0 && !self.may_act() && self.publish_until.is_none() {
+        if self.running == 0 && self.recording.is_empty() && !self.may_act() && self.publish_until.is_none() {
             self.publish_no_longer_than(LAST_PUBLICATION);
         }
     }
 
     /// A thread beside us panicked: what runs is ended, what came out is kept, and then so do we end.
     pub(super) fn take_broken(&mut self, broken: Broken) {
-        let who = if let Some(number) = broken.worker {
-            // What it ran stays started in the journal, and the next dispatcher judges it by that.
-            self.running -= 1;
-            format!("worker {number}")
-        } else {
-            self.publishing = 0;
-            "the publisher".to_owned()
+        let who = match broken.who {
+            Who::Worker(number) => {
+                // What it ran stays started in the journal, and the next dispatcher judges it by that.
+                self.running -= 1;
+                format!("worker {number}")
+            }
+            Who::Recorder => {
+                self.recording.forget();
+                "the recorder".to_owned()
+            }
+            Who::Publisher => {
+                self.publishing = 0;
+                "the publisher".to_owned()
+            }
         };
         tracing::error!("{who} broke down ({}): ending what runs", broken.words);
         self.broken.get_or_insert(DispatchError::Broken { who, words: broken.words });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::claims::{Ending, How};
 use super::command::Asked;
 use super::standing::Held;
-use super::{DispatchError, Dispatcher, Done, Ended, HeldBy, Hold, Report, RunError, Ticket};
+use super::{Crew, DispatchError, Dispatcher, Done, Ended, HeldBy, Hold, Report, RunError, Ticket};
 use crate::admit::{Admitted, Rejection};
 use crate::backoff::Policy;
 use crate::clock::utc_millis;
@@ -25,7 +25,8 @@ use crate::record::{Record, RequestedBy, Sandbox, summary};
 use crate::repo::{MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK};
 use crate::request::is_reserved;
 use crate::room;
-use crate::spool::{self, NewRequest, Parcel, Story};
+use crate::spool::{self, NewRequest, Parcel, SpoolError, Story};
+use crate::statedir::StateDir;
 
 /// Attempts that the sandbox did not carry out, before it is taken for an answer.
 const MISFIRES_MAX: u32 = 3;
@@ -36,48 +37,57 @@ const MACHINE_PAUSES: Policy =
     Policy { first: Duration::from_secs(1), max: Duration::from_mins(5), attempts: MACHINE_MISFIRES_MAX };
 
 impl Dispatcher {
-    /// Takes finished attempts: EXITs of a round are one durable write, after their spools are whole.
-    pub(super) fn take_done(&mut self, done: Vec<(RequestId, Done)>) -> Result<(), DispatchError> {
+    /// Takes finished attempts. Records go to the recorder; what goes on, another attempt or actions, is one durable write.
+    pub(super) fn take_done(&mut self, done: Vec<(RequestId, Done)>, crew: &Crew) -> Result<(), DispatchError> {
         let mut steps = Vec::new();
         let mut counts = Vec::new();
         for (id, done) in done {
-            let (step, mut more) = match done {
+            let end = match done {
                 Done::Attempt(report) => self.conclude(id, &report)?,
-                Done::Misfire(error) => self.conclude_misfire(id, &error)?,
+                Done::Misfire(error) => self.conclude_misfire(id, &error),
                 Done::Action(result) => {
                     let end = self.conclude_action(id, result)?;
                     steps.push(end.step);
-                    let Some(last) = end.last else { continue };
-                    last
+                    let Some((step, mut more)) = end.last else { continue };
+                    counts.append(&mut more);
+                    End::GoesOn(step)
                 }
             };
-            steps.push(step);
-            counts.append(&mut more);
+            match end {
+                End::GoesOn(step) => steps.push(step),
+                // Its claim is given back with the record, and what others wait for is not put off.
+                End::Over(draft) if self.claims_remotely() => {
+                    let (step, mut more) = self.seal(&draft)?;
+                    steps.push(step);
+                    counts.append(&mut more);
+                }
+                End::Over(draft) => self.record_beside(*draft, crew),
+            }
         }
         if !steps.is_empty() {
             spool::sync(&self.state)?;
+            self.append(&steps, &counts)?;
         }
-        self.append(&steps, &counts)?;
         // What waits for its next attempt leaves its resources to others meanwhile.
         if self.claims_remotely() { self.sweep() } else { Ok(()) }
     }
 
-    fn conclude(&mut self, id: RequestId, report: &Report) -> Result<(Step, Vec<Count>), DispatchError> {
+    fn conclude(&mut self, id: RequestId, report: &Report) -> Result<End, DispatchError> {
         let ticket = self.tickets.get_mut(&id).expect("what ran has a ticket");
         ticket.attempts.push(report.attempt.clone());
         let row = &ticket.admitted.kind.row;
         let again = may_try_again(row.delivery, row.retry.as_ref(), report, self.stopping.is_some());
         if let Some(pause) = again.and_then(|retry| pause_before(retry, report.attempt.number)) {
-            return Ok((self.retry(id, report.outcome, &report.attempt, pause), Vec::new()));
+            return Ok(End::GoesOn(self.retry(id, report.outcome, &report.attempt, pause)));
         }
         if report.outcome == Outcome::Succeeded && !ticket.admitted.grant.actions.is_empty() {
-            return Ok((self.begin_actions(id, report)?, Vec::new()));
+            return Ok(End::GoesOn(self.begin_actions(id, report)?));
         }
-        self.seal_run(id, report)
+        Ok(End::Over(Box::new(self.draft(id, report, None))))
     }
 
     /// The sandbox did not carry the attempt out. Where that proves that nothing ran, it may be tried again whatever the kind.
-    fn conclude_misfire(&mut self, id: RequestId, error: &RunError) -> Result<(Step, Vec<Count>), DispatchError> {
+    fn conclude_misfire(&mut self, id: RequestId, error: &RunError) -> End {
         let ran = error.may_have_started();
         tracing::error!("{}: {error}", self.name_of(id));
         let now = self.clock.now();
@@ -97,7 +107,7 @@ impl Dispatcher {
         let harmless = !ran || row.delivery == Delivery::AtLeastOnce;
         let misfires = ticket.misfires;
         if harmless && misfires < MISFIRES_MAX {
-            return Ok((self.retry(id, Outcome::Failed, &attempt, Duration::from_millis(200)), Vec::new()));
+            return End::GoesOn(self.retry(id, Outcome::Failed, &attempt, Duration::from_millis(200)));
         }
         // It has done nothing to deserve an end: it waits for the machine, as what was never started does.
         let waits = MACHINE_PAUSES.pause_after((misfires + 1).saturating_sub(MISFIRES_MAX), || 1.0);
@@ -110,10 +120,10 @@ impl Dispatcher {
             let step = self.retry(id, Outcome::Failed, &attempt, pause);
             self.hold(id, &entry, by, error.to_string());
             self.stalled.insert(id);
-            return Ok((step, Vec::new()));
+            return End::GoesOn(step);
         }
         let outcome = if ran { Outcome::Indeterminate } else { Outcome::Failed };
-        self.seal_run(id, &Report::unrun(attempt, outcome))
+        End::Over(Box::new(self.draft(id, &Report::unrun(attempt, outcome), None)))
     }
 
     fn retry(&mut self, id: RequestId, outcome: Outcome, attempt: &Attempt, pause: Duration) -> Step {
@@ -154,8 +164,14 @@ impl Dispatcher {
         report: &Report,
         reason: Option<String>,
     ) -> Result<(Step, Vec<Count>), DispatchError> {
+        let draft = self.draft(id, report, reason);
+        self.seal(&draft)
+    }
+
+    /// What will stand in the record of a request whose last attempt is over. It keeps its place in the queue until that is
+    /// sealed.
+    fn draft(&mut self, id: RequestId, report: &Report, reason: Option<String>) -> Draft {
         let ticket = self.tickets.remove(&id).expect("what ran has a ticket");
-        self.queue.remove(id);
         let started = ticket.started.as_ref().expect("what ran was started");
         let job = &started.job;
         let mut record =
@@ -193,7 +209,7 @@ impl Dispatcher {
         let (place, loose) = (started.place.clone(), ticket.loose);
         let parcel = Self::parcel(record, &ticket.entry, &started.contract.config, place, loose);
         let duration = parcel.record.duration_ms.map(Duration::from_millis);
-        self.seal(&parcel, &story, report.attempt.number, duration)
+        Draft { parcel, story, attempt: report.attempt.number, duration }
     }
 
     /// Ends a queued request that was never started.
@@ -331,7 +347,7 @@ impl Dispatcher {
             ..Story::default()
         };
         let parcel = Parcel { requests, ..Self::parcel(record, entry, &contract.config, place, loose) };
-        self.seal(&parcel, &story, 0, None)
+        self.seal(&Draft { parcel, story, attempt: 0, duration: None })
     }
 
     /// What stands before anything else in the log of a record.
@@ -340,29 +356,15 @@ impl Dispatcher {
         std::iter::once((at, admitted_event(entry, commit))).chain(claimed).collect()
     }
 
-    fn seal(
-        &mut self,
-        parcel: &Parcel,
-        story: &Story,
-        attempt: u32,
-        duration: Option<Duration>,
-    ) -> Result<(Step, Vec<Count>), DispatchError> {
-        let parcel = self.room.wait(|| spool::seal(&self.state, parcel, story))?;
-        let record = &parcel.record;
-        let kind = record.kind.clone().unwrap_or_default();
-        // Kinds that the router does not know come from anybody: they must not make new time series.
-        let known = is_reserved(&kind)
-            || self.contract.as_ref().is_some_and(|contract| contract.rules.kinds.contains_key(&kind));
-        let counts = metrics::ended(if known { &kind } else { "" }, record.outcome.as_str(), duration);
-        let event = Event::Exit {
-            attempt,
-            outcome: record.outcome,
-            exit_code: record.exit_code,
-            reason: record.reason.clone(),
-            terminal: true,
-            retry_at: None,
-            log_sha256: record.log_sha256.clone(),
-        };
+    /// Seals a record here and now; it is durable after [`spool::sync`].
+    fn seal(&mut self, draft: &Draft) -> Result<(Step, Vec<Count>), DispatchError> {
+        self.tell_end(&draft.parcel.record);
+        let sealed = self.room.wait(|| draft.seal(&self.state))?;
+        Ok(self.take_sealed(sealed))
+    }
+
+    /// Says how a request ended, to whoever looks now and to whoever asks what came of the pass.
+    pub(super) fn tell_end(&mut self, record: &Record) {
         let ended = Ended {
             id: record.id,
             name: record.name.clone(),
@@ -377,12 +379,33 @@ impl Dispatcher {
             ended.outcome,
             ended.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
         );
+        self.summary.ended.push(ended);
+    }
+
+    /// Takes a sealed record for the next batch: the step that ends its request, which may be written once the spool is synced.
+    pub(super) fn take_sealed(&mut self, sealed: Sealed) -> (Step, Vec<Count>) {
+        let Sealed { parcel, attempt, duration } = sealed;
+        let record = &parcel.record;
+        self.queue.remove(record.id);
+        let kind = record.kind.clone().unwrap_or_default();
+        // Kinds that the router does not know come from anybody: they must not make new time series.
+        let known = is_reserved(&kind)
+            || self.contract.as_ref().is_some_and(|contract| contract.rules.kinds.contains_key(&kind));
+        let counts = metrics::ended(if known { &kind } else { "" }, record.outcome.as_str(), duration);
+        let event = Event::Exit {
+            attempt,
+            outcome: record.outcome,
+            exit_code: record.exit_code,
+            reason: record.reason.clone(),
+            terminal: true,
+            retry_at: None,
+            log_sha256: record.log_sha256.clone(),
+        };
         let step = Self::step(record.id, event);
         // Whoever waits for what became of this key may go on.
         self.look_again |= self.held.values().any(|held| held.by == HeldBy::Key);
-        self.summary.ended.push(ended);
         self.keep(parcel);
-        Ok((step, counts))
+        (step, counts)
     }
 
     /// Takes a sealed parcel for the next batch.
@@ -469,6 +492,45 @@ impl Dispatcher {
 
     pub(super) fn name_of(&self, id: RequestId) -> String {
         self.tickets.get(&id).map_or_else(|| id.to_string(), |ticket| ticket.entry.shown.clone())
+    }
+}
+
+/// What the end of an attempt leads to.
+enum End {
+    /// Another attempt, or actions: the step that says so.
+    GoesOn(Step),
+    /// A record.
+    Over(Box<Draft>),
+}
+
+/// A record that is to be sealed.
+pub(super) struct Draft {
+    parcel: Parcel,
+    story: Story,
+    attempt: u32,
+    duration: Option<Duration>,
+}
+
+/// A record that lies in the spool, whole; it is durable after [`spool::sync`].
+pub(super) struct Sealed {
+    parcel: Parcel,
+    attempt: u32,
+    duration: Option<Duration>,
+}
+
+impl Draft {
+    /// Whose it is.
+    pub(super) fn record(&self) -> &Record {
+        &self.parcel.record
+    }
+
+    /// Writes it into the spool.
+    ///
+    /// # Errors
+    /// [`SpoolError`]: the request has not ended then.
+    pub(super) fn seal(&self, state: &StateDir) -> Result<Sealed, SpoolError> {
+        let parcel = spool::seal(state, &self.parcel, &self.story)?;
+        Ok(Sealed { parcel, attempt: self.attempt, duration: self.duration })
     }
 }
 

@@ -118,7 +118,7 @@ impl Dispatcher {
         for (count, what) in [
             (self.queue.len() - running.len(), "waiting"),
             (self.held.len(), "held"),
-            (self.ended.len() + self.publishing, "not published yet"),
+            (self.unpublished(), "not published yet"),
         ] {
             if count > 0 {
                 parts.push(format!("{count} {what}"));

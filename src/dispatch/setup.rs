@@ -203,6 +203,7 @@ impl Dispatcher {
             branch_watch: None,
             locked_out: None,
             running: 0,
+            recording: super::recording::Recording::default(),
             actions_due: Vec::new(),
             stopping: None,
             stops: 0,

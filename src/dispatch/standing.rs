@@ -146,7 +146,7 @@ impl Dispatcher {
         }
         self.tell_claims();
         self.summary.held = self.held.values().cloned().collect();
-        self.summary.unpublished = self.unpublished();
+        self.summary.unpublished = self.waiting_for_main();
         self.summary.paused = self.is_paused();
         self.tell();
         self.beat_at = self.clock.monotonic().saturating_add(self.interval.unwrap_or_default());
@@ -156,9 +156,9 @@ impl Dispatcher {
     }
 
     /// Records that are not on main yet.
-    fn unpublished(&self) -> usize {
+    fn waiting_for_main(&self) -> usize {
         if self.recovered {
-            return self.ended.len() + self.publishing;
+            return self.unpublished();
         }
         // Main could not be read, so nothing was taken up: the journal still knows what waits.
         let rows = locked(&self.journal).open_requests().unwrap_or_default();
@@ -200,7 +200,7 @@ impl Dispatcher {
                 .chain(before.queued)
                 .collect(),
             held: self.held.values().cloned().chain(before.held).collect(),
-            unpublished: self.unpublished(),
+            unpublished: self.waiting_for_main(),
             obstacle: self.obstacle().map(crate::publish::Obstacle::words),
             circuit: self.delivery.circuit().cloned(),
             waiting: self.waiting(),
@@ -237,7 +237,7 @@ impl Dispatcher {
             heartbeat: now.as_second(),
             last_fetch_success: self.last_fetch,
             last_push_success: self.last_push,
-            unpublished: self.unpublished(),
+            unpublished: self.waiting_for_main(),
             circuit_open: self.delivery.circuit().is_some(),
         }
     }

@@ -196,6 +196,8 @@ impl Dispatcher {
         let Some(key) = request.idempotency_key.clone() else { return Ok(false) };
         let (kind, digest) = (request.kind.clone(), spec_digest(&request.spec));
         let entry = ticket.entry.clone();
+        // Whoever had this key before may have ended just now.
+        self.say_endings()?;
         let rows = locked(&self.journal).with_idempotency_key(&kind, &key)?;
         for row in rows.iter().filter(|row| row.id != id) {
             let outcome = match row.state.outcome() {
