@@ -25,7 +25,7 @@ use crate::record::{Record, RequestedBy, Sandbox, summary};
 use crate::repo::{MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK};
 use crate::request::is_reserved;
 use crate::room;
-use crate::spool::{self, NewRequest, Parcel, Story};
+use crate::spool::{self, NewRequest, Parcel, Sealed, Story};
 
 /// Attempts that the sandbox did not carry out, before it is taken for an answer.
 const MISFIRES_MAX: u32 = 3;
@@ -189,6 +189,7 @@ impl Dispatcher {
             tail: report.tail.clone(),
             publish: job.row.publish,
             artifacts: report.artifacts.clone(),
+            events: report.events.clone(),
         };
         let (place, loose) = (started.place.clone(), ticket.loose);
         let parcel = Self::parcel(record, &ticket.entry, &started.contract.config, place, loose);
@@ -347,7 +348,7 @@ impl Dispatcher {
         attempt: u32,
         duration: Option<Duration>,
     ) -> Result<(Step, Vec<Count>), DispatchError> {
-        let parcel = self.room.wait(|| spool::seal(&self.state, parcel, story))?;
+        let Sealed { parcel, bytes } = self.room.wait(|| spool::seal(&self.state, parcel, story))?;
         let record = &parcel.record;
         let kind = record.kind.clone().unwrap_or_default();
         // Kinds that the router does not know come from anybody: they must not make new time series.
@@ -381,14 +382,13 @@ impl Dispatcher {
         // Whoever waits for what became of this key may go on.
         self.look_again |= self.held.values().any(|held| held.by == HeldBy::Key);
         self.summary.ended.push(ended);
-        self.keep(parcel);
+        self.keep(Sealed { parcel, bytes });
         Ok((step, counts))
     }
 
     /// Takes a sealed parcel for the next batch.
-    pub(super) fn keep(&mut self, parcel: Parcel) {
-        let id = parcel.record.id;
-        self.spooled_bytes.insert(id, spool::bytes_below(&self.state.spool(id)));
+    pub(super) fn keep(&mut self, Sealed { parcel, bytes }: Sealed) {
+        self.spooled_bytes.insert(parcel.record.id, bytes);
         self.batch_open.get_or_insert(self.clock.monotonic());
         self.ended.push(parcel);
     }
