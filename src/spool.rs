@@ -1,7 +1,8 @@
 //! The spool: what came out of a request, kept whole and synced until main has it (and seven days longer).
 //!
 //! ```text
-//! spool/<id>/<n>/       attempt n: handler.log as it grows, events.jsonl, files/
+//! spool/<id>/<n>/       attempt n: handler.log as it grows, files/ where it left any
+//! spool/<id>/<n>/events.jsonl  its story
 //! spool/<id>/<n>/report.json   only where actions follow: what the attempt came to
 //! spool/<id>/<n>/then/<k>/     action k after it: handler.log as it grows, events.jsonl
 //! spool/<id>/record/    what will stand in the record's folder, complete
@@ -16,6 +17,7 @@ mod told;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -27,6 +29,7 @@ use crate::id::RequestId;
 use crate::job::Publish;
 use crate::outcome::ActionRun;
 use crate::planted::{self, Bug};
+use crate::record::end::Told;
 use crate::record::log::LogEvent;
 use crate::record::report::Report;
 use crate::record::summary::{self, Extras};
@@ -102,6 +105,17 @@ pub struct Story {
     pub publish: Publish,
     /// The files that the handler left.
     pub artifacts: Vec<Artifact>,
+    /// Events of the last attempt, where they do not lie in the spool.
+    pub events: Option<Arc<[Told]>>,
+}
+
+/// A record that is whole in the spool.
+#[derive(Debug)]
+pub struct Sealed {
+    /// What it is, with the log's digest in it.
+    pub parcel: Parcel,
+    /// What it takes there.
+    pub bytes: u64,
 }
 
 /// Why something could not be spooled or read back.
@@ -196,6 +210,16 @@ pub fn save_report(state: &StateDir, id: RequestId, report: &Report) -> Result<(
     put(&path, &text)
 }
 
+/// Keeps the story of an attempt or action that something may follow, in its folder. It is durable after [`sync`].
+///
+/// # Errors
+/// [`SpoolError`].
+pub fn save_events(folder: &Path, events: &[Told]) -> Result<(), SpoolError> {
+    let path = folder.join(told::EVENTS);
+    let text = told::numbered(events).map_err(wrap(&path))?;
+    put(&path, &text)
+}
+
 /// What an attempt came to, where [`save_report`] has kept it.
 pub fn load_report(state: &StateDir, id: RequestId, attempt: u32) -> Option<Report> {
     let text = fs::read(report_file(state, id, attempt)).ok()?;
@@ -206,12 +230,11 @@ fn report_file(state: &StateDir, id: RequestId, attempt: u32) -> PathBuf {
     state.spool(id).join(attempt.to_string()).join("report.json")
 }
 
-/// Writes the record whole, and gives the parcel back with the log's digest in it. It is durable after [`sync`]. What an earlier
-/// call of the same has left half done is written anew.
+/// Writes the record whole. It is durable after [`sync`]. What an earlier call of the same has left half done is written anew.
 ///
 /// # Errors
 /// [`SpoolError`]; the request is then not ended.
-pub fn seal(state: &StateDir, parcel: &Parcel, story: &Story) -> Result<Parcel, SpoolError> {
+pub fn seal(state: &StateDir, parcel: &Parcel, story: &Story) -> Result<Sealed, SpoolError> {
     let mut parcel = parcel.clone();
     let spool = state.spool(parcel.record.id);
     let folder = spool.join("record");
@@ -219,38 +242,44 @@ pub fn seal(state: &StateDir, parcel: &Parcel, story: &Story) -> Result<Parcel, 
     remove(&spool.join("parcel.json"))?;
     remove(&folder)?;
     fs::create_dir_all(&folder).map_err(wrap(&folder))?;
-    let Story { before, attempts, after, error_log, limits, mut tail, publish, artifacts } = story.clone();
+    let Story { attempts, error_log, limits, tail, publish, artifacts, .. } = story;
+    let (attempts, publish) = (*attempts, *publish);
     take_output(&spool, &folder, attempts, &parcel.record.then)?;
     take_artifacts(&spool, &folder, attempts)?;
 
-    let whole = told::whole(&spool, before, attempts, &parcel.record.then, after);
+    let whole = told::whole(&spool, story, &parcel.record.then);
     let text = if publish == Publish::Full {
         told::numbered(&whole.events).map_err(wrap(&folder))?
     } else {
         let kept = state.kept(parcel.record.id);
-        kept::withhold(&mut parcel.record, publish, artifacts, &folder, &kept, &whole)?
+        kept::withhold(&mut parcel.record, publish, artifacts.clone(), &folder, &kept, &whole)?
     };
-    match publish {
-        Publish::Full => {}
+    if publish == Publish::Tail {
         // The record's folder was made anew.
-        Publish::Tail => take_artifacts(&spool, &folder, attempts)?,
-        Publish::Digest => tail.clear(),
+        take_artifacts(&spool, &folder, attempts)?;
     }
+    let tail = if publish == Publish::Digest { &[] } else { &tail[..] };
     let digested = if planted::is(Bug::HalfDigest) { &text[..text.len() / 2] } else { &text[..] };
     parcel.record.log_sha256 = Some(HEXLOWER.encode(&Sha256::digest(digested)));
-    put(&folder.join("log.jsonl"), &text)?;
-    put(&folder.join("status.yml"), parcel.record.to_status_yaml()?.as_bytes())?;
-    let extras = Extras { limits: &limits, tail: &tail };
-    put(&folder.join("dispatch.log"), summary::dispatch_log(&parcel.record, extras).as_bytes())?;
-    if let Some(text) = &error_log {
-        put(&folder.join("error.log"), text.as_bytes())?;
+    let status = parcel.record.to_status_yaml()?;
+    let told = summary::dispatch_log(&parcel.record, Extras { limits, tail });
+    let files = [("log.jsonl", &text[..]), ("status.yml", status.as_bytes()), ("dispatch.log", told.as_bytes())];
+    let error_log = error_log.as_ref().map(|text| ("error.log", text.as_bytes()));
+    let mut bytes = 0;
+    for (name, text) in files.into_iter().chain(error_log) {
+        put(&folder.join(name), text)?;
+        bytes += text.len() as u64;
     }
-    // Whole by its name, durable by the one sync that follows for all that ended together.
+    // Without a draft: nobody believes it before EXIT, which follows a sync, and half of it is no JSON.
     let parcel_text = serde_json::to_vec_pretty(&parcel).map_err(io::Error::other).map_err(wrap(&spool))?;
-    let draft = spool.join("parcel.json.new");
-    put(&draft, &parcel_text)?;
-    fs::rename(&draft, spool.join("parcel.json")).map_err(wrap(&spool))?;
-    Ok(parcel)
+    put(&spool.join("parcel.json"), &parcel_text)?;
+    bytes += parcel_text.len() as u64 + artifacts.iter().map(|artifact| artifact.bytes).sum::<u64>();
+    if attempts > 1 || !parcel.record.then.is_empty() {
+        bytes = bytes_below(&spool);
+    } else if attempts == 1 {
+        bytes += fs::metadata(told::printed_in(&spool.join("1"))).map_or(0, |found| found.len());
+    }
+    Ok(Sealed { parcel, bytes })
 }
 
 /// Makes everything that was sealed durable; EXIT may be journalled afterwards and not before.
@@ -320,9 +349,13 @@ pub fn bytes_below(folder: &Path) -> u64 {
 /// Handler logs of all attempts, the last one under its plain name with what the actions printed behind it.
 fn take_output(spool: &Path, folder: &Path, attempts: u32, then: &[ActionRun]) -> Result<(), SpoolError> {
     for attempt in 1..=attempts {
-        let from = spool.join(attempt.to_string());
-        let name = if attempt == attempts { "handler.log".to_owned() } else { format!("handler-{attempt}.log") };
-        copy(&from.join("handler.log"), &folder.join(name))?;
+        let from = told::printed_in(&spool.join(attempt.to_string()));
+        let last = attempt == attempts;
+        let to = folder.join(if last { "handler.log".to_owned() } else { format!("handler-{attempt}.log") });
+        // It grows no more, unless what actions printed comes behind it.
+        if (last && !then.is_empty()) || fs::hard_link(&from, &to).is_err() {
+            copy(&from, &to)?;
+        }
     }
     for (number, run) in (1..).zip(then) {
         let path = told::printed_in(&action_folder_in(spool, attempts, number));

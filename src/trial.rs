@@ -111,6 +111,7 @@ impl Trial {
             stdin: Vec::new(),
             mounts: attempt.mounts,
             empty_dirs: Vec::new(),
+            files: Vec::new(),
             scratch: Vec::new(),
             refresh: None,
             watched: Vec::new(),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use codex_dispatch::job::Level;
 use codex_dispatch::run::sandbox::{
-    Cause, Control, Ending, Launch, Limits, Mount, RunError, Slot, SlotSetup, Stream, User, sweep,
+    Cause, Control, Ending, Given, Launch, Limits, Mount, RunError, Slot, SlotSetup, Stream, User, sweep,
 };
 use nix::mount::{MntFlags, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -105,6 +105,7 @@ impl Bench {
                 Level::None => Vec::new(),
             },
             empty_dirs: Vec::new(),
+            files: Vec::new(),
             scratch: Vec::new(),
             refresh: None,
             watched: Vec::new(),
@@ -539,22 +540,26 @@ fn is_our_keeper(pid: i32, stubs: &[i32]) -> bool {
 fn what_is_mounted_read_only_cannot_be_written() {
     let mut bench = Bench::new(Level::Isolated);
     let snapshot = bench.folder.path().join("snapshot");
-    fs::create_dir_all(snapshot.join("logs")).unwrap();
+    for place in ["logs", "requests"] {
+        fs::create_dir_all(snapshot.join(place)).unwrap();
+    }
     fs::write(snapshot.join("file"), "kept").unwrap();
     fs::set_permissions(&snapshot, fs::Permissions::from_mode(0o777)).unwrap();
     let log = bench.folder.path().join("log");
     fs::create_dir(&log).unwrap();
     fs::set_permissions(&log, fs::Permissions::from_mode(0o777)).unwrap();
     let mut launch = bench.script(
-        "cat /repo/file; echo; ls /repo/logs; echo in > /repo/logs/one/made; \
-         for place in /repo/new /repo/file /repo/logs/new /usr/new /etc/passwd /new /dev/new /run/new; do \
+        "cat /repo/file; echo; ls /repo/logs; cat /repo/requests/team/a.yml; echo in > /repo/logs/one/made; \
+         rm -f /repo/requests/team/a.yml 2> /dev/null && echo removed; \
+         for place in /repo/new /repo/file /repo/logs/new /repo/requests/new /repo/requests/team/a.yml /usr/new /etc/passwd /new /dev/new /run/new; do \
            if echo x 2> /dev/null > $place; then echo \"wrote $place\"; fi; done",
     );
     launch.mounts.push(mount(&snapshot, "/repo", false));
-    launch.empty_dirs.push("/repo/logs".into());
+    launch.empty_dirs.extend(["/repo/logs", "/repo/requests"].map(PathBuf::from));
+    launch.files.push(Given { place: "/repo/requests/team/a.yml".into(), bytes: b"given\n".to_vec() });
     launch.mounts.push(mount(&log, "/repo/logs/one", true));
     let ran = bench.run(launch);
-    assert_eq!(ran.stdout, "kept\none\n", "{}", ran.stderr);
+    assert_eq!(ran.stdout, "kept\none\ngiven\n", "{}", ran.stderr);
     assert_eq!(fs::read_to_string(log.join("made")).unwrap(), "in\n");
     assert_eq!(fs::read_to_string(snapshot.join("file")).unwrap(), "kept");
 }

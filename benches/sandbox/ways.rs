@@ -16,7 +16,7 @@ use codex_dispatch::job::{Grant, Introduced, Job, Level, Limits, Network, Object
 use codex_dispatch::outcome::Outcome;
 use codex_dispatch::repo::{Checkout, Repo, Settings, Snapshot, Snapshots};
 use codex_dispatch::request::Request;
-use codex_dispatch::run::sandbox::{self, Cause, Control, Launch, Mount, Scratch, Slot, User};
+use codex_dispatch::run::sandbox::{self, Cause, Control, Given, Launch, Mount, Scratch, Slot, User};
 use codex_dispatch::run::{Executor, Local, Work};
 use codex_dispatch::statedir::StateDir;
 use tempfile::TempDir;
@@ -239,10 +239,7 @@ impl<'a> InSlot<'a> {
         };
         let (log, work) = (self.place.log(), self.place.work());
         let (repo, mounts) = match self.level {
-            Level::Isolated => {
-                let requests = mount(&self.place.requests(), Path::new("/repo/requests"), false);
-                ("/repo".into(), vec![mount(&self.place.snapshot.path, Path::new("/repo"), false), requests])
-            }
+            Level::Isolated => ("/repo".into(), vec![mount(&self.place.snapshot.path, Path::new("/repo"), false)]),
             Level::Confined => {
                 let mounts = vec![mount(&copy, &copy, false), mount(&log, &log, true), mount(&work, &work, true)];
                 (copy, mounts)
@@ -250,6 +247,7 @@ impl<'a> InSlot<'a> {
             Level::None => (copy, Vec::new()),
         };
         let limits = limits();
+        let request = Given { place: Path::new("/repo").join(REQUEST), bytes: REQUEST_TEXT.into() };
         let scratch = vec![
             Scratch { place: "/work".into(), bytes: limits.work, folders: vec!["home".into()] },
             Scratch { place: format!("/repo/logs/{RECORD}").into(), bytes: limits.artifacts, folders: Vec::new() },
@@ -260,7 +258,8 @@ impl<'a> InSlot<'a> {
             cwd: repo,
             stdin: b"{\"kind\":\"nothing\",\"spec\":{}}\n".to_vec(),
             mounts,
-            empty_dirs: if isolated { vec!["/repo/logs".into()] } else { Vec::new() },
+            empty_dirs: if isolated { ["/repo/requests", "/repo/logs"].map(PathBuf::from).into() } else { Vec::new() },
+            files: if isolated { vec![request] } else { Vec::new() },
             scratch: if isolated { scratch } else { Vec::new() },
             refresh: None,
             watched: Vec::new(),

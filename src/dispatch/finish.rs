@@ -205,6 +205,7 @@ impl Dispatcher {
             tail: report.tail.clone(),
             publish: job.row.publish,
             artifacts: report.artifacts.clone(),
+            events: report.events.clone(),
         };
         let (place, loose) = (started.place.clone(), ticket.loose);
         let parcel = Self::parcel(record, &ticket.entry, &started.contract.config, place, loose);
@@ -384,8 +385,8 @@ impl Dispatcher {
 
     /// Takes a sealed record for the next batch: the step that ends its request, which may be written once the spool is synced.
     pub(super) fn take_sealed(&mut self, sealed: Sealed) -> (Step, Vec<Count>) {
-        let Sealed { parcel, attempt, duration } = sealed;
-        let record = &parcel.record;
+        let Sealed { sealed, attempt, duration } = sealed;
+        let record = &sealed.parcel.record;
         self.queue.remove(record.id);
         let kind = record.kind.clone().unwrap_or_default();
         // Kinds that the router does not know come from anybody: they must not make new time series.
@@ -404,14 +405,13 @@ impl Dispatcher {
         let step = Self::step(record.id, event);
         // Whoever waits for what became of this key may go on.
         self.look_again |= self.held.values().any(|held| held.by == HeldBy::Key);
-        self.keep(parcel);
+        self.keep(sealed);
         (step, counts)
     }
 
     /// Takes a sealed parcel for the next batch.
-    pub(super) fn keep(&mut self, parcel: Parcel) {
-        let id = parcel.record.id;
-        self.spooled_bytes.insert(id, spool::bytes_below(&self.state.spool(id)));
+    pub(super) fn keep(&mut self, spool::Sealed { parcel, bytes }: spool::Sealed) {
+        self.spooled_bytes.insert(parcel.record.id, bytes);
         self.batch_open.get_or_insert(self.clock.monotonic());
         self.ended.push(parcel);
     }
@@ -513,7 +513,7 @@ pub(super) struct Draft {
 
 /// A record that lies in the spool, whole; it is durable after [`spool::sync`].
 pub(super) struct Sealed {
-    parcel: Parcel,
+    sealed: spool::Sealed,
     attempt: u32,
     duration: Option<Duration>,
 }
@@ -529,8 +529,8 @@ impl Draft {
     /// # Errors
     /// [`SpoolError`]: the request has not ended then.
     pub(super) fn seal(&self, state: &StateDir) -> Result<Sealed, SpoolError> {
-        let parcel = spool::seal(state, &self.parcel, &self.story)?;
-        Ok(Sealed { parcel, attempt: self.attempt, duration: self.duration })
+        let sealed = spool::seal(state, &self.parcel, &self.story)?;
+        Ok(Sealed { sealed, attempt: self.attempt, duration: self.duration })
     }
 }
 

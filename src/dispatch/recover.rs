@@ -24,7 +24,7 @@ use crate::queue::{Order, Standing as Place};
 use crate::record::log::LogEvent;
 use crate::record::report::Report;
 use crate::repo::{Oid, Open, TreeEntry};
-use crate::spool::{self, Story};
+use crate::spool::{self, Sealed, Story};
 use crate::state::State;
 
 impl Dispatcher {
@@ -134,14 +134,14 @@ impl Dispatcher {
         if self.ended.iter().any(|parcel| parcel.record.id == row.id) {
             return Ok(());
         }
-        let parcel = if let Some(parcel) = spool::load(&self.state, row.id) {
-            parcel
+        let sealed = if let Some(parcel) = spool::load(&self.state, row.id) {
+            Sealed { parcel, bytes: spool::bytes_below(&self.state.spool(row.id)) }
         } else {
             tracing::error!("the spool of {} is lost: its outcome is recorded without its output", row.id);
             self.parcel_without_spool(row, outcome)?
         };
-        self.places.insert(parcel.place.to_lowercase());
-        self.keep(parcel);
+        self.places.insert(sealed.parcel.place.to_lowercase());
+        self.keep(sealed);
         Ok(())
     }
 
@@ -295,23 +295,24 @@ impl Dispatcher {
         let report = spool::load_report(&self.state, row.id, number);
         let artifacts = report.map(|report| report.artifacts).unwrap_or_default();
         let story = Story { attempts: number, after, publish, artifacts, ..Story::default() };
-        let parcel = self.room.wait(|| spool::seal(&self.state, &parcel, &story))?;
+        let sealed = self.room.wait(|| spool::seal(&self.state, &parcel, &story))?;
+        let record = &sealed.parcel.record;
         spool::sync(&self.state)?;
         let event = Event::Exit {
             attempt: number,
             outcome,
             exit_code: None,
-            reason: parcel.record.reason.clone(),
+            reason: record.reason.clone(),
             terminal: true,
             retry_at: None,
-            log_sha256: parcel.record.log_sha256.clone(),
+            log_sha256: record.log_sha256.clone(),
         };
         self.append(&[Self::step(row.id, event)], &[])?;
-        self.keep(parcel);
+        self.keep(sealed);
         Ok(())
     }
 
-    fn parcel_without_spool(&mut self, row: &Row, outcome: Outcome) -> Result<spool::Parcel, DispatchError> {
+    fn parcel_without_spool(&mut self, row: &Row, outcome: Outcome) -> Result<Sealed, DispatchError> {
         let place = row.place.clone().unwrap_or_else(|| format!("recovered-{}", row.id.short()));
         let mut parcel = self.bare_parcel(row, outcome, &place)?;
         let attempts = self.attempts_of(row)?;

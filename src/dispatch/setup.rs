@@ -135,6 +135,7 @@ impl Dispatcher {
         // Nobody else works here now, so what looks like a leftover is one.
         sandbox::sweep(local_cgroup_prefix());
         crate::run::sweep_secrets();
+        crate::run::sweep_stages(&state);
         let mut journal = Journal::open(state.root())?;
         let known = journal.meta(META_STATE_ID)?.and_then(|text| Uuid::parse_str(&text).ok());
         let state_id = known.unwrap_or_else(Uuid::new_v4);

@@ -1,9 +1,12 @@
 //! What one attempt came to, until the record is made of it. Never published as it is, and kept in
 //! the spool while actions follow a success.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::end::Told;
 use super::{Artifact, OutputCount};
 use crate::outcome::{Attempt, Outcome};
 
@@ -34,6 +37,9 @@ pub struct Report {
     pub handler: Map<String, Value>,
     /// What it wrote to `$DISPATCH_RESULT`.
     pub result: Option<Value>,
+    /// Its story, where nothing can follow it but the record; else it lies in the spool.
+    #[serde(skip)]
+    pub events: Option<Arc<[Told]>>,
 }
 
 impl Report {
@@ -52,6 +58,7 @@ impl Report {
             warnings: Vec::new(),
             handler: Map::new(),
             result: None,
+            events: None,
         }
     }
 }

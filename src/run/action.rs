@@ -6,14 +6,14 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::local::{PATH, stream_of};
-use super::output::{self, Captured};
+use super::output;
 use super::sandbox::{Cause, Control, Ending, Launch, Limits, Slot, SlotSetup};
 use super::{RunError, judge};
 use crate::clock::Clock;
@@ -22,7 +22,7 @@ use crate::job::{ActionGrant, Job, Level, Row};
 use crate::lock::ResourceLock;
 use crate::outcome::ActionRun;
 use crate::record::from_handler::HandlerStatus;
-use crate::record::log::{LogEvent, LogWriter};
+use crate::record::log::LogEvent;
 use crate::redact::Secrets;
 use crate::room::Wait;
 use crate::spool;
@@ -94,8 +94,11 @@ impl Actions {
         let ending = slot.run(launch, &mut sink, &control)?;
         let captured = output.finish(elapsed());
         let run = run_of(&work.action.name, &ending, started_at, elapsed(), &secrets);
-        let written = self.room.wait(|| write_events(&folder, &run, &captured, started_at));
-        written.map_err(|source| RunError::Collect { path: folder.join("events.jsonl"), source })?;
+        let name = &run.name;
+        let first = LogEvent::ActionStarted { action: name.clone() };
+        let last = (run.duration_ms.unwrap_or_default(), LogEvent::action_ended(&run));
+        let events = captured.story(started_at, first, |event| event.by_action(name), last);
+        self.room.wait(|| spool::save_events(&folder, &events))?;
         Ok(run)
     }
 
@@ -133,6 +136,7 @@ fn launch(work: &mut ActionWork) -> Launch {
         stdin: Vec::new(),
         mounts: Vec::new(),
         empty_dirs: Vec::new(),
+        files: Vec::new(),
         scratch: Vec::new(),
         tcp_ports: None,
         refresh: None,
@@ -171,17 +175,4 @@ fn run_of(name: &str, ending: &Ending, started_at: Timestamp, took_ms: u64, secr
         signal,
         reason: reason.map(|reason| secrets.mask_text(&reason)),
     }
-}
-
-fn write_events(folder: &Path, run: &ActionRun, captured: &Captured, started: Timestamp) -> io::Result<()> {
-    let file = io::BufWriter::new(File::create(folder.join("events.jsonl"))?);
-    let mut log = LogWriter::new(file);
-    let at = |ms: u64| started.checked_add(Duration::from_millis(ms)).unwrap_or(started);
-    log.push(started, 0, LogEvent::ActionStarted { action: run.name.clone() })?;
-    for (ms, event) in captured.events() {
-        log.push(at(ms), ms, event.by_action(&run.name))?;
-    }
-    let took = run.duration_ms.unwrap_or_default();
-    log.push(at(took), took, LogEvent::action_ended(run))?;
-    log.into_inner().into_inner()?.sync_data()
 }

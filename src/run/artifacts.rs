@@ -8,6 +8,7 @@
 //! What is refused is no error: it becomes a line of [`Collected::skipped`].
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -44,7 +45,7 @@ pub struct Collection<'a> {
     pub root: BorrowedFd<'a>,
     /// The log folder, relative to it. It, and every folder on the way, may be the handler's.
     pub folder: &'a Path,
-    /// Where the copies go: a folder of the dispatcher's own, created where it is missing.
+    /// Where the copies go: a folder of the dispatcher's own, created where it is missing and there may be something for it.
     pub into: &'a Path,
     /// All files together, in bytes.
     pub bytes_max: u64,
@@ -83,7 +84,6 @@ pub enum Error {
 /// # Errors
 /// Where the dispatcher's own folders cannot be opened or created.
 pub fn collect(collection: &Collection<'_>, secrets: &Secrets) -> Result<Collected, Error> {
-    make_folder(collection.into).map_err(|fault| io_error("creating", collection.into, fault))?;
     let mut walk = Walk {
         collection,
         secrets,
@@ -94,7 +94,11 @@ pub fn collect(collection: &Collection<'_>, secrets: &Secrets) -> Result<Collect
         taken: HashMap::new(),
     };
     match openat2(collection.root, collection.folder, folder_flags(), Mode::empty(), beneath()) {
-        Ok(folder) => walk.folder(&folder, "", 1),
+        Ok(folder) if is_empty(&folder) => {}
+        Ok(folder) => {
+            make_folder(collection.into).map_err(|fault| io_error("creating", collection.into, fault))?;
+            walk.folder(&folder, "", 1);
+        }
         Err(fault) => walk.skip("log folder", open_reason(fault)),
     }
     if walk.unlisted > 0 {
@@ -301,6 +305,13 @@ impl Walk<'_> {
         let line = self.secrets.mask_text(&format!("{path}: {}", reason.as_ref()));
         self.found.skipped.push(visible::line(&line).into_owned());
     }
+}
+
+/// Whether there is nothing in it. One that cannot be read is not known to be.
+fn is_empty(folder: &OwnedFd) -> bool {
+    let is_dots = |name: &CStr| name == c"." || name == c"..";
+    Dir::read_from(folder)
+        .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| is_dots(entry.file_name()))))
 }
 
 /// Opens what was looked at a moment ago, and nothing else that has come into its place.

@@ -1,5 +1,6 @@
 //! The executor of this machine: one worker slot, its scratch folders, and what is taken from them afterwards.
 
+use std::convert::identity;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,14 +13,15 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use super::output::{self, Captured};
 use super::proxy::Proxies;
-use super::sandbox::{self, Control, Ending, Launch, Mount, Slot, SlotSetup, User};
+use super::sandbox::{self, Control, Ending, Given, Launch, Mount, Slot, SlotSetup, User};
 use super::scratch::{Left, Scratch};
+use super::stage::Stage;
 use super::{Executor, RunError, Work, artifacts, judge, kept};
 use crate::clock::Clock;
 use crate::job::{Level, Network};
 use crate::outcome::Attempt;
 use crate::record::from_handler::{self, HandlerStatus};
-use crate::record::log::{LogEvent, LogWriter, Stream};
+use crate::record::log::{LogEvent, Stream};
 use crate::record::report::Report;
 use crate::redact::{self, SECRET_CHARS_MIN, Secrets};
 use crate::removal::remove_tree;
@@ -51,6 +53,7 @@ pub struct Local {
     control: Control,
     room: Wait,
     slot: Option<(Level, bool, Slot)>,
+    stage: Option<Stage>,
 }
 
 impl Local {
@@ -64,7 +67,7 @@ impl Local {
         control: Control,
     ) -> Self {
         let room = Wait::none();
-        Self { index, state, keeper, uid, clock, control, room, slot: None }
+        Self { index, state, keeper, uid, clock, control, room, slot: None, stage: None }
     }
 
     /// Waits for room on a full disk before what came out of a run is given up.
@@ -93,6 +96,14 @@ impl Local {
     }
 }
 
+impl Drop for Local {
+    fn drop(&mut self) {
+        if let Some(stage) = self.stage.take() {
+            stage.remove();
+        }
+    }
+}
+
 /// What the names of our control groups begin with, for the sweep at start.
 pub fn cgroup_prefix() -> &'static str {
     "codex-dispatch-"
@@ -112,7 +123,7 @@ impl Executor for Local {
         let (level, network) = (grant.level, grant.network != Network::None);
         let slots = self.uid.map(User::unnamed);
         let user = if rustix::process::geteuid().is_root() { work.user.or(slots) } else { None };
-        let scratch = Scratch::make(&self.state, &work, user)?;
+        let scratch = Scratch::make(&self.state, &work, user, self.index, self.stage.take())?;
         let spool = spool::attempt_folder(&self.state, work.id, work.attempt)?;
         // The object store may lose a request that was never committed; what was started keeps its bytes.
         let kept = self.state.spool(work.id).join("request");
@@ -148,10 +159,12 @@ impl Executor for Local {
         // By the span and not by the wall clock, which may have been set meanwhile.
         let ended_at = started_at.checked_add(Duration::from_millis(elapsed())).unwrap_or(started_at);
         report.attempt.finished_at = Some(ended_at);
-        let end_ms = elapsed();
-        let written = self.room.wait(|| write_events(&spool, &report, &argv, &captured, started_at, end_ms));
-        written.map_err(|source| RunError::Collect { path: spool.join("events.jsonl"), source })?;
-        scratch.clear(work.cleanup && report.attempt.exit_code == Some(0), &left);
+        let first = LogEvent::Started { attempt: work.attempt, argv };
+        let events = captured.story(started_at, first, identity, (elapsed(), exited(&report.attempt)));
+        // Should nobody seal this record before the dispatcher is killed, another process tells what happened.
+        self.room.wait(|| spool::save_events(&spool, &events))?;
+        report.events = Some(events.into());
+        self.stage = scratch.clear(&work, work.cleanup && report.attempt.exit_code == Some(0), &left);
         Ok(report)
     }
 }
@@ -168,7 +181,7 @@ fn launch(work: &mut Work, scratch: &Scratch, user: Option<User>) -> Launch {
     let Places { repo, work: place, .. } = &places;
     let log = format!("{}/{}", work.output, work.place);
     let mut mounts = Vec::new();
-    let mut empty_dirs = Vec::new();
+    let (mut empty_dirs, mut files) = (Vec::new(), Vec::new());
     let mount = |source: &Path, target: &Path, writable| Mount {
         source: source.to_owned(),
         target: target.to_owned(),
@@ -183,8 +196,8 @@ fn launch(work: &mut Work, scratch: &Scratch, user: Option<User>) -> Launch {
             }
             None => mounts.push(mount(&work.snapshot.path, repo, false)),
         }
-        mounts.push(mount(&scratch.root.join("requests"), &repo.join(&work.inbox), false));
-        empty_dirs.push(repo.join(&work.output));
+        files.push(Given { place: repo.join(&work.request_path), bytes: work.request.to_vec() });
+        empty_dirs.extend([&work.inbox, &work.output].map(|folder| repo.join(folder)));
         if in_memory.is_empty() {
             mounts.push(mount(&scratch.log(work), &repo.join(&log), true));
             mounts.push(mount(&scratch.work(), place, true));
@@ -219,6 +232,7 @@ fn launch(work: &mut Work, scratch: &Scratch, user: Option<User>) -> Launch {
         stdin: stdin(work),
         mounts,
         empty_dirs,
+        files,
         scratch: in_memory,
         refresh,
         watched: scratch.watched(work),
@@ -390,6 +404,7 @@ fn take(
         warnings: warnings.iter().map(|warning| secrets.mask_text(warning)).collect(),
         handler: masked(said, secrets),
         result,
+        events: None,
     })
 }
 
@@ -472,30 +487,13 @@ fn read_result(left: &Left) -> Option<Vec<u8>> {
     (!bytes.is_empty()).then_some(bytes)
 }
 
-fn write_events(
-    spool: &Path,
-    report: &Report,
-    argv: &[String],
-    captured: &Captured,
-    started: Timestamp,
-    end_ms: u64,
-) -> io::Result<()> {
-    let file = io::BufWriter::new(File::create(spool.join("events.jsonl"))?);
-    let mut log = LogWriter::new(file);
-    let at = |ms: u64| started.checked_add(std::time::Duration::from_millis(ms)).unwrap_or(started);
-    let attempt = &report.attempt;
-    log.push(started, 0, LogEvent::Started { attempt: attempt.number, argv: argv.to_vec() })?;
-    for (ms, event) in captured.events() {
-        log.push(at(ms), ms, event)?;
-    }
-    let exited = LogEvent::Exited {
+fn exited(attempt: &Attempt) -> LogEvent {
+    LogEvent::Exited {
         attempt: attempt.number,
         exit_code: attempt.exit_code,
         signal: attempt.signal,
         reason: attempt.reason.clone(),
-    };
-    log.push(at(end_ms), end_ms, exited)?;
-    log.into_inner().into_inner()?.sync_data()
+    }
 }
 
 pub(super) fn stream_of(stream: sandbox::Stream) -> Stream {

@@ -12,6 +12,7 @@ pub mod output;
 mod proxy;
 pub mod sandbox;
 mod scratch;
+mod stage;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub use action::{ActionWork, Actions};
 pub use local::{Local, PATH, cgroup_prefix as local_cgroup_prefix};
 pub use scratch::{closed_above, home, is_anothers, sweep_secrets};
+pub use stage::sweep_stages;
 
 use crate::id::RequestId;
 use crate::job::Job;

@@ -10,8 +10,12 @@ use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::record::OutputCount;
+use crate::record::end::Told;
 use crate::record::log::{LogEvent, Stream};
 use crate::record::visible;
 use crate::redact::{Masker, Secrets};
@@ -123,6 +127,23 @@ impl Output {
 }
 
 impl Captured {
+    /// The story of what began at `started` with `first` and ended with `last`, so many milliseconds later. `as_said` makes of an output whose it is.
+    pub fn story(
+        &self,
+        started: Timestamp,
+        first: LogEvent,
+        as_said: impl Fn(LogEvent) -> LogEvent,
+        (end_ms, last): (u64, LogEvent),
+    ) -> Vec<Told> {
+        let printed = self.events().map(|(t_ms, event)| (t_ms, as_said(event)));
+        let all = std::iter::once((0, first)).chain(printed).chain([(end_ms, last)]);
+        let told = |(t_ms, event)| {
+            let ts = started.checked_add(Duration::from_millis(t_ms)).unwrap_or(started);
+            Told { ts, t_ms, event }
+        };
+        all.map(told).collect()
+    }
+
     /// The events for log.jsonl, each with its time in milliseconds since the start.
     pub fn events(&self) -> impl Iterator<Item = (u64, LogEvent)> {
         let mut latest = 0;

@@ -1,13 +1,13 @@
 //! The folders of one attempt: made before it, and cleared behind it.
 //!
 //! ```text
-//! <state>/run/<id>.<n>/  requests/   the request alone, shown read-only at the inbox's place
-//!                        log/        the handler's log folder        both in memory while it runs, where `work` is
+//! <state>/run/<id>.<n>/  log/        the handler's log folder        both in memory while it runs, where `work` is
 //!                        work/       $DISPATCH_WORK, with home/      no more than half of `memory`
 //!                        repo/       without a view of its own: a private copy of the snapshot
 //! ```
-//! Where the handler has no view of its own and another user than the dispatcher, all of it lies in `<state>.open/` instead, which others may
-//! enter. A handler may leave anything in what it can write: nothing here follows a link of it.
+//! Made where something has to lie on a disk, or is kept. Where the handler has no view of its own and another user than the dispatcher, all of
+//! it lies in `<state>.open/` instead, which others may enter, and copy and work folder are those of the slot (`stage`).
+//! A handler may leave anything in what it can write: nothing here follows a link of it.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -21,6 +21,7 @@ use tempfile::TempDir;
 
 use super::kept::{self, Checkout};
 use super::sandbox::User;
+use super::stage::{self, Stage};
 use super::{RunError, Work, beneath, sandbox};
 use crate::job::{Level, Workspace};
 use crate::removal::remove_tree;
@@ -39,7 +40,11 @@ const SHARED_MEMORY: &str = "/dev/shm";
 /// The folders of one attempt.
 pub(super) struct Scratch {
     /// The folder of the attempt, the dispatcher's own.
-    pub(super) root: PathBuf,
+    root: PathBuf,
+    /// Who the handler is, where that is another than the dispatcher.
+    owner: Option<User>,
+    /// What the slot keeps.
+    stage: Option<Stage>,
     /// It has no mount namespace: it sees the host's paths.
     in_place: bool,
     /// Log and work folder are in memory.
@@ -75,7 +80,14 @@ pub fn is_anothers(place: &Path) -> bool {
 }
 
 impl Scratch {
-    pub(super) fn make(state: &StateDir, work: &Work, owner: Option<User>) -> Result<Self, RunError> {
+    /// For a run in `slot`, with what [`Scratch::clear`] has kept of the last one.
+    pub(super) fn make(
+        state: &StateDir,
+        work: &Work,
+        owner: Option<User>,
+        slot: u32,
+        kept: Option<Stage>,
+    ) -> Result<Self, RunError> {
         let grant = &work.job.grant;
         let home = home(state, grant.level);
         let root = home.join("run").join(state.run(work.id, work.attempt).file_name().unwrap_or_default());
@@ -83,27 +95,48 @@ impl Scratch {
         let in_memory = !in_place && grant.limits.work <= grant.limits.memory / 2;
         let keep_bytes = grant.limits.work.saturating_add(log_bytes(grant.limits.artifacts));
         let source = PathBuf::new();
-        let mut scratch =
-            Self { root, in_place, in_memory, keep_bytes, source, checkout: None, cache: None, secrets: None };
-        let filled = scratch.fill(&home, work, owner);
+        let mut scratch = Self {
+            root,
+            owner,
+            stage: None,
+            in_place,
+            in_memory,
+            keep_bytes,
+            source,
+            checkout: None,
+            cache: None,
+            secrets: None,
+        };
+        let filled = scratch.fill(&home, work, slot, kept);
         filled.map_err(|source| RunError::Prepare { path: scratch.root.clone(), source })?;
         Ok(scratch)
     }
 
-    fn fill(&mut self, home: &Path, work: &Work, owner: Option<User>) -> io::Result<()> {
-        if self.in_place && owner.is_some() {
-            for folder in ["", "run", "checkouts", "caches"] {
-                passable(&home.join(folder))?;
-            }
-        }
+    fn fill(&mut self, home: &Path, work: &Work, slot: u32, kept: Option<Stage>) -> io::Result<()> {
+        let owner = self.owner;
         remove_tree(&self.root)?;
-        open_folder(&self.root, owner)?;
         let job = &work.job;
         let persistent = job.row.workspace == Workspace::Persistent;
         self.source.clone_from(&work.snapshot.path);
-        if self.in_place && (!persistent || owner.is_some()) {
-            self.source = self.root.join("repo");
-            copy_tree(&work.snapshot.path, &self.source)?;
+        if let Some(owner) = owner.filter(|_| self.in_place) {
+            if kept.is_none() {
+                for folder in ["", "run", "checkouts", "caches"] {
+                    passable(&home.join(folder))?;
+                }
+            }
+            let stage = self.stage.insert(Stage::ready(
+                kept,
+                stage::place(home, slot),
+                (&work.snapshot.key, &work.snapshot.path),
+                owner,
+            )?);
+            self.source = stage.repo();
+        } else if self.in_place || !self.in_memory {
+            open_folder(&self.root, owner)?;
+            if self.in_place && !persistent {
+                self.source = self.root.join("repo");
+                copy_tree(&work.snapshot.path, &self.source)?;
+            }
         }
         if persistent {
             self.checkout = Some(Checkout::prepare(home, job, owner, &self.source)?);
@@ -113,11 +146,8 @@ impl Scratch {
         }
         if self.in_place {
             self.lay_out_in_place(work, owner)?;
-        } else {
-            let below = work.request_path.strip_prefix(&work.inbox).unwrap_or(&work.request_path);
-            put(&self.root.join("requests"), Path::new(below.trim_start_matches('/')), &work.request)?;
         }
-        if self.in_memory {
+        if self.in_memory || self.stage.is_some() {
             return Ok(());
         }
         if !self.in_place {
@@ -131,14 +161,19 @@ impl Scratch {
     /// The request and the log folder, where nothing can be mounted over the inbox's and the output's place.
     fn lay_out_in_place(&mut self, work: &Work, owner: Option<User>) -> io::Result<()> {
         let repo = self.repo();
-        if self.checkout.is_some() {
-            // An earlier run could write here.
-            for place in [&work.inbox, &work.output] {
-                beneath::clear_way(&repo, Path::new(place))?;
+        match &mut self.stage {
+            Some(stage) if self.checkout.is_none() => stage.lay(&work.into())?,
+            _ => {
+                if self.checkout.is_some() {
+                    // An earlier run could write here.
+                    for place in [&work.inbox, &work.output] {
+                        beneath::clear_way(&repo, Path::new(place))?;
+                    }
+                }
+                beneath::put(&repo, Path::new(&work.request_path), &work.request)?;
+                beneath::folder(&repo, &Path::new(&work.output).join(&work.place), owner)?;
             }
         }
-        beneath::put(&repo, Path::new(&work.request_path), &work.request)?;
-        beneath::folder(&repo, &Path::new(&work.output).join(&work.place), owner)?;
         if !work.secrets.is_empty() {
             self.secrets = secrets_folder(owner)?;
         }
@@ -147,11 +182,15 @@ impl Scratch {
 
     /// The repository root, where the handler sees the host's paths.
     pub(super) fn repo(&self) -> PathBuf {
-        self.checkout.as_ref().map_or_else(|| self.root.join("repo"), |checkout| checkout.tree.clone())
+        match (&self.checkout, &self.stage) {
+            (Some(checkout), _) => checkout.tree.clone(),
+            (None, Some(stage)) => stage.repo(),
+            (None, None) => self.root.join("repo"),
+        }
     }
 
     pub(super) fn work(&self) -> PathBuf {
-        self.root.join("work")
+        self.stage.as_ref().map_or_else(|| self.root.join("work"), Stage::work)
     }
 
     /// The log folder on the host's disk.
@@ -214,8 +253,8 @@ impl Scratch {
         Ok(Left { log: place(self.log(work))?, work: place(self.work())? })
     }
 
-    /// What a failed run left is kept for a look; a success leaves nothing where the repository says so.
-    pub(super) fn clear(&self, whole: bool, left: &Left) {
+    /// What a failed run left is kept for a look; a success leaves nothing where the repository says so. Gives back what the slot keeps.
+    pub(super) fn clear(mut self, work: &Work, whole: bool, left: &Left) -> Option<Stage> {
         if self.in_memory && !whole {
             let mut room = Room { bytes: self.keep_bytes, entries: LEFTOVERS_MAX };
             for (name, place) in [("log", &left.log), ("work", &left.work)] {
@@ -225,11 +264,29 @@ impl Scratch {
                 }
             }
         }
-        let parts: &[&str] = if whole { &[""] } else { &["repo", "requests"] };
-        for part in parts {
-            let path = if part.is_empty() { self.root.clone() } else { self.root.join(part) };
-            if let Err(error) = remove_tree(&path) {
-                tracing::warn!("removing scratch folder `{}`: {error}", path.display());
+        if let Some(stage) = self.stage.take() {
+            return self.clear_stage(stage, work, whole);
+        }
+        let path = if whole { self.root } else { self.root.join("repo") };
+        if let Err(error) = remove_tree(&path) {
+            tracing::warn!("removing scratch folder `{}`: {error}", path.display());
+        }
+        None
+    }
+
+    /// Of one that cannot be cleared nothing is kept: the next is made anew.
+    fn clear_stage(&self, mut stage: Stage, work: &Work, whole: bool) -> Option<Stage> {
+        let struck = if self.checkout.is_none() { stage.strike(&work.into()) } else { Ok(()) };
+        let settled = if whole {
+            stage.tidy()
+        } else {
+            open_folder(&self.root, self.owner).and_then(|()| stage.give_away(&self.root.join("work")))
+        };
+        match struck.and(settled) {
+            Ok(()) => Some(stage),
+            Err(error) => {
+                tracing::warn!("clearing the folders of `{}`: {error}", self.root.display());
+                None
             }
         }
     }
@@ -317,17 +374,6 @@ pub(super) fn open_folder(path: &Path, owner: Option<User>) -> io::Result<()> {
     Ok(())
 }
 
-/// A file that everybody may read, with the folders above it, whatever our umask is.
-fn put(root: &Path, below: &Path, bytes: &[u8]) -> io::Result<()> {
-    let path = root.join(below);
-    for above in path.ancestors().skip(1).take(below.components().count()) {
-        fs::create_dir_all(above)?;
-        fs::set_permissions(above, Permissions::from_mode(0o755))?;
-    }
-    fs::write(&path, bytes)?;
-    fs::set_permissions(path, Permissions::from_mode(0o644))
-}
-
 /// What may still be kept of a failed run.
 struct Room {
     bytes: u64,
@@ -361,7 +407,7 @@ fn keep(from: &Path, to: &Path, depth: usize, room: &mut Room) -> io::Result<()>
 }
 
 /// Copies a tree, links as links; what is neither file nor folder nor link stays behind.
-fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     // Whatever our umask is.
     fs::set_permissions(to, Permissions::from_mode(0o755))?;

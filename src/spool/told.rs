@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::action_folder_in;
+use super::{Story, action_folder_in};
 use crate::outcome::ActionRun;
 use crate::record::end::{Printed, Told};
 use crate::record::log::{self, LogEvent, LogWriter};
 
+/// Events of an attempt or action, as lines of a `log.jsonl`.
+pub(super) const EVENTS: &str = "events.jsonl";
+
 /// Events with the time of each.
-pub(super) type Timed = Vec<(Timestamp, LogEvent)>;
+type Timed = Vec<(Timestamp, LogEvent)>;
 
 /// All of it.
 pub(super) struct Whole {
@@ -24,13 +27,15 @@ pub(super) struct Whole {
     pub(super) lines: Vec<Printed>,
 }
 
-/// Reads it.
-pub(super) fn whole(spool: &Path, before: Timed, attempts: u32, then: &[ActionRun], after: Timed) -> Whole {
+/// Puts it together.
+pub(super) fn whole(spool: &Path, story: &Story, then: &[ActionRun]) -> Whole {
+    let Story { attempts, .. } = *story;
     let mut whole = Whole { events: Vec::new(), lines: Vec::new() };
-    whole.tell(before);
+    whole.tell(&story.before);
     for attempt in 1..=attempts {
         let folder = spool.join(attempt.to_string());
-        whole.take(&folder, Vec::new(), attempt == attempts);
+        let last = attempt == attempts;
+        whole.take(&folder, story.events.as_deref().filter(|_| last), &Timed::new(), last);
     }
     for (number, run) in (1..).zip(then) {
         let known = run.started_at.map(|started| {
@@ -38,9 +43,9 @@ pub(super) fn whole(spool: &Path, before: Timed, attempts: u32, then: &[ActionRu
             let begun = LogEvent::ActionStarted { action: run.name.clone() };
             vec![(started, begun), (started, LogEvent::action_ended(run))]
         });
-        whole.take(&action_folder_in(spool, attempts, number), known.unwrap_or_default(), true);
+        whole.take(&action_folder_in(spool, attempts, number), None, &known.unwrap_or_default(), true);
     }
-    whole.tell(after);
+    whole.tell(&story.after);
     whole
 }
 
@@ -59,16 +64,20 @@ pub(super) fn printed_in(folder: &Path) -> PathBuf {
 }
 
 impl Whole {
-    fn tell(&mut self, events: Timed) {
-        self.events.extend(events.into_iter().map(|(ts, event)| Told { ts, t_ms: 0, event }));
+    fn tell(&mut self, events: &[(Timestamp, LogEvent)]) {
+        self.events.extend(events.iter().map(|(ts, event)| Told { ts: *ts, t_ms: 0, event: event.clone() }));
     }
 
-    /// What lies in a folder; without events there `known`, and then the lines have none. Only what is `last` is in the
-    /// `handler.log` of the record.
-    fn take(&mut self, folder: &Path, known: Timed, last: bool) {
+    /// The events that are given, else those that lie in a folder; without any `known`, and then the lines have none. Only what is `last` is in
+    /// the `handler.log` of the record.
+    fn take(&mut self, folder: &Path, given: Option<&[Told]>, known: &Timed, last: bool) {
         let first = self.events.len();
-        let text = fs::read(folder.join("events.jsonl")).unwrap_or_default();
-        self.events.extend(log::read(&text).map(|line| Told { ts: line.ts, t_ms: line.t, event: line.event }));
+        if let Some(given) = given {
+            self.events.extend_from_slice(given);
+        } else {
+            let text = fs::read(folder.join(EVENTS)).unwrap_or_default();
+            self.events.extend(log::read(&text).map(|line| Told { ts: line.ts, t_ms: line.t, event: line.event }));
+        }
         let seen = self.events.len() > first;
         if !seen {
             self.tell(known);

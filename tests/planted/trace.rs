@@ -107,7 +107,7 @@ impl Trace {
                 "write" if path.ends_with("/witness/log") && call.text.contains("begin ") && journal => {
                     say("a handler runs while the journal is not on the disk".to_owned());
                 }
-                "rename" | "renameat" | "renameat2" if call.text.contains("parcel.json.new") => spool = true,
+                "write" if path.ends_with("/parcel.json") => spool = true,
                 "rename" | "renameat" | "renameat2" | "link" | "linkat" if is_object(&call.text) => objects = true,
                 "execve" if call.text.contains("\"update-ref\"") && objects => {
                     say("the branch moves while its objects are not on the disk".to_owned());

@@ -92,6 +92,8 @@ pub struct Launch {
     pub mounts: Vec<Mount>,
     /// Places that are an empty read-only folder but for the mounts below them. Each is made before the first of those. Only at `isolated`.
     pub empty_dirs: Vec<PathBuf>,
+    /// Files in `empty_dirs`, in memory. Only at `isolated`.
+    pub files: Vec<Given>,
     /// Folders of its own in memory, of a size that cannot be exceeded, made after `mounts`. Only at `isolated`.
     pub scratch: Vec<Scratch>,
     /// Brought up as the job's user, within the finished walls, before the handler starts.
@@ -144,6 +146,15 @@ pub struct Mount {
     pub target: PathBuf,
     /// Whether the job may write, as far as file modes let its user.
     pub writable: bool,
+}
+
+/// A file that everybody inside may read and nobody change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Given {
+    /// Where it is, inside.
+    pub place: PathBuf,
+    /// What it holds.
+    pub bytes: Vec<u8>,
 }
 
 /// A file system in memory that the job's user owns. It lasts as long as the job, and as long as somebody holds [`Slot::take_scratch`].

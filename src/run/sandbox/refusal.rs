@@ -24,6 +24,7 @@ pub(super) fn refusal(setup: &SlotSetup, launch: &Launch) -> Option<String> {
         .iter()
         .flat_map(|mount| [&mount.source, &mount.target])
         .chain(&launch.empty_dirs)
+        .chain(launch.files.iter().map(|file| &file.place))
         .chain([&launch.cwd, &launch.secrets_dir]);
     if launch.argv.is_empty() {
         return Some("the command is empty".into());
@@ -46,6 +47,11 @@ pub(super) fn refusal(setup: &SlotSetup, launch: &Launch) -> Option<String> {
             return Some(format!("only root can run a job as uid {uid}"));
         }
         _ => {}
+    }
+    if let Some(file) =
+        launch.files.iter().find(|file| !launch.empty_dirs.iter().any(|dir| file.place.starts_with(dir)))
+    {
+        return Some(format!("`{}` is in no empty folder", file.place.display()));
     }
     if setup.level != Level::Isolated && !launch.scratch.is_empty() {
         return Some("without a mount namespace there is no file system of its own".into());
@@ -81,6 +87,7 @@ mod tests {
             stdin: Vec::new(),
             mounts: Vec::new(),
             empty_dirs: Vec::new(),
+            files: Vec::new(),
             scratch: Vec::new(),
             refresh: None,
             watched: Vec::new(),

@@ -21,7 +21,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, 
 use super::etc;
 use super::mounts::MountTable;
 use super::wire::{Fault, Job, Step};
-use super::{Mount, Scratch, User};
+use super::{Given, Mount, Scratch, User};
 
 const NONE: Option<&str> = None;
 const LAYER: &str = "root";
@@ -137,6 +137,9 @@ pub(super) fn assemble(
     let owner = as_root.then_some(user);
     let scratch = job.scratch.iter().map(|scratch| make_scratch(scratch, &mut empty, owner));
     let scratch = scratch.collect::<Result<_, _>>()?;
+    for file in &job.files {
+        empty.put(file)?;
+    }
     empty.finish()?;
     if !job.secrets.is_empty() {
         write_secrets(&tree, job, as_root.then_some(user))?;
@@ -185,6 +188,17 @@ impl EmptyDirs<'_> {
     /// Makes those that something is about to be mounted below.
     fn make_above(&mut self, target: &Path) -> Result<(), Fault> {
         self.make(|place| target.starts_with(place))
+    }
+
+    /// Writes a file into one of them.
+    fn put(&mut self, file: &Given) -> Result<(), Fault> {
+        let doing = || format!("writing {}", file.place.display());
+        self.make_above(&file.place)?;
+        let folder = self.tree.folder(file.place.parent().unwrap_or(&file.place))?;
+        let name = file.place.file_name().ok_or("it has no name").step(LAYER, doing)?;
+        let create = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let made = openat(&folder.0, name, create, Mode::from_raw_mode(0o644)).step(LAYER, doing)?;
+        File::from(made).write_all(&file.bytes).step(LAYER, doing)
     }
 
     /// Makes the rest, and all read-only.

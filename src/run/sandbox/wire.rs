@@ -17,7 +17,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Limits, Mount, Refresh, Scratch, User};
+use super::{Given, Limits, Mount, Refresh, Scratch, User};
 use crate::job::Level;
 
 /// The most descriptors that one message carries.
@@ -52,6 +52,7 @@ pub(super) struct Job {
     pub cwd: PathBuf,
     pub mounts: Vec<Mount>,
     pub empty_dirs: Vec<PathBuf>,
+    pub files: Vec<Given>,
     pub scratch: Vec<Scratch>,
     pub refresh: Option<Refresh>,
     pub user: Option<User>,
