@@ -8,7 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd -P)
 
 usage() {
     cat <<'TEXT'
-usage: scripts/bench.sh [--json] [--check] [--rounds N] [--requests N] [--archived N,N…] [--svg FILE] [PART...]
+usage: scripts/bench.sh [--json] [--check] [--rounds N] [--requests N] [--archived N,N…] [--size F] [--svg FILE] [PART...]
 
   PART            sandbox      what it costs to start a handler at each level, plain and in bubblewrap
                   throughput   1,000 merged requests at each level, beside the machine's own limit and a plain script
@@ -16,10 +16,13 @@ usage: scripts/bench.sh [--json] [--check] [--rounds N] [--requests N] [--archiv
                   pending      10,000 requests at once: admission, memory
                   commands     --version, status and list beside records of many years
                   watch        from a push to the record on main; what an idle watch costs
-                  (default: every part)
+                  scale        first start and passes beside 100,000 files of 2 GB, 500,000 commits, 200 kinds and 10,000 requests
+                               that wait, for full, partial and shallow clones; needs 8 GB of disk and many minutes
+                  (default: every part but scale)
   --rounds N      how often each is measured, in turn (default 3); the medians are shown
   --requests N    of the throughput (default 1000)
   --archived N,N  sizes of the archive (default 1000,100000,1000000); each is made once, which takes minutes, and kept
+  --size F        of scale: 0.1 is a tenth of everything but the kinds (default 1); made once for each size, and kept
   --svg FILE      a chart of the figures beside what is promised
   --json          one JSON document on standard output for the sandbox and one for the rest, instead of tables
   --check         fail where a promised figure is missed by more than a tenth in two of three tries
@@ -31,13 +34,13 @@ while [ $# -gt 0 ]; do
     case $1 in
     -h | --help) usage && exit 0 ;;
     --json | --check) options="$options $1" ;;
-    --rounds | --requests | --archived | --svg)
+    --rounds | --requests | --archived | --size | --svg)
         [ $# -gt 1 ] || { usage >&2 && exit 2; }
         arguments="$arguments $1 $2"
         shift
         ;;
     sandbox) sandbox=1 ;;
-    throughput | archive | pending | commands | watch) parts="$parts $1" ;;
+    throughput | archive | pending | commands | watch | scale) parts="$parts $1" ;;
     *) usage >&2 && exit 2 ;;
     esac
     shift

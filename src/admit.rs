@@ -33,7 +33,7 @@ pub struct Kind {
 }
 
 /// What one commit says about kinds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     /// The router table.
     pub index: Index,

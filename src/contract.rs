@@ -11,6 +11,7 @@ use crate::config::{self, RepoConfig};
 use crate::diagnostic::Diagnostic;
 use crate::handler::{self, Found};
 use crate::job::Row;
+use crate::paths::is_within;
 use crate::repo::{BlobAt, MODE_EXECUTABLE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo, RepoError};
 use crate::route::{self, Index};
 use crate::schema::Schema;
@@ -18,7 +19,7 @@ use crate::yaml::Limits;
 use source::{Commit, Source};
 
 /// What one commit says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Contract {
     /// The commit; for a work tree [`source::nothing`].
     pub commit: Oid,
@@ -43,13 +44,30 @@ pub enum ContractError {
     Repo(#[from] RepoError),
 }
 
-/// Schemas that were compiled before, by path and object id: a pass compiles only what has changed.
+/// What was read and compiled before: a pass reads only what has changed.
 #[derive(Debug, Default)]
 pub struct Compiled {
+    /// By path and object id.
     schemas: HashMap<(String, Oid), Result<Arc<Schema>, Diagnostic>>,
+    /// The last contract, by a digest of everything that it may have been read from. Most commits are records, and leave it
+    /// as it is.
+    last: Option<(String, Contract)>,
 }
 
 impl Contract {
+    /// Whether nothing of it was read from where requests and records lie.
+    fn is_apart(&self) -> bool {
+        let rows = self.rules.index.rows().filter_map(|(_, row)| row.ok());
+        let mut named = rows.flat_map(|row| row.run.iter().chain(&row.schema));
+        let folders = self.config.folders();
+        // A word that is no plain path may lead anywhere.
+        let leads_there = |word: &String| {
+            word.split('/').any(|step| step == ".." || step == ".")
+                || folders.iter().any(|folder| is_within(word, folder) || is_within(folder, word))
+        };
+        !named.any(leads_there)
+    }
+
     /// All faults that hold a kind, each once.
     pub fn faults(&self) -> Vec<Diagnostic> {
         let rows = self.rules.index.faults().cloned();
@@ -69,7 +87,18 @@ impl Contract {
 /// # Errors
 /// [`ContractError::Faults`] where `codex.repo.yaml` or the router table as a whole cannot be obeyed.
 pub fn load(repo: &Repo, commit: Oid, compiled: &mut Compiled) -> Result<Contract, ContractError> {
-    load_from(&Commit::new(repo, commit), compiled)
+    if let Some((digest, last)) = &compiled.last
+        && *digest == repo.digest_without(commit, &last.config.folders())?
+    {
+        return Ok(Contract { commit, ..last.clone() });
+    }
+    let contract = load_from(&Commit::new(repo, commit), compiled)?;
+    compiled.last = None;
+    if contract.is_apart() {
+        let digest = repo.digest_without(commit, &contract.config.folders())?;
+        compiled.last = Some((digest, contract.clone()));
+    }
+    Ok(contract)
 }
 
 /// Reads the contract of a commit or a work tree. `compiled` is for one work tree as it is now: its files have no ids.

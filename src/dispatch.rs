@@ -197,7 +197,7 @@ struct Ticket {
     /// What is held from the handler's start to the end of the last action, where actions follow.
     hold: Hold,
     /// Since the handler has succeeded, where actions follow.
-    acting: Option<Acting>,
+    acting: Option<Box<Acting>>,
 }
 
 /// What outlasts a handler for the actions after it.
@@ -267,7 +267,7 @@ pub struct Dispatcher {
     outvoted: Option<String>,
     queue: Queue,
     claims: claims::Claims,
-    tickets: HashMap<RequestId, Ticket>,
+    tickets: HashMap<RequestId, Box<Ticket>>,
     held: BTreeMap<RequestId, Held>,
     /// What the look before this one held and found wrong: said once, not at every look.
     held_before: BTreeMap<RequestId, Held>,

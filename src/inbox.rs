@@ -37,7 +37,7 @@ pub struct Entry {
     /// `.yml` or `.yaml`.
     pub extension: &'static str,
     /// Why it is refused unread.
-    pub fault: Option<Diagnostic>,
+    pub fault: Option<Box<Diagnostic>>,
 }
 
 /// What lies in the inbox at one commit, in the order of names.
@@ -80,7 +80,7 @@ pub fn read_from(source: &dyn Source, config: &RepoConfig) -> Result<Inbox, Repo
 /// [`RepoError`] where the object cannot be read.
 pub fn bytes(repo: &Repo, entry: &Entry) -> Result<Result<Vec<u8>, Diagnostic>, RepoError> {
     if let Some(fault) = &entry.fault {
-        return Ok(Err(fault.clone()));
+        return Ok(Err((**fault).clone()));
     }
     let most = Limits::REQUEST.bytes_max as u64;
     let (size, bytes) = repo.blob(entry.oid, most)?;
@@ -93,7 +93,7 @@ pub fn bytes(repo: &Repo, entry: &Entry) -> Result<Result<Vec<u8>, Diagnostic>, 
 /// [`RepoError`] where the file cannot be read.
 pub fn bytes_from(source: &dyn Source, entry: &Entry) -> Result<Result<Vec<u8>, Diagnostic>, RepoError> {
     if let Some(fault) = &entry.fault {
-        return Ok(Err(fault.clone()));
+        return Ok(Err((**fault).clone()));
     }
     let most = Limits::REQUEST.bytes_max as u64;
     Ok(match source.file(&entry.path, most)? {
@@ -171,7 +171,7 @@ pub fn entry(inbox: &str, folder: Option<&[u8]>, item: &TreeEntry) -> Entry {
         folder: folder.map(|name| housed.ok().flatten().unwrap_or_else(|| safe(name))),
         stem: named.ok().flatten().unwrap_or_else(|| safe(stem(&item.name))),
         extension: if item.name.ends_with(b".yaml") { ".yaml" } else { ".yml" },
-        fault,
+        fault: fault.map(Box::new),
         shown,
     }
 }

@@ -263,8 +263,8 @@ pub fn label(value: &Value) -> Result<String, Fault> {
 
 /// Whose a file is that reads as a request up to there, whatever else is wrong with it: nobody else judges it.
 pub fn target_of(file: &str, bytes: &[u8]) -> Option<Target> {
-    // Most name none, and a text that names one holds the word.
-    if !bytes.windows(6).any(|word| word == b"target") {
+    // Most name none, and a text that names one holds the word, or spells it with escapes.
+    if !bytes.contains(&b'\\') && !bytes.windows(6).any(|word| word == b"target") {
         return None;
     }
     let document = yaml::read(file, bytes, Limits::REQUEST).ok()?;
@@ -501,6 +501,7 @@ mod tests {
     fn whose_a_request_is_can_be_read_where_the_rest_is_wrong() {
         let whose = |text: &str| target_of("a.yml", text.as_bytes()).map(|target| target.to_string());
         assert_eq!(whose("kind: 7\nnope: 1\ntarget: {node: web-1}\n").as_deref(), Some("node web-1"));
+        assert_eq!(whose("kind: a\n\"\\x74arget\": {node: web-1}\n").as_deref(), Some("node web-1"), "an escape");
         assert_eq!(whose("kind: a\nspec: {target: web-1}\n"), None);
         assert_eq!(whose("kind: a\ntarget: {host: web-1}\n"), None, "nobody knows whose it is: anybody rejects it");
         assert_eq!(whose("{target"), None);

@@ -96,6 +96,9 @@ pub enum Act {
     Failed,
 }
 
+/// Phases of what was started or has ended, and is not settled.
+pub const UNDER_WAY: [&str; 5] = ["running", "acting", "retrying", "ended", "built"];
+
 impl State {
     /// The word for this state in the journal's index and in `status --json`.
     pub fn phase(&self) -> &'static str {

@@ -2,7 +2,8 @@
 //! journal or, in a clone where nothing ever ran, from the records on main. Reads only.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -32,7 +33,7 @@ use crate::statedir::StateDir;
 
 /// The longest record file that is read whole.
 const FILE_BYTES_MAX: u64 = 64 << 20;
-/// Records that a clone without a journal looks through.
+/// Records on main that are looked through, the youngest first, for what the journal here does not know.
 const RECORDS_MAX: usize = 20_000;
 
 /// One request, as `list` and `status` show it.
@@ -90,7 +91,8 @@ pub struct View {
     host: Host,
     tip: Option<Oid>,
     config: RepoConfig,
-    contract: Result<Contract, Vec<Diagnostic>>,
+    /// Kinds and their schemas, which most questions are not about.
+    contract: OnceCell<Result<Contract, Vec<Diagnostic>>>,
     standing: Option<Standing>,
     /// What people have said of requests on main, read at most once.
     said: OnceCell<BTreeMap<RequestId, Resolution>>,
@@ -130,20 +132,14 @@ impl View {
     /// [`ViewError`] where something is there and cannot be read.
     pub fn open(repo: Repo, state: StateDir, journal: Option<Journal>, host: Host) -> Result<Self, ViewError> {
         let tip = repo.known_tip();
-        let loaded = tip.map(|tip| contract::load(&repo, tip, &mut Compiled::default()));
-        let contract = match loaded {
-            None => Err(Vec::new()),
-            Some(Ok(contract)) => Ok(contract),
-            Some(Err(ContractError::Faults(faults))) => Err(faults),
+        let config = match tip.map(|tip| contract::load_config(&repo, tip)) {
+            Some(Ok((config, _))) => config,
+            None | Some(Err(ContractError::Faults(_))) => RepoConfig::default(),
             Some(Err(ContractError::Repo(error))) => return Err(error.into()),
         };
-        let config = match (&contract, tip) {
-            (Ok(contract), _) => contract.config.clone(),
-            (Err(_), Some(tip)) => contract::load_config(&repo, tip).map(|(config, _)| config).unwrap_or_default(),
-            (Err(_), None) => RepoConfig::default(),
-        };
         let standing = Standing::read(&state);
-        Ok(Self { repo, state, journal, host, tip, config, contract, standing, said: OnceCell::new() })
+        let (contract, said) = (OnceCell::new(), OnceCell::new());
+        Ok(Self { repo, state, journal, host, tip, config, contract, standing, said })
     }
 
     /// Pending requests in the order of main; last what the dispatcher has taken up and this clone has not fetched yet.
@@ -151,11 +147,18 @@ impl View {
     /// # Errors
     /// [`ViewError`].
     pub fn pending(&self) -> Result<Vec<Line>, ViewError> {
+        self.pending_at(None)
+    }
+
+    /// The same, of one path alone.
+    fn pending_at(&self, path: Option<&str>) -> Result<Vec<Line>, ViewError> {
         let Some(tip) = self.tip else { return Ok(Vec::new()) };
-        let entries = inbox::read(&self.repo, tip, &self.config)?.entries;
+        let mut entries = inbox::read(&self.repo, tip, &self.config)?.entries;
+        entries.retain(|entry| path.is_none_or(|path| entry.shown == path));
         let open: Vec<Open> = entries.iter().map(|entry| Open { path: entry.path.clone(), oid: entry.oid }).collect();
         let introduced = self.repo.introduced(tip, &self.config.inbox, &self.config.archive, &open)?;
-        let rows = self.open_rows()?;
+        let mut rows = self.open_rows()?;
+        rows.retain(|_, row| path.is_none_or(|path| row.path == path));
         let mut lines = Vec::new();
         for (entry, introduced) in entries.iter().zip(introduced) {
             let Some(introduced) = introduced else { continue };
@@ -206,18 +209,14 @@ impl View {
         let mut lines = Vec::new();
         let mut shown = BTreeSet::new();
         if let Some(journal) = &self.journal {
-            for row in journal.recent(most.saturating_mul(2).max(100))? {
-                if let (Some(_), true) = (row.state.outcome(), shown.insert(row.id)) {
-                    lines.extend(self.line_of_row(&row)?);
-                }
-            }
+            self.ended_here(journal, most, &mut lines)?;
+            shown.extend(lines.iter().map(|line| line.id));
         }
-        if lines.len() < most {
-            for (folder, record) in self.records()? {
-                if shown.insert(record.id) {
-                    lines.push(line_of_record(&record, Some(folder)));
-                }
-            }
+        if let (Some(tip), true) = (self.tip, lines.len() < most) {
+            let missing = most - lines.len();
+            let reach = (missing.saturating_add(shown.len()), RECORDS_MAX);
+            let records = archive::youngest(&self.repo, tip, &self.config, reach, |id| shown.insert(id))?;
+            lines.extend(records.iter().map(|(folder, record)| line_of_record(record, Some(folder.clone()))));
         }
         lines.sort_by(|a, b| b.finished_at.cmp(&a.finished_at).then_with(|| a.name.cmp(&b.name)));
         lines.truncate(most);
@@ -225,21 +224,44 @@ impl View {
         Ok(lines)
     }
 
+    /// What the journal knows to have ended: the youngest `most` are among it. Nothing ends later than its row changed, so
+    /// that rows which changed before the last of so many ended need not be looked at.
+    fn ended_here(&self, journal: &Journal, most: usize, lines: &mut Vec<Line>) -> Result<(), ViewError> {
+        let mut ends: BinaryHeap<Reverse<String>> = BinaryHeap::new();
+        let page = most.clamp(32, 1000);
+        for first in (0..).step_by(page) {
+            let rows = journal.recently_ended(page, first)?;
+            let is_last = rows.len() < page;
+            for row in rows {
+                if ends.len() >= most && ends.peek().is_none_or(|Reverse(end)| row.changed_at < *end) {
+                    return Ok(());
+                }
+                let Some(line) = self.line_of_row(&row)? else { continue };
+                ends.push(Reverse(line.finished_at.clone().unwrap_or_default()));
+                if ends.len() > most {
+                    ends.pop();
+                }
+                lines.push(line);
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The request that a word means: an id, the beginning or the end of one, or a name.
     ///
     /// # Errors
     /// [`ViewError::Unknown`] or [`ViewError::Ambiguous`].
     pub fn find(&self, word: &str) -> Result<Line, ViewError> {
-        let mut all = self.pending()?;
         let asked = word.parse::<RequestId>().ok();
-        if let (Some(id), Some(journal)) = (asked, &self.journal)
-            && let Some(row) = journal.get(id)?
-            && row.state.outcome().is_some()
-            && let Some(mut line) = self.line_of_row(&row)?
+        if let Some(id) = asked
+            && let Some(line) = self.find_by_id(id)?
         {
-            self.add_resolution(&mut line)?;
             return Ok(line);
         }
+        let mut all = self.pending()?;
         all.extend(self.ended(RECORDS_MAX)?);
         let folded = word.to_lowercase();
         let name = word.strip_suffix(".yml").or_else(|| word.strip_suffix(".yaml")).unwrap_or(word);
@@ -263,6 +285,27 @@ impl View {
         }
         let nearest = crate::diagnostic::did_you_mean(name, all.iter().map(|line| line.name.as_str()));
         Err(ViewError::Unknown { word: word.to_owned(), nearest })
+    }
+
+    /// A request by its whole id, without looking at those beside it.
+    fn find_by_id(&self, id: RequestId) -> Result<Option<Line>, ViewError> {
+        let row = self.journal.as_ref().map(|journal| journal.get(id)).transpose()?.flatten();
+        if let Some(row) = row {
+            let mut found = match row.state.outcome() {
+                Some(_) => self.line_of_row(&row)?,
+                None => self.pending_at(Some(&row.path))?.into_iter().find(|line| line.id == id),
+            };
+            found.iter_mut().try_for_each(|line| self.add_resolution(line))?;
+            return Ok(found);
+        }
+        let pending = self.pending()?.into_iter().find(|line| line.id == id);
+        let (None, Some(tip)) = (&pending, self.tip) else { return Ok(pending) };
+        let fits = |bytes: &[u8]| archive::may_name(bytes, id);
+        let reach = (usize::MAX, RECORDS_MAX);
+        let records = archive::of_youngest_days(&self.repo, tip, &self.config, reach, fits, |found| found == id)?;
+        let mut line = records.first().map(|(folder, record)| line_of_record(record, Some(folder.clone())));
+        line.iter_mut().try_for_each(|line| self.add_resolution(line))?;
+        Ok(line)
     }
 
     /// A file of a request's record: from main, else from the spool, else as it is being written.
@@ -302,7 +345,7 @@ impl View {
     /// # Errors
     /// [`ViewError`].
     pub fn verdict(&self, line: &Line) -> Result<Option<Verdict>, ViewError> {
-        let (Some(tip), Some(path), Ok(contract)) = (self.tip, &line.path, &self.contract) else { return Ok(None) };
+        let (Some(tip), Some(path), Ok(contract)) = (self.tip, &line.path, self.contract()?) else { return Ok(None) };
         let entries = inbox::read(&self.repo, tip, &self.config)?.entries;
         let Some(entry) = entries.iter().find(|entry| entry.shown == *path) else { return Ok(None) };
         Ok(Some(match inbox::bytes(&self.repo, entry)? {
@@ -330,16 +373,33 @@ impl View {
     }
 
     /// Faults of the repository at the tip.
-    pub fn faults(&self) -> Vec<Diagnostic> {
-        match &self.contract {
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn faults(&self) -> Result<Vec<Diagnostic>, ViewError> {
+        Ok(match self.contract()? {
             Ok(contract) => contract.faults(),
             Err(faults) => faults.clone(),
+        })
+    }
+
+    /// What the tip says of kinds, read at most once.
+    fn contract(&self) -> Result<&Result<Contract, Vec<Diagnostic>>, ViewError> {
+        if self.contract.get().is_none() {
+            let loaded = self.tip.map(|tip| contract::load(&self.repo, tip, &mut Compiled::default()));
+            let _ = self.contract.set(match loaded {
+                None => Err(Vec::new()),
+                Some(Ok(contract)) => Ok(contract),
+                Some(Err(ContractError::Faults(faults))) => Err(faults),
+                Some(Err(ContractError::Repo(error))) => return Err(error.into()),
+            });
         }
+        Ok(self.contract.get().expect("set above"))
     }
 
     /// Whether a kind may be started again, by the index at the tip.
     pub fn delivery(&self, kind: &str) -> Option<Delivery> {
-        self.contract.as_ref().ok()?.rules.index.row(kind).map(|row| row.delivery)
+        self.contract().ok()?.as_ref().ok()?.rules.index.row(kind).map(|row| row.delivery)
     }
 
     /// Tip of main as this clone knows it.
@@ -485,15 +545,10 @@ impl View {
         }
         let Some(tip) = self.tip else { return Ok(None) };
         if self.said.get().is_none() {
-            let _ = self.said.set(archive::resolutions(&self.repo, tip, &self.config)?);
+            let said = archive::youngest_resolutions(&self.repo, tip, &self.config, RECORDS_MAX)?;
+            let _ = self.said.set(said);
         }
         Ok(self.said.get().and_then(|said| said.get(&id)).cloned())
-    }
-
-    /// The records on main, each with its folder.
-    fn records(&self) -> Result<Vec<(String, Record)>, ViewError> {
-        let Some(tip) = self.tip else { return Ok(Vec::new()) };
-        Ok(archive::records(&self.repo, tip, &self.config, RECORDS_MAX, |_| true)?)
     }
 
     fn record_at(&self, tip: Oid, folder: &str) -> Result<Option<Record>, ViewError> {

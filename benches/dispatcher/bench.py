@@ -6,6 +6,7 @@ See docs/performance.md for what the figures mean. Called by scripts/bench.sh, w
 import argparse
 import json
 import os
+import random
 import re
 import resource
 import shutil
@@ -82,8 +83,8 @@ class Stream:
             sys.exit("bench: git fast-import failed")
 
 
-def request(number):
-    return f"kind: noop\nresource: service/{number}\nspec:\n  service: frontend-{number}\n  replicas: 3\n  ports: [8080, 9090]\n"
+def request(number, kind="noop", more=""):
+    return f"kind: {kind}\nresource: service/{number}\n{more}spec:\n  service: frontend-{number}\n  replicas: 3\n  ports: [8080, 9090]\n"
 
 
 def archive_of(folder, count):
@@ -118,6 +119,44 @@ def archive_of(folder, count):
         stream.end()
         open(f"{path}/made", "w").close()
     return path
+
+
+def large_origin(folder, size):
+    """A bare repository with much of everything, made once: files, commits, kinds and requests that wait for a far day."""
+    files, commits, kinds, pending = round(100_000 * size), round(500_000 * size), 200, round(10_000 * size)
+    path = f"{folder}/large-{size:g}.git"
+    if os.path.exists(f"{path}/made"):
+        return path
+    shutil.rmtree(path, ignore_errors=True)
+    git("init", "-q", "--bare", "-b", "main", path)
+    say(f"making {files:,} files of 20 KB, {commits:,} commits, {kinds} kinds and {pending:,} requests, once, in {path}")
+    stream, when, noise = Stream(path), 1_420_070_400, random.Random(1)
+    stream.commit(when, "start\n")
+    stream.file("handlers/noop.sh", HANDLER, "100755")
+    row = "{run: handlers/noop.sh, sandbox: {level: confined}}"
+    stream.file("handlers/index.yml", "".join(f"kind-{number:03}: {row}\n" for number in range(kinds)))
+    for number in range(kinds):
+        stream.file(f"schemas/kind-{number:03}.schema.json", SCHEMA)
+    stream.file("codex.repo.yaml", CONFIG)
+    for number in range(files):
+        stream.out.write(b"M 100644 inline data/%02x/%02x/%06d.bin\n" % (number % 256, number // 256 % 256, number))
+        stream.out.write(b"data 20480\n" + noise.randbytes(20480) + b"\n")
+    for number in range(commits):
+        stream.commit(when + number, "work\n")
+        stream.file("counter", f"{number}\n")
+    stream.commit(when + commits, "requests\n")
+    for number in range(pending):
+        kind = f"kind-{1 + number % (kinds - 1):03}"
+        stream.file(f"requests/waits-{number:06}.yml", request(number, kind, "not_before: 2100-01-01T00:00:00Z\n"))
+    stream.end()
+    open(f"{path}/made", "w").close()
+    return path
+
+
+def stored(repository):
+    """Bytes of objects of a repository's own."""
+    objects = f"{repository}/objects" if os.path.isdir(f"{repository}/objects") else f"{repository}/.git/objects"
+    return sum(os.path.getsize(f"{place}/{name}") for place, _, names in os.walk(objects) for name in names)
 
 
 class Inbox:
@@ -281,6 +320,42 @@ class Bench:
         took, cpu, peak, _ = measured(inbox.dispatch(self.options.dispatch, "-q", "run"), inbox.work)
         self.add(f"{count:,} pending", ms=took / count * 1e3, peak_mib=peak / 2**20)
 
+    def scale(self, size):
+        """First start and passes beside much of everything, for each way in which the user's clone may be made."""
+        origin = large_origin(self.dir, size)
+        for way, options in {"full": [], "blob:none": ["--filter=blob:none"], "shallow": ["--depth", "50"]}.items():
+            place = tempfile.mkdtemp(prefix="inbox-", dir=self.dir)
+            os.chmod(place, 0o711)
+            remote, work, state = (f"{place}/{name}" for name in ("origin.git", "work", "state"))
+            git("clone", "-q", "--bare", "--shared", origin, remote)
+            git("-C", remote, "config", "gc.auto", "0")
+            git("-C", remote, "config", "uploadpack.allowFilter", "true")
+            # By URL: of a path git makes no partial or shallow clone.
+            took, cpu, _, _ = measured(["git", "clone", "-q", "--no-checkout", *options, f"file://{remote}", work], place)
+            self.add(f"{way}: git clone, no checkout", ms=took * 1e3, cpu_ms=cpu * 1e3, store_mib=stored(work) / 2**20)
+            with open(f"{place}/host.yaml", "w") as host:
+                host.write("node: bench\n")
+
+            def one(what, *words):
+                command = [self.options.dispatch, "--state", state, "--host", f"{place}/host.yaml", *words]
+                took, cpu, peak, _ = measured(command, work)
+                held = stored(f"{state}/repo.git") / 2**20
+                self.add(f"{way}: {what}", ms=took * 1e3, cpu_ms=cpu * 1e3, peak_mib=peak / 2**20, store_mib=held)
+
+            def ask(number):
+                stream = Stream(remote)
+                stream.commit(int(time.time()), "more\n", "refs/heads/main^0")
+                stream.file(f"requests/now-{number}.yml", request(number, "kind-000"))
+                stream.end()
+
+            one("first start, nothing to start", "-q", "run")
+            one("the same again", "-q", "run")
+            ask(1)
+            one("first request: its files are made", "-q", "run")
+            ask(2)
+            one("another request", "-q", "run")
+            one("list --pending", "list", "--pending")
+
     def commands(self, archived):
         self.spawn("/bin/true", 200, 1, "/bin/true")
         self.spawn("--version", 50, 1, self.options.dispatch, "--version")
@@ -334,9 +409,14 @@ class Bench:
             time.sleep(1)
 
             def spent():
+                """CPU seconds: of its own threads to the nanosecond, for a tick is more than it may need, and of what it started."""
+                own = 0
+                for thread in os.listdir(f"/proc/{process.pid}/task"):
+                    with open(f"/proc/{process.pid}/task/{thread}/schedstat") as file:
+                        own += int(file.read().split()[0])
                 with open(f"/proc/{process.pid}/stat") as file:
                     fields = file.read().rsplit(") ", 1)[1].split()
-                return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+                return own / 1e9 + sum(map(int, fields[13:15])) / os.sysconf("SC_CLK_TCK")
 
             before = spent()
             time.sleep(30)
@@ -396,9 +476,10 @@ def judged(rounds):
 
 
 def table(figures, rows):
-    print(f"{'':48} {'ms':>9} {'CPU ms':>9} {'peak MiB':>9} {'KB each':>9}")
+    print(f"{'':48} {'ms':>9} {'CPU ms':>9} {'peak MiB':>9} {'KB each':>9} {'store MiB':>9}")
     for name, row in figures.items():
-        cells = [row.get("ms"), row.get("cpu_ms"), row.get("peak_mib"), row["growth_bytes"] / 1024 if "growth_bytes" in row else None]
+        cells = [row.get("ms"), row.get("cpu_ms"), row.get("peak_mib"), row["growth_bytes"] / 1024 if "growth_bytes" in row else None,
+                 row.get("store_mib")]
         print(f"{name:48} " + " ".join(f"{cell:9.3f}" if cell is not None else " " * 9 for cell in cells))
     print(f"\n{'':60} {'here':>8} {'must':>8} {'goal':>8}")
     for row in rows:
@@ -437,6 +518,7 @@ def main():
     cli.add_argument("--svg")
     cli.add_argument("--check", action="store_true")
     cli.add_argument("--archived", default="1000,100000,1000000")
+    cli.add_argument("--size", type=float, default=1.0)
     options = cli.parse_args()
     bench = Bench(options)
     subprocess.run(["cc", "-O2", "-pthread", f"{HERE}/spawn.c", "-o", f"{bench.dir}/spawn"], check=True)
@@ -473,6 +555,8 @@ def measure(bench, options, parts):
             bench.commands(max(map(int, options.archived.split(","))))
         if "watch" in parts:
             bench.watch()
+        if "scale" in parts:
+            bench.scale(options.size)
         rounds.append({name: {figure: statistics.median(values) for figure, values in rows.items()} for name, rows in bench.results.items()})
     rows = judged(rounds)
     figures = {

@@ -6,6 +6,7 @@ mod findings;
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -161,7 +162,7 @@ impl<'a> Check<'a> {
         for asked in paths {
             for named in self.named(place, &top, asked)? {
                 if met.insert((named.root, named.entry.path.clone())) {
-                    self.judge(&named.tree, named.entry, None)?;
+                    self.judge(&*named.tree, named.entry, None)?;
                 }
             }
         }
@@ -176,7 +177,7 @@ impl<'a> Check<'a> {
                 Failure::new(Exit::Configuration, words).hint("paths are relative to the folder that `-C` names")
             );
         };
-        let tree = Folder::open(&file.root)?;
+        let tree = Rc::new(Folder::open(&file.root)?);
         let found = tree.entry(&file.path)?;
         let mode = found.as_ref().map_or(0, |entry| entry.mode);
         if mode != MODE_FOLDER || is_named_like_a_request(&file.path) {
@@ -192,16 +193,16 @@ impl<'a> Check<'a> {
         let holds_inbox =
             std::str::from_utf8(&file.path).is_ok_and(|path| path.is_empty() || is_within(&self.config.inbox, path));
         if file.root == top && holds_inbox {
-            let read = inbox::read_from(&tree, &self.config)?;
+            let read = inbox::read_from(&*tree, &self.config)?;
             self.findings.warnings.extend(read.left_alone.iter().map(|path| inbox::left_alone(path)));
-            let named = |entry| Ok(Named { entry, tree: Folder::open(&file.root)?, root: file.root.clone() });
-            return read.entries.into_iter().map(named).collect();
+            let named = |entry| Named { entry, tree: Rc::clone(&tree), root: file.root.clone() };
+            return Ok(read.entries.into_iter().map(named).collect());
         }
         let mut named = Vec::new();
         for item in tree.entries(&file.path)? {
             if is_named_like_a_request(&item.name) {
                 let entry = self.entry(&file.below(&item.name), &item);
-                named.push(Named { entry, tree: Folder::open(&file.root)?, root: file.root.clone() });
+                named.push(Named { entry, tree: Rc::clone(&tree), root: file.root.clone() });
             }
         }
         Ok(named)
@@ -220,7 +221,7 @@ impl<'a> Check<'a> {
             _ => None,
         };
         let mut entry = inbox::entry(&self.config.inbox, folder, found);
-        entry.fault = entry.fault.map(|fault| Diagnostic { file: file.shown.clone(), ..fault });
+        entry.fault = entry.fault.map(|fault| Box::new(Diagnostic { file: file.shown.clone(), ..*fault }));
         entry.path.clone_from(&file.path);
         entry.shown.clone_from(&file.shown);
         entry
@@ -359,7 +360,8 @@ impl Located {
 struct Named {
     root: PathBuf,
     entry: Entry,
-    tree: Folder,
+    /// One descriptor, however many files of it are judged.
+    tree: Rc<Folder>,
 }
 
 fn is_named_like_a_request(path: &[u8]) -> bool {

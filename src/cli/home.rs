@@ -65,7 +65,7 @@ impl Home {
         if let Some(branch) = kept.flatten() {
             return Ok(branch);
         }
-        let reader = Repo::open_to_read(self.checkout.clone(), Settings::new("main"));
+        let reader = Repo::open_to_read(self.checkout.clone(), Some(self.state.root()), Settings::new("main"));
         let named = reader.ok().and_then(|reader| {
             let tip = reader.known_tip().or_else(|| reader.resolve("HEAD").ok())?;
             contract::load_config(&reader, tip).ok()?.0.branch
@@ -75,7 +75,7 @@ impl Home {
 
     /// The user's repository, to read only.
     pub fn reader(&self) -> Result<Repo, Failure> {
-        Ok(Repo::open_to_read(self.checkout.clone(), self.repo_settings(false)?)?)
+        Ok(Repo::open_to_read(self.checkout.clone(), Some(self.state.root()), self.repo_settings(false)?)?)
     }
 
     /// What the reading verbs look at.

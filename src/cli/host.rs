@@ -117,7 +117,7 @@ fn check(place: &PlaceArgs, path: &Path, host: &Host) -> Vec<Probe> {
     let keeper = own_program();
     let checkout = Checkout::discover(&place.repo).ok();
     let branch = host.file.repository.branch.as_deref().unwrap_or("main");
-    let repo = checkout.as_ref().and_then(|found| Repo::open_to_read(found.clone(), Settings::new(branch)).ok());
+    let repo = checkout.as_ref().and_then(|found| Repo::open_to_read(found.clone(), None, Settings::new(branch)).ok());
     let contract = repo.as_ref().and_then(contract_of);
     let has = |branch: &str| {
         let names = [format!("refs/heads/{branch}"), format!("refs/remotes/origin/{branch}")];

@@ -28,7 +28,7 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         render::print_json(&serde_json::json!({
             "v": 1, "origin": origin, "branch": branch, "tip": view.tip(), "state_folder": home.state.root(),
             "running": runs, "closed": home.closed().is_some(), "pending": pending, "last_failure": failure, "last_pass": standing,
-            "faults": view.faults(),
+            "faults": view.faults()?,
         }));
         return Ok(Exit::Done);
     }
@@ -79,7 +79,7 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
     if let Some(file) = home.paused_by() {
         render::print(format!("paused: nothing is started while `{}` exists", file.display()));
     }
-    for fault in view.faults() {
+    for fault in view.faults()? {
         render::print(fault.to_string());
     }
     if let Some(line) = failure {

@@ -143,7 +143,7 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
         Some(Verdict::Ready(_) | Verdict::Command(_)) => Ok(ready(view, line)),
         None => Ok(Answer {
             because: "the repository's own files are at fault, which holds everything".to_owned(),
-            details: view.faults().iter().map(ToString::to_string).collect(),
+            details: view.faults()?.iter().map(ToString::to_string).collect(),
             next: "mend what is named and commit it".to_owned(),
         }),
     }
@@ -189,7 +189,7 @@ fn ready(view: &View, line: &Line) -> Answer {
 fn verdict_details(view: &View, line: &Line) -> Result<Vec<String>, Failure> {
     Ok(match view.verdict(line)? {
         Some(Verdict::Held { faults, .. }) => faults.iter().map(ToString::to_string).collect(),
-        _ => view.faults().iter().map(ToString::to_string).collect(),
+        _ => view.faults()?.iter().map(ToString::to_string).collect(),
     })
 }
 

@@ -38,7 +38,7 @@ impl Dispatcher {
     pub(super) fn begin_actions(&mut self, id: RequestId, report: &Report) -> Result<Step, DispatchError> {
         spool::save_report(&self.state, id, report)?;
         let ticket = self.tickets.get_mut(&id).expect("what ran has a ticket");
-        ticket.acting = Some(Acting { report: report.clone(), done: Vec::new(), starts: 0 });
+        ticket.acting = Some(Box::new(Acting { report: report.clone(), done: Vec::new(), starts: 0 }));
         let actions = ticket.admitted.grant.actions.iter().map(|action| action.name.clone()).collect();
         self.actions_due.push(id);
         let (attempt, exit_code) = (report.attempt.number, report.attempt.exit_code);
@@ -237,7 +237,7 @@ impl Dispatcher {
             Act::Failed => false,
         };
         ticket.attempts = attempts;
-        ticket.acting = Some(Acting { report, done, starts: count });
+        ticket.acting = Some(Box::new(Acting { report, done, starts: count }));
         let order = Order { position: ticket.introduced.position, path: ticket.entry.shown.clone() };
         let keys = ticket.admitted.locks.clone();
         self.tickets.insert(row.id, ticket);

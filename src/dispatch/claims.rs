@@ -164,7 +164,7 @@ impl Dispatcher {
         let journal = locked(&self.journal);
         self.claims.adopted = lost::adopted(&journal)?;
         self.claims.won.extend(&self.claims.adopted);
-        for row in journal.open_requests()?.iter().filter(|row| !row.state.is_pending()) {
+        for row in journal.open_in(&state::UNDER_WAY)? {
             let events: Vec<Event> = journal.events(row.id)?.into_iter().map(|(_, event)| event).collect();
             if let Some(claim) = state::claim_of(&events) {
                 self.claims.won.insert(row.id, claim.commit.parse()?);
@@ -191,7 +191,7 @@ impl Dispatcher {
     /// has been read.
     pub(super) fn settle_claims(&mut self, tip: Oid) -> Result<(), DispatchError> {
         self.claims.judged = Some(tip);
-        let rows = locked(&self.journal).open_requests()?;
+        let rows = locked(&self.journal).open_in(&["claiming", "claimed"])?;
         let mut steps = Vec::new();
         for row in &rows {
             let (State::Claiming { claim } | State::Claimed { claim }) = &row.state else { continue };

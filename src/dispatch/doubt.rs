@@ -31,7 +31,7 @@ use crate::record::commit::{TRAILER_STATE, records_of, trailers};
 use crate::repo::{Oid, Open, Repo};
 use crate::request;
 use crate::route::Index;
-use crate::state::State;
+use crate::state::{self, State};
 
 /// What is said behind each thing that a person has to accept.
 pub const LOOK_THEN_ADOPT: &str = "look at what happened, then `dispatch adopt` goes on from there";
@@ -300,7 +300,7 @@ fn going_on(
     doubt: Doubt,
 ) -> Result<Vec<Doubtful>, DispatchError> {
     let mut found = Vec::new();
-    for row in journal.open_requests()? {
+    for row in journal.open_in(&["retrying", "acting"])? {
         let goes_on = match row.state {
             State::Retrying { .. } => true,
             State::Acting { .. } => doubt == Doubt::Restored,
@@ -531,10 +531,10 @@ impl Dispatcher {
     /// What was started here, by this journal, and has its record on main already: a newer copy of the journal wrote it, or
     /// somebody else. It is settled by that.
     pub(super) fn settle_found(&mut self, tip: Oid) -> Result<(), DispatchError> {
-        let rows = locked(&self.journal).open_requests()?;
+        let rows = locked(&self.journal).open_in(&state::UNDER_WAY)?;
         let mut open = BTreeMap::new();
         let mut bases = BTreeSet::new();
-        for row in rows.into_iter().filter(|row| !row.state.is_pending()) {
+        for row in rows {
             for (_, event) in locked(&self.journal).events(row.id)? {
                 if let Event::Seen { base, .. } = event {
                     bases.insert(base.parse::<Oid>()?);

@@ -223,8 +223,8 @@ impl Dispatcher {
     ) -> Result<(), DispatchError> {
         self.queue.remove(id);
         let Some(ticket) = self.tickets.remove(&id) else { return Ok(()) };
-        let how = How::Unrun { admitted: Box::new(ticket.admitted), outcome, reason, replay_of };
-        let Ticket { entry, introduced, loose, .. } = ticket;
+        let Ticket { entry, introduced, loose, admitted, .. } = *ticket;
+        let how = How::Unrun { admitted: Box::new(admitted), outcome, reason, replay_of };
         self.end(Ending { id, entry, introduced, loose, how })
     }
 
@@ -239,7 +239,7 @@ impl Dispatcher {
         .help("a key stands for one spec: choose a new key, or make the specs the same");
         let kind = Some(ticket.admitted.request.kind.clone());
         let rejection = Rejection { reason: "idempotency_mismatch", kind, id: None, faults: vec![fault] };
-        let Ticket { entry, introduced, loose, .. } = ticket;
+        let Ticket { entry, introduced, loose, .. } = *ticket;
         self.end(Ending { id, entry, introduced, loose, how: How::Rejected(rejection) })
     }
 

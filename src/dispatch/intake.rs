@@ -55,7 +55,11 @@ impl Dispatcher {
             watch.arm();
         }
         // The publisher may be reading our own copy of the repository: it is not made anew under its hands.
-        let tip = if self.publishing > 0 { self.repo.fetch_into_cache() } else { self.repo.fetch() };
+        let tip = match self.unmoved() {
+            Some(tip) => Ok(tip),
+            None if self.publishing > 0 => self.repo.fetch_into_cache(),
+            None => self.repo.fetch(),
+        };
         let error = match tip {
             Ok(tip) => {
                 self.last_fetch = self.clock.now().as_second();
@@ -86,6 +90,13 @@ impl Dispatcher {
         }
         self.summary.obstacle = Some(obstacle);
         Ok(None)
+    }
+
+    /// Most looks of one that watches find what the last one found: where the origin is on this machine that costs no
+    /// program. Whoever asks for a look, and whoever met trouble, fetches.
+    fn unmoved(&self) -> Option<repo::Tip> {
+        let is_routine = self.interval.is_some() && self.ready && !self.reloading && self.publishing == 0;
+        if is_routine && self.fetch_failures == 0 && self.tip.is_some() { self.repo.unmoved() } else { None }
     }
 
     /// Stops where main lost commits that were there, and keeps at-most-once work where another dispatcher records.
@@ -142,7 +153,7 @@ impl Dispatcher {
         if self.publishing > 0 {
             return Ok(());
         }
-        let rows = locked(&self.journal).open_requests()?;
+        let rows = locked(&self.journal).open_in(&["built"])?;
         let mut count = 0;
         for row in rows {
             let State::Built { commits, .. } = &row.state else { continue };
@@ -248,7 +259,7 @@ impl Dispatcher {
         let gone = self.withdrawn(&rows, &met);
         let mut steps: Vec<Step> = gone.iter().map(|id| Self::step(*id, Event::Withdrawn)).collect();
         let mut fresh: HashSet<RequestId> = HashSet::new();
-        let mut pending = Vec::new();
+        let mut pending = Vec::with_capacity(met.len());
         let under_way = self.under_way(&rows)?;
         for met in met {
             if under_way.contains(&(met.entry.shown.clone(), met.entry.oid.to_string())) {
@@ -273,20 +284,20 @@ impl Dispatcher {
             pending.push(met);
         }
         self.append(&steps, &[])?;
+        // What is not needed any more makes room for what is made of the rest.
+        drop((rows, gone, fresh, steps, under_way));
         // What is asked of the dispatcher itself comes first: it may end others, or let them start.
-        let (commands, others): (Vec<Met>, Vec<Met>) =
-            pending.into_iter().partition(|met| matches!(met.verdict, Verdict::Command(_)));
-        let asked = !commands.is_empty();
-        for met in commands {
-            self.place(met)?;
-        }
-        for met in others {
-            let row = if asked { locked(&self.journal).get(met.id)? } else { None };
+        let is_command = |met: &Met| matches!(met.verdict, Verdict::Command(_));
+        pending.sort_by_key(|met| !is_command(met));
+        let mut keyed = Vec::new();
+        let asked = pending.first().is_some_and(is_command);
+        for met in pending {
+            let row = if asked && !is_command(&met) { locked(&self.journal).get(met.id)? } else { None };
             if row.is_none_or(|row| row.state.is_pending()) {
-                self.place(met)?;
+                self.place(met, &mut keyed)?;
             }
         }
-        Ok(())
+        Ok(locked(&self.journal).describe(&keyed)?)
     }
 
     /// What was started or has ended and is not on main by this tip, by path and blob: its record takes just this out of the
@@ -349,7 +360,8 @@ impl Dispatcher {
         let open: Vec<Open> =
             read.entries.iter().map(|entry| Open { path: entry.path.clone(), oid: entry.oid }).collect();
         let introduced = self.repo.introduced(tip, &config.inbox, &config.archive, &open)?;
-        let mut met = Vec::new();
+        // As large as it has to be: with many requests it is much of what this process holds.
+        let mut met = Vec::with_capacity(read.entries.len());
         for (entry, introduced) in read.entries.into_iter().zip(introduced) {
             let Some(introduced) = introduced else { continue };
             let returned = introduced.returned;
@@ -464,7 +476,7 @@ impl Dispatcher {
     }
 
     /// Puts an entry where its verdict says: out with a record, aside, or into the queue.
-    fn place(&mut self, met: Met) -> Result<(), DispatchError> {
+    fn place(&mut self, met: Met, keyed: &mut Vec<(RequestId, Described)>) -> Result<(), DispatchError> {
         // What is judged anew at this tip may have been queued by the last one.
         if self.tickets.get(&met.id).is_some_and(|ticket| ticket.started.is_none()) {
             self.queue.remove(met.id);
@@ -519,12 +531,14 @@ impl Dispatcher {
             }
             Verdict::Ready(admitted) => *admitted,
         };
-        self.describe(id, &admitted)?;
         if self.is_expired(&admitted, &introduced) {
+            self.describe(id, &admitted)?;
             let admitted = Box::new(admitted);
             let how = How::Unrun { admitted, outcome: Outcome::Expired, reason: "expired", replay_of: None };
             return self.end(Ending { id, entry, introduced, loose, how });
         }
+        // Nothing of this look starts before these are written, all of them at once.
+        keyed.extend(described(id, &admitted));
         if let Some(start) = admitted.request.not_before.filter(|start| *start > self.clock.now()) {
             self.hold(id, &entry, HeldBy::Time(start), format!("not before {start}"));
             return Ok(());
@@ -551,24 +565,13 @@ impl Dispatcher {
             hold: Hold::default(),
             acting: None,
         };
-        self.tickets.insert(id, ticket);
+        self.tickets.insert(id, Box::new(ticket));
         Ok(())
     }
 
     pub(super) fn describe(&mut self, id: RequestId, admitted: &admit::Admitted) -> Result<(), DispatchError> {
-        let request = &admitted.request;
-        // Only requests with a key are looked up by it; for the others the row can wait until START.
-        if request.idempotency_key.is_none() {
-            return Ok(());
-        }
-        let described = Described {
-            kind: Some(request.kind.clone()),
-            idempotency_key: request.idempotency_key.clone(),
-            spec_sha256: Some(spec_digest(&request.spec)),
-            place: None,
-        };
-        locked(&self.journal).describe(id, &described)?;
-        Ok(())
+        let described = described(id, admitted);
+        Ok(locked(&self.journal).describe(described.as_slice())?)
     }
 
     pub(super) fn is_expired(&self, admitted: &admit::Admitted, introduced: &Introduced) -> bool {
@@ -577,6 +580,20 @@ impl Dispatcher {
         let age = admitted.kind.row.expires.and_then(|age| introduced.time.checked_add(age).ok());
         own.into_iter().chain(age).any(|end| end <= now)
     }
+}
+
+/// What its row says of an admitted request. Only requests with a key are looked up by it; for the others the row can wait
+/// until START.
+fn described(id: RequestId, admitted: &admit::Admitted) -> Option<(RequestId, Described)> {
+    let request = &admitted.request;
+    request.idempotency_key.as_ref()?;
+    let described = Described {
+        kind: Some(request.kind.clone()),
+        idempotency_key: request.idempotency_key.clone(),
+        spec_sha256: Some(spec_digest(&request.spec)),
+        place: None,
+    };
+    Some((id, described))
 }
 
 /// The digest by which two specs are told apart: key order does not count.
@@ -600,8 +617,8 @@ pub(super) fn introduced_of(found: &repo::Introduced) -> Introduced {
         commit: found.commit.to_string(),
         position: found.position,
         time: Timestamp::from_second(found.time).unwrap_or_default(),
-        author: found.author.clone(),
-        committer: found.committer.clone(),
+        author: found.author.to_string(),
+        committer: found.committer.to_string(),
     }
 }
 

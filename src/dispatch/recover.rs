@@ -146,7 +146,12 @@ impl Dispatcher {
     }
 
     /// The ticket of a request that was started at a commit; `None` where it cannot be had any more.
-    pub(super) fn readmit(&mut self, row: &Row, commit: &str, place: &str) -> Result<Option<Ticket>, DispatchError> {
+    pub(super) fn readmit(
+        &mut self,
+        row: &Row,
+        commit: &str,
+        place: &str,
+    ) -> Result<Option<Box<Ticket>>, DispatchError> {
         let commit: Oid = commit.parse()?;
         if !self.repo.has(commit) {
             return Ok(None);
@@ -170,7 +175,7 @@ impl Dispatcher {
             return Ok(None);
         };
         let job = Arc::new(job_of(row.id, &entry, &introduced, &admitted, &contract));
-        Ok(Some(Ticket {
+        Ok(Some(Box::new(Ticket {
             entry,
             introduced,
             request: bytes.into(),
@@ -181,7 +186,7 @@ impl Dispatcher {
             misfires: 0,
             hold: Hold::default(),
             acting: None,
-        }))
+        })))
     }
 
     /// Entry and introduction from the row: the commit that was admitted still has them, unless the file was never committed.

@@ -236,13 +236,19 @@ impl Journal {
         Ok(())
     }
 
-    /// Adds what admission learnt of a request to its row.
+    /// Adds what admission learnt of requests to their rows, all in one step.
     ///
     /// # Errors
     /// [`JournalError::Sqlite`].
-    pub fn describe(&mut self, id: RequestId, admitted: &Admitted) -> Result<(), JournalError> {
-        self.db
-            .prepare_cached(
+    pub fn describe(&mut self, learnt: &[(RequestId, Admitted)]) -> Result<(), JournalError> {
+        if learnt.is_empty() {
+            return Ok(());
+        }
+        let path = self.path();
+        let wrap = |source| JournalError::Sqlite { path: path.clone(), source };
+        let tx = self.db.transaction().map_err(wrap)?;
+        for (id, admitted) in learnt {
+            tx.prepare_cached(
                 "UPDATE request SET kind = ?2, idempotency_key = ?3, spec_sha256 = ?4, place = ?5 WHERE id = ?1",
             )
             .and_then(|mut statement| {
@@ -254,8 +260,9 @@ impl Journal {
                     admitted.place
                 ])
             })
-            .map(drop)
-            .map_err(|source| self.error(source))
+            .map_err(wrap)?;
+        }
+        tx.commit().map_err(wrap)
     }
 
     /// The row of a request.
@@ -272,6 +279,16 @@ impl Journal {
     /// [`JournalError`] where one cannot be read.
     pub fn open_requests(&self) -> Result<Vec<Row>, JournalError> {
         self.select("WHERE phase NOT IN ('published', 'withdrawn') ORDER BY id", [])
+    }
+
+    /// Those among them that stand in one of these phases: most are merely seen, and most questions are not about them.
+    ///
+    /// # Errors
+    /// [`JournalError`] where one cannot be read.
+    pub fn open_in(&self, phases: &[&str]) -> Result<Vec<Row>, JournalError> {
+        let phases = format!("'{}'", phases.join("', '"));
+        // The first half is what the index is made by.
+        self.select(&format!("WHERE phase NOT IN ('published', 'withdrawn') AND phase IN ({phases}) ORDER BY id"), [])
     }
 
     /// The requests of a kind that carry an idempotency key, oldest first.
@@ -293,12 +310,16 @@ impl Journal {
         self.select("WHERE phase = 'published' AND path = ?1 AND blob = ?2 ORDER BY id", [path, blob])
     }
 
-    /// The requests that changed last, newest first.
+    /// The requests that ended, in the order in which they changed, newest first: at most `most` behind the first `skip`.
     ///
     /// # Errors
     /// [`JournalError`] where one cannot be read.
-    pub fn recent(&self, most: usize) -> Result<Vec<Row>, JournalError> {
-        self.select("ORDER BY changed_at DESC LIMIT ?1", [i64::try_from(most).unwrap_or(i64::MAX)])
+    pub fn recently_ended(&self, most: usize, skip: usize) -> Result<Vec<Row>, JournalError> {
+        let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.select(
+            "WHERE phase IN ('ended', 'built', 'published') ORDER BY changed_at DESC, id DESC LIMIT ?1 OFFSET ?2",
+            [count(most), count(skip)],
+        )
     }
 
     /// Every step of a request with its time, in order.
@@ -393,12 +414,11 @@ impl Journal {
     }
 
     fn select(&self, rest: &str, parameters: impl rusqlite::Params) -> Result<Vec<Row>, JournalError> {
-        let raw: Vec<row::Raw> = self
-            .db
-            .prepare_cached(&format!("SELECT {} FROM request {rest}", row::COLUMNS))
-            .and_then(|mut statement| statement.query_map(parameters, row::Raw::read)?.collect())
-            .map_err(|source| self.error(source))?;
-        raw.into_iter().map(row::Raw::parse).collect()
+        let statement = self.db.prepare_cached(&format!("SELECT {} FROM request {rest}", row::COLUMNS));
+        let mut statement = statement.map_err(|source| self.error(source))?;
+        let raw = statement.query_map(parameters, row::Raw::read).map_err(|source| self.error(source))?;
+        // One after another: there may be many, and none is held twice.
+        raw.map(|raw| raw.map_err(|source| self.error(source))?.parse()).collect()
     }
 
     fn error(&self, source: rusqlite::Error) -> JournalError {
@@ -523,6 +543,25 @@ mod tests {
             State::Ended { outcome: Outcome::Rejected }
         );
         assert_eq!(journal.events(id(2)).expect("readable").len(), 2);
+    }
+
+    #[test]
+    fn what_ended_is_found_behind_any_number_that_waits() {
+        let folder = tempfile::tempdir().expect("temp folder");
+        let mut journal = Journal::open(folder.path()).expect("opens");
+        journal.append("2026-01-01T00:00:00Z", &[seen(1), rejected(1), seen(2), rejected(2)], &[]).expect("legal");
+        journal.append("2026-01-02T00:00:00Z", &[seen(3), rejected(3)], &[]).expect("legal");
+        journal.append(AT, &[seen(4), seen(5), seen(6)], &[]).expect("legal");
+        let ids = |most, skip| -> Vec<RequestId> {
+            journal.recently_ended(most, skip).expect("readable").iter().map(|row| row.id).collect()
+        };
+        let all = ids(9, 0);
+        assert_eq!((all.len(), all[0]), (3, id(3)));
+        assert_eq!([ids(2, 0), ids(2, 2)].concat(), all);
+        let seen: Vec<RequestId> = journal.open_in(&["seen"]).expect("readable").iter().map(|row| row.id).collect();
+        let under_way = journal.open_in(&state::UNDER_WAY).expect("readable");
+        assert_eq!((seen.len(), under_way.len()), (3, 3));
+        assert!(under_way.iter().all(|row| !row.state.is_pending() && !seen.contains(&row.id)));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Noticing that the branch moves at an origin on this machine: the user's own repository, or a remote that is a path.
 //!
-//! Owns which files of a git folder say so and the watch on them (inotify). It only ever says "look": what moved, and
-//! whether anything did, the next look finds out. A move that it misses (another host on a network file system, no watch
+//! Owns which files of a git folder say so and the watch on them (inotify), and asking such an origin whether anything did
+//! move. The watch only ever says "look": what moved, and whether anything did, the next look finds out. A move that it misses (another host on a network file system, no watch
 //! left on this machine) is found at the next interval.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -20,7 +20,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
 use super::checkout::{Origin, percent_decoded, protocol};
-use super::{Repo, RepoError};
+use super::{Oid, Repo, RepoError, Tip, store};
+use crate::claim;
 
 /// What counts as a move of a file: git writes beside it and renames.
 const MOVES: WatchFlags = WatchFlags::MOVED_TO
@@ -67,6 +68,30 @@ impl Repo {
             .map(Some)
             .map_err(RepoError::file("watching for changes", &self.checkout.common_dir))
     }
+}
+
+impl Repo {
+    /// The tip and the claims as they were last fetched, where an origin on this machine still has just these: read there
+    /// without any program. `None` where something moved, and where it cannot be told like this: fetch then.
+    pub fn unmoved(&self) -> Option<Tip> {
+        let Origin::Remote { fetch_url, .. } = &self.origin else { return None };
+        let origin = git2::Repository::open(git_dir_of(&local_path(fetch_url)?)?).ok()?;
+        let commit = origin.refname_to_id(&self.branch_ref()).ok()?;
+        let kept = self.store.refname_to_id(&store::fetched_ref(self.branch())).ok()?;
+        let same =
+            kept == commit && refs_below(&origin, claim::ALL)? == refs_below(&self.store, store::FETCHED_CLAIMS)?;
+        if same { Some(Tip { commit: Oid(commit), marks: self.marks().ok()? }) } else { None }
+    }
+}
+
+fn refs_below(repository: &git2::Repository, prefix: &str) -> Option<BTreeSet<(String, git2::Oid)>> {
+    let found = repository.references_glob(&format!("{prefix}*")).ok()?;
+    found
+        .map(|reference| {
+            let reference = reference.ok()?;
+            Some((reference.name().ok()?.strip_prefix(prefix)?.to_owned(), reference.target()?))
+        })
+        .collect()
 }
 
 impl BranchWatch {
@@ -233,6 +258,30 @@ mod tests {
     /// What has been told is one or several moves, and then nothing more.
     fn settle(moves: &Receiver<()>) {
         while moves.recv_timeout(Duration::from_millis(100)).is_ok() {}
+    }
+
+    #[test]
+    fn an_origin_on_this_machine_says_that_nothing_moved() {
+        let bench = Bench::with_remote();
+        let mut repo = bench.repo();
+        assert_eq!(repo.unmoved(), None, "never fetched");
+        let tip = repo.fetch().unwrap();
+        assert_eq!(repo.unmoved(), Some(tip.clone()));
+        let origin = bench.origin_dir();
+        bench.git(&origin, &["update-ref", "refs/dispatch/claims/x", &tip.commit.to_string()]);
+        assert_eq!(repo.unmoved(), None, "a claim");
+        let tip = repo.fetch().unwrap();
+        assert_eq!((repo.unmoved(), tip.marks.len()), (Some(tip.clone()), 1));
+        bench.git(&origin, &["pack-refs", "--all"]);
+        assert_eq!(repo.unmoved(), Some(tip), "the same refs in another place");
+        bench.git(&origin, &["update-ref", "-d", "refs/dispatch/claims/x"]);
+        assert_eq!(repo.unmoved(), None, "no claim any more");
+        repo.fetch().unwrap();
+        bench.write("a", "1");
+        bench.commit("a");
+        bench.git(&bench.clone_dir(), &["push", "-q", "origin", "main"]);
+        assert_eq!(repo.unmoved(), None, "the branch");
+        assert_eq!(repo.fetch().unwrap().commit, bench.head());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! clone, a reftable or another format that libgit2 cannot open still serves where there is a
 //! remote. It changes nothing in the user's repository.
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -68,31 +69,30 @@ impl Checkout {
     /// Finds the repository at or above `dir`.
     pub fn discover(dir: &Path) -> Result<Self, RepoError> {
         let git = Git::find()?;
+        // One call: where there is no work tree the last question fails, behind the answers to the others.
         let shape = git
             .call("rev-parse")
             .directory(dir)
             .args(["--path-format=absolute", "--absolute-git-dir", "--git-common-dir", "--is-inside-work-tree"])
+            .arg("--show-toplevel")
             .run()?;
-        if !shape.succeeded() {
-            return Err(match porcelain::dubious_directory(&shape.stderr) {
-                Some(owned) => RepoError::OtherOwner { dir: owned.to_owned() },
-                None => RepoError::NotFound { dir: dir.to_owned(), words: shape.stderr },
-            });
-        }
         let text = shape.text();
         let lines: Vec<&str> = text.lines().collect();
-        let [git_dir, common_dir, inside] = lines[..] else {
-            return Err(RepoError::Unusable {
+        match lines[..] {
+            [git_dir, common_dir, "true", top] if shape.succeeded() => {
+                Ok(Self { git_dir: git_dir.into(), common_dir: common_dir.into(), work_tree: Some(top.into()) })
+            }
+            [git_dir, common_dir, "false"] => {
+                Ok(Self { git_dir: git_dir.into(), common_dir: common_dir.into(), work_tree: None })
+            }
+            _ if !shape.succeeded() => Err(match porcelain::dubious_directory(&shape.stderr) {
+                Some(owned) => RepoError::OtherOwner { dir: owned.to_owned() },
+                None => RepoError::NotFound { dir: dir.to_owned(), words: shape.stderr },
+            }),
+            _ => Err(RepoError::Unusable {
                 what: format!("the repository of `{}` has a line break in its path", dir.display()),
-            });
-        };
-        let work_tree = if inside == "true" {
-            let top = git.call("rev-parse").directory(dir).arg("--show-toplevel").run()?;
-            Some(PathBuf::from(top.text()))
-        } else {
-            None
-        };
-        Ok(Self { git_dir: git_dir.into(), common_dir: common_dir.into(), work_tree })
+            }),
+        }
     }
 
     /// The branch that HEAD names; `None` where it is detached.
@@ -102,22 +102,29 @@ impl Checkout {
         Ok(head.succeeded().then(|| head.text()))
     }
 
-    /// One value of its configuration (the last one, where there are several); empty counts as unset.
-    pub(super) fn config(&self, git: &Git, key: &str) -> Result<Option<String>, RepoError> {
-        let value = git.call("config").git_dir(&self.git_dir).args(["--get", key]).run()?;
-        Ok(Some(value.text()).filter(|text| value.succeeded() && !text.is_empty()))
+    /// Everything that its configuration says, with the user's and the system's: one call instead of one a key.
+    pub(super) fn configuration(&self, git: &Git) -> Result<Configuration, RepoError> {
+        let listed = git.call("config").git_dir(&self.git_dir).args(["--null", "--list"]).run()?;
+        if !listed.succeeded() || listed.cut {
+            return Err(RepoError::Program { verb: "config", words: listed.stderr });
+        }
+        Ok(Configuration::parse(&listed.stdout))
     }
 
     /// Chooses the remote: the branch's own, else `origin`, else the only one, else none.
-    pub(super) fn origin(&self, git: &Git, branch: &str) -> Result<Origin, RepoError> {
-        let listed = git.call("remote").git_dir(&self.git_dir).run()?;
-        if !listed.succeeded() {
-            return Err(RepoError::Program { verb: "remote", words: listed.stderr });
+    pub(super) fn origin(&self, git: &Git, config: &Configuration, branch: &str) -> Result<Origin, RepoError> {
+        let mut names = config.remotes();
+        let listed;
+        if names.is_empty() {
+            // Remotes of old repositories stand in files of their own.
+            listed = git.call("remote").git_dir(&self.git_dir).run()?;
+            if !listed.succeeded() {
+                return Err(RepoError::Program { verb: "remote", words: listed.stderr });
+            }
+            names = std::str::from_utf8(&listed.stdout).unwrap_or_default().lines().collect();
         }
-        let text = listed.text();
-        let names: Vec<&str> = text.lines().collect();
-        let own = self.config(git, &format!("branch.{branch}.remote"))?;
-        let name = match (own.as_deref(), &names[..]) {
+        let own = config.value(&format!("branch.{branch}.remote"));
+        let name = match (own, &names[..]) {
             (Some(own), _) if names.contains(&own) => own,
             (_, []) => return Ok(Origin::Local),
             (_, names) if names.contains(&"origin") => "origin",
@@ -126,19 +133,17 @@ impl Checkout {
                 return Err(RepoError::ManyRemotes { branch: branch.to_owned(), names: names.join(", ") });
             }
         };
-        let (fetch_url, credential) = split_credential(&self.url(git, name, &[])?);
-        let (push_url, _) = split_credential(&self.url(git, name, &["--push"])?);
+        let (fetch_url, credential) = split_credential(&self.url(git, config, name, Direction::Fetch)?);
+        let (push_url, _) = split_credential(&self.url(git, config, name, Direction::Push)?);
         Ok(Origin::Remote { name: name.to_owned(), fetch_url, push_url, credential })
     }
 
     /// Uses the `core.sshCommand` of the user's repository where the environment names no other,
     /// and makes plain `ssh` never ask.
-    pub(super) fn carry_ssh_command(&self, git: &mut Git) -> Result<(), RepoError> {
+    pub(super) fn carry_ssh_command(git: &mut Git, config: &Configuration) {
         if !git.names_ssh() {
-            let configured = self.config(git, "core.sshCommand")?;
-            git.set("GIT_SSH_COMMAND", configured.as_deref().unwrap_or("ssh -o BatchMode=yes"));
+            git.set("GIT_SSH_COMMAND", config.value("core.sshcommand").unwrap_or("ssh -o BatchMode=yes"));
         }
-        Ok(())
     }
 
     /// The settings of the user's repository that reach the remote with (`http.*`, `credential.*`),
@@ -157,13 +162,23 @@ impl Checkout {
             .collect())
     }
 
-    fn url(&self, git: &Git, name: &str, how: &[&str]) -> Result<String, RepoError> {
+    /// The URLs of a remote in the words of git itself, which knows what rewrites them.
+    fn url_by_git(&self, git: &Git, name: &str, direction: Direction) -> Result<String, RepoError> {
+        let how: &[&str] = if matches!(direction, Direction::Push) { &["--push"] } else { &[] };
         let given = git.call("remote").git_dir(&self.git_dir).arg("get-url").args(how).arg("--").arg(name).run()?;
-        let text = given.text();
-        // Further push URLs are mirrors: one of them alone can be compared and swapped.
-        let Some(url) = text.lines().next().filter(|url| given.succeeded() && !url.is_empty()) else {
+        if !given.succeeded() || given.text().is_empty() {
             return Err(RepoError::Unusable { what: format!("remote `{name}` has no usable URL: {}", given.stderr) });
+        }
+        Ok(given.text())
+    }
+
+    fn url(&self, git: &Git, config: &Configuration, name: &str, direction: Direction) -> Result<String, RepoError> {
+        let text = match config.plain_url(name, direction) {
+            Some(url) => url.to_owned(),
+            None => self.url_by_git(git, name, direction)?,
         };
+        // Further push URLs are mirrors: one of them alone can be compared and swapped.
+        let url = text.lines().next().unwrap_or_default();
         if url.starts_with('-') {
             return Err(RepoError::Unusable { what: format!("remote `{name}` has a URL that begins with a dash") });
         }
@@ -172,6 +187,65 @@ impl Checkout {
             return Ok(base.join(url).display().to_string());
         }
         Ok(url.to_owned())
+    }
+}
+
+/// What a URL is for.
+#[derive(Clone, Copy)]
+pub(super) enum Direction {
+    Fetch,
+    Push,
+}
+
+/// What git's configuration says, in its order.
+pub(super) struct Configuration {
+    /// Keys as git prints them: section and name in small letters.
+    pairs: Vec<(String, String)>,
+}
+
+impl Configuration {
+    /// Reads what `git config --null --list` prints. A key without `=` has an empty value.
+    pub(super) fn parse(printed: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(printed);
+        let pairs = text.split('\0').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| pair.split_once('\n').unwrap_or((pair, "")));
+        Self { pairs: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect() }
+    }
+
+    /// One value (the last one, where there are several); empty counts as unset.
+    pub(super) fn value(&self, key: &str) -> Option<&str> {
+        let last = self.pairs.iter().rfind(|(name, _)| name == key);
+        last.map(|(_, value)| value.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// Whether objects may be missing because the clone was made without them (`--filter`).
+    pub(super) fn is_partial(&self) -> bool {
+        let is_set = |(key, value): &(String, String)| {
+            let (word, own) = (value.to_ascii_lowercase(), key.starts_with("remote."));
+            key == "extensions.partialclone" || own && key.ends_with(".promisor") && word != "false"
+        };
+        self.pairs.iter().any(is_set)
+    }
+
+    /// Names of remotes, sorted.
+    fn remotes(&self) -> Vec<&str> {
+        let keys = self.pairs.iter().filter_map(|(key, _)| key.strip_prefix("remote."));
+        let names: BTreeSet<&str> = keys.filter_map(|key| Some(key.rsplit_once('.')?.0)).collect();
+        names.into_iter().collect()
+    }
+
+    /// The first URL of a remote, where it stands here as it is meant: nothing rewrites or clears URLs.
+    fn plain_url(&self, remote: &str, direction: Direction) -> Option<&str> {
+        let key = |name: &str| format!("remote.{remote}.{name}");
+        let (own, pushed) = (key("url"), key("pushurl"));
+        let is_odd = |(key, url): &(String, String)| {
+            key.starts_with("url.") || (*key == own || *key == pushed) && (url.is_empty() || url.contains('\n'))
+        };
+        if self.pairs.iter().any(is_odd) {
+            return None;
+        }
+        let pushed = self.pairs.iter().find(|(key, _)| matches!(direction, Direction::Push) && *key == pushed);
+        pushed.or_else(|| self.pairs.iter().find(|(key, _)| *key == own)).map(|(_, url)| url.as_str())
     }
 }
 
@@ -277,7 +351,7 @@ mod tests {
         let dir = bench.clone_dir();
         let checkout = Checkout::discover(&dir).unwrap();
         let git = Git::find().unwrap();
-        let name = || match checkout.origin(&git, "main") {
+        let name = || match checkout.origin(&git, &checkout.configuration(&git).unwrap(), "main") {
             Ok(Origin::Remote { name, .. }) => name,
             Ok(Origin::Local) => "local".to_owned(),
             Err(error) => format!("{error}"),
@@ -291,9 +365,19 @@ mod tests {
         assert_eq!(name(), "origin");
         bench.git(&dir, &["config", "branch.main.remote", "up"]);
         bench.git(&dir, &["remote", "set-url", "--push", "up", "/elsewhere"]);
-        let Ok(Origin::Remote { fetch_url, push_url, .. }) = checkout.origin(&git, "main") else { panic!() };
+        let Ok(Origin::Remote { fetch_url, push_url, .. }) =
+            checkout.origin(&git, &checkout.configuration(&git).unwrap(), "main")
+        else {
+            panic!()
+        };
         assert_eq!(fetch_url, format!("{}/../up.git", dir.display()));
         assert_eq!(push_url, "/elsewhere");
+        // What rewrites URLs is git's business.
+        bench.git(&dir, &["config", "url./srv/.insteadOf", "/three"]);
+        bench.git(&dir, &["config", "branch.main.remote", "origin"]);
+        let config = checkout.configuration(&git).unwrap();
+        let Ok(Origin::Remote { fetch_url, .. }) = checkout.origin(&git, &config, "main") else { panic!() };
+        assert_eq!(fetch_url, "/srv/");
     }
 
     #[test]

@@ -1,14 +1,22 @@
 //! What the mainline's first-parent line says: who introduced an entry, who else records here.
 //!
-//! Owns walks over commits. Positions count first-parent commits from the root (or a shallow
-//! boundary), so they grow along the line and stay what they were as it goes on. What was found out
-//! at the last tip is remembered, so a pass walks only what is new. It judges nothing.
+//! Owns walks over commits. Positions grow along the first-parent line by one a commit and stay what they were as it
+//! goes on; where they begin means nothing, so that nobody has to count a long history. What was found out
+//! at the last tip is remembered, so a pass walks only what is new, and a first one no further back than the oldest
+//! entry that is asked for. It judges nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::objects::{is_below, joined, trimmed};
+use super::objects::{joined, plain, trimmed};
 use super::{Oid, Repo, RepoError};
+
+/// The position of the first tip that is ever met: far from both ends.
+const FIRST_POSITION: u64 = 1 << 32;
+
+/// So many commits back an ancestor is looked for on the line itself.
+const NEAR_MAX: usize = 100;
 
 /// An entry whose introduction is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,10 +36,10 @@ pub struct Introduced {
     pub position: u64,
     /// Committer time in seconds since 1970 (UTC).
     pub time: i64,
+    /// `Name <address>`; one copy for all that a commit brought.
+    pub author: Arc<str>,
     /// `Name <address>`.
-    pub author: String,
-    /// `Name <address>`.
-    pub committer: String,
+    pub committer: Arc<str>,
     /// True where the same commit took the same object out of the archive folder.
     pub returned: bool,
 }
@@ -76,8 +84,8 @@ impl Repo {
         let archive = trimmed(archive.as_bytes());
         let mut open = Vec::new();
         let root = self.root(tip)?;
-        let stands = self.standing(&root, &folders_of(entries))?;
-        open.extend(entries.iter().filter(|entry| stands.get(&entry.path) == Some(&entry.oid)));
+        let folders = self.folders(&root, folders_of(entries))?;
+        open.extend(entries.iter().filter(|entry| stands_in(&folders, entry)));
         let mut found: HashMap<Open, Introduced> = HashMap::new();
         if !open.is_empty() {
             self.walk_back(tip, inbox, archive, open, &mut found)?;
@@ -96,6 +104,15 @@ impl Repo {
         }
         if !self.has(ancestor) {
             return Ok(false);
+        }
+        // Most often it is the tip of a moment ago: nothing behind it has to be read for that.
+        let mut next = self.first_parent(&self.commit(commit)?)?;
+        for _ in 0..NEAR_MAX {
+            let Some(parent) = next else { break };
+            if parent.id() == ancestor.0 {
+                return Ok(true);
+            }
+            next = self.first_parent(&parent)?;
         }
         self.store
             .graph_descendant_of(commit.0, ancestor.0)
@@ -181,12 +198,77 @@ impl Repo {
         Ok(added.collect())
     }
 
-    fn walk_back<'e>(
+    /// The plain files of this name that the youngest commits of the first-parent line put below a folder, youngest commit
+    /// first and of one commit the last by name: at most `most`, from at most `commits_max` commits. Reads what it gives
+    /// and the way there, however much lies beside it.
+    pub fn youngest_added_below(
+        &self,
+        tip: Oid,
+        dir: &str,
+        name: &str,
+        most: usize,
+        commits_max: usize,
+    ) -> Result<Vec<(String, Oid)>, RepoError> {
+        let dir = trimmed(dir.as_bytes());
+        let mut found = Vec::new();
+        let mut commit = self.commit(tip)?;
+        let mut after = self.root(tip)?;
+        for _ in 0..commits_max {
+            let parent = self.first_parent(&commit)?;
+            let before = parent.as_ref().map(|parent| self.root(Oid(parent.id()))).transpose()?;
+            let (now, was) = (self.subtree(&after, dir)?, before.as_ref().map(|root| self.subtree(root, dir)));
+            let was = was.transpose()?.flatten();
+            if let Some(now) = now.filter(|now| was.as_ref().is_none_or(|was| was.id() != now.id())) {
+                self.last_added(&now, was.as_ref(), dir, name.as_bytes(), most, &mut found)?;
+            }
+            let (Some(parent), Some(before)) = (parent, before) else { break };
+            if found.len() >= most {
+                break;
+            }
+            (commit, after) = (parent, before);
+        }
+        Ok(found)
+    }
+
+    fn last_added(
+        &self,
+        now: &git2::Tree<'_>,
+        was: Option<&git2::Tree<'_>>,
+        at: &[u8],
+        name: &[u8],
+        most: usize,
+        found: &mut Vec<(String, Oid)>,
+    ) -> Result<(), RepoError> {
+        for index in (0..now.len()).rev() {
+            if found.len() >= most {
+                break;
+            }
+            let Some(entry) = now.get(index).map(|entry| plain(&entry)) else { continue };
+            let old = was.and_then(|was| was.get_name_bytes(&entry.name).map(|old| plain(&old)));
+            if old.as_ref().is_some_and(|old| old.oid == entry.oid) {
+                continue;
+            }
+            let path = joined(at, &entry.name);
+            if entry.mode == super::MODE_FOLDER {
+                let old = old.filter(|old| old.mode == super::MODE_FOLDER).map(|old| self.tree(old.oid)).transpose()?;
+                self.last_added(&self.tree(entry.oid)?, old.as_ref(), &path, name, most, found)?;
+            } else if entry.name == name
+                && old.is_none()
+                && matches!(entry.mode, super::MODE_FILE | super::MODE_EXECUTABLE)
+                && let Ok(path) = String::from_utf8(path)
+            {
+                found.push((path, entry.oid));
+            }
+        }
+        Ok(())
+    }
+
+    fn walk_back(
         &self,
         tip: Oid,
         inbox: &[u8],
         archive: &[u8],
-        mut open: Vec<&'e Open>,
+        mut open: Vec<&Open>,
         found: &mut HashMap<Open, Introduced>,
     ) -> Result<(), RepoError> {
         let remembered = self.remembered.borrow();
@@ -207,25 +289,19 @@ impl Repo {
             }
             let parent = self.first_parent(&commit)?;
             let Some(parent) = parent else {
-                for entry in open.drain(..) {
-                    found.insert(entry.clone(), introduction(&commit, position.1, false));
-                }
+                let first = introduction(&commit, position.1);
+                found.extend(open.drain(..).map(|entry| (entry.clone(), first.clone())));
                 break;
             };
             let before = self.root(Oid(parent.id()))?;
-            let inside = self.subtree_id(&tree, inbox)? == self.subtree_id(&before, inbox)?;
-            // Each folder is read once a commit, however many entries are open.
-            let there = if inside { HashMap::new() } else { self.standing(&before, &folders)? };
-            let (older, here): (Vec<&'e Open>, Vec<&'e Open>) = open.into_iter().partition(|entry| {
-                inside && is_below(&entry.path, inbox) || there.get(&entry.path) == Some(&entry.oid)
-            });
+            let here = self.brought(&mut open, &folders, &before, &tree)?;
             if !here.is_empty() {
                 let left = self.left_archive(&before, &tree, archive)?;
+                let made = introduction(&commit, position.1);
                 for entry in here {
-                    found.insert(entry.clone(), introduction(&commit, position.1, left.contains(&entry.oid)));
+                    found.insert(entry.clone(), Introduced { returned: left.contains(&entry.oid), ..made.clone() });
                 }
             }
-            open = older;
             position = (Oid(parent.id()), position.1.saturating_sub(1));
             commit = parent;
             tree = before;
@@ -235,15 +311,44 @@ impl Repo {
         Ok(())
     }
 
-    /// What stands in these folders of a tree, by path.
-    fn standing(&self, root: &git2::Tree<'_>, folders: &BTreeSet<&[u8]>) -> Result<HashMap<Vec<u8>, Oid>, RepoError> {
-        let mut found = HashMap::new();
+    /// Takes out of `open` what stands in the tree after a commit and did not before it. A folder that the commit left
+    /// alone costs nothing, however many entries it has.
+    fn brought<'e>(
+        &self,
+        open: &mut Vec<&'e Open>,
+        folders: &BTreeSet<&[u8]>,
+        before: &git2::Tree<'_>,
+        after: &git2::Tree<'_>,
+    ) -> Result<Vec<&'e Open>, RepoError> {
+        let mut changed = BTreeSet::new();
         for folder in folders {
-            if let Some(tree) = self.subtree(root, folder)? {
-                found.extend(tree.iter().map(|entry| (joined(folder, entry.name_bytes()), Oid(entry.id()))));
+            if self.subtree_id(before, folder)? != self.subtree_id(after, folder)? {
+                changed.insert(*folder);
             }
         }
-        Ok(found)
+        let mut here = Vec::new();
+        if changed.is_empty() {
+            return Ok(here);
+        }
+        let there = self.folders(before, changed.clone())?;
+        open.retain(|entry| {
+            let older = !changed.contains(folder_of(&entry.path)) || stands_in(&there, entry);
+            if !older {
+                here.push(*entry);
+            }
+            older
+        });
+        Ok(here)
+    }
+
+    /// These folders of a tree, as far as they are there.
+    fn folders<'a, 'f>(
+        &'a self,
+        root: &git2::Tree<'a>,
+        folders: BTreeSet<&'f [u8]>,
+    ) -> Result<BTreeMap<&'f [u8], git2::Tree<'a>>, RepoError> {
+        let found = folders.into_iter().map(|folder| Ok(self.subtree(root, folder)?.map(|tree| (folder, tree))));
+        found.filter_map(Result::transpose).collect()
     }
 
     /// Objects that a commit took out of the archive folder.
@@ -276,26 +381,23 @@ impl Repo {
         Ok(self.entry_in(root, path)?.map(|entry| entry.oid))
     }
 
-    /// The number of a commit on its first-parent line, the oldest being 1. Remembered in the
-    /// state folder, where losing it only costs another walk.
+    /// The position of a commit on its first-parent line, by the last one that is known. That is remembered in the state
+    /// folder, where losing it only makes the numbers begin elsewhere.
     fn position_with(&self, remembered: &Remembered, commit: Oid) -> Result<(Oid, u64), RepoError> {
         let file = self.position_file();
         let kept = remembered.position.or_else(|| read_position(&std::fs::read_to_string(&file).ok()?));
-        let mut steps = 0;
-        let mut at = self.commit(commit)?;
-        let below = loop {
-            if let Some((known, position)) = kept
-                && known.0 == at.id()
-            {
-                break position;
-            }
-            match self.first_parent(&at)? {
-                Some(parent) => at = parent,
-                None => break 1,
-            }
-            steps += 1;
+        let apart = match kept {
+            Some((known, _)) if self.has(known) => self.apart(known, commit)?,
+            _ => None,
         };
-        let position = (commit, below + steps);
+        let position = match (kept, apart) {
+            (None, _) => FIRST_POSITION,
+            (Some((_, position)), Some(Apart::Ahead(steps))) => position.saturating_add(steps),
+            (Some((_, position)), Some(Apart::Behind(steps))) => return Ok((commit, position.saturating_sub(steps))),
+            // Another line, or one whose past is not here any more: behind all that was met.
+            (Some((_, position)), None) => position.saturating_add(1),
+        };
+        let position = (commit, position);
         if kept != Some(position) {
             let draft = file.with_extension("new");
             let written = std::fs::write(&draft, format!("{} {}\n", position.0, position.1));
@@ -304,6 +406,26 @@ impl Repo {
             }
         }
         Ok(position)
+    }
+
+    /// Where a commit stands on the first-parent line of another. Walks back from both at once, so that what it costs goes
+    /// by how far they are apart and not by what lies behind them.
+    fn apart(&self, known: Oid, commit: Oid) -> Result<Option<Apart>, RepoError> {
+        let (mut back, mut ahead) = (Some(self.commit(known)?), Some(self.commit(commit)?));
+        let mut steps = 0;
+        while back.is_some() || ahead.is_some() {
+            if ahead.as_ref().is_some_and(|at| at.id() == known.0) {
+                return Ok(Some(Apart::Ahead(steps)));
+            }
+            if back.as_ref().is_some_and(|at| at.id() == commit.0) {
+                return Ok(Some(Apart::Behind(steps)));
+            }
+            ahead = ahead.map_or(Ok(None), |at| self.first_parent(&at))?;
+            // Nothing depends on what lies behind the known one.
+            back = back.and_then(|at| self.first_parent(&at).ok().flatten());
+            steps += 1;
+        }
+        Ok(None)
     }
 
     fn position_file(&self) -> PathBuf {
@@ -323,6 +445,21 @@ impl Repo {
     }
 }
 
+/// How many first-parent steps lie between a commit and one that is known.
+enum Apart {
+    Ahead(u64),
+    Behind(u64),
+}
+
+/// Whether the entry stands in its folder as it is asked for.
+fn stands_in(folders: &BTreeMap<&[u8], git2::Tree<'_>>, entry: &Open) -> bool {
+    let folder = folder_of(&entry.path);
+    let name = &entry.path[folder.len()..];
+    let name = name.strip_prefix(b"/").unwrap_or(name);
+    let found = folders.get(folder).and_then(|tree| tree.get_name_bytes(name).map(|found| found.id()));
+    found == Some(entry.oid.0)
+}
+
 fn folders_of(entries: &[Open]) -> BTreeSet<&[u8]> {
     entries.iter().map(|entry| folder_of(&entry.path)).collect()
 }
@@ -331,13 +468,10 @@ fn folder_of(path: &[u8]) -> &[u8] {
     path.iter().rposition(|byte| *byte == b'/').map_or(&[], |end| &path[..end])
 }
 
-fn introduction(commit: &git2::Commit<'_>, position: u64, returned: bool) -> Introduced {
+fn introduction(commit: &git2::Commit<'_>, position: u64) -> Introduced {
     let person = |signature: &git2::Signature<'_>| {
-        format!(
-            "{} <{}>",
-            String::from_utf8_lossy(signature.name_bytes()),
-            String::from_utf8_lossy(signature.email_bytes())
-        )
+        let (name, email) = (signature.name_bytes(), signature.email_bytes());
+        Arc::from(format!("{} <{}>", String::from_utf8_lossy(name), String::from_utf8_lossy(email)))
     };
     Introduced {
         commit: Oid(commit.id()),
@@ -345,7 +479,7 @@ fn introduction(commit: &git2::Commit<'_>, position: u64, returned: bool) -> Int
         time: commit.time().seconds(),
         author: person(&commit.author()),
         committer: person(&commit.committer()),
-        returned,
+        returned: false,
     }
 }
 
@@ -379,7 +513,7 @@ mod tests {
         let two = bench.commit("two");
         let first = ask(&repo, two, "requests/a.yml");
         assert_eq!((first.commit, first.returned), (one, false));
-        assert_eq!(first.author, "Tester <tester@example.invalid>");
+        assert_eq!(&*first.author, "Tester <tester@example.invalid>");
         bench.write("requests/a.yml", "two");
         bench.write("requests/b.yml", "one");
         let three = bench.commit("three");
@@ -391,6 +525,51 @@ mod tests {
         assert_eq!(ask(&repo, four, "requests/b.yml").commit, three);
         let gone = Open { path: b"requests/none.yml".into(), oid: four };
         assert_eq!(repo.introduced(four, "requests", "processed", &[gone]).unwrap(), [None]);
+    }
+
+    #[test]
+    fn positions_hold_whichever_commit_is_asked_for_first() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        bench.write("requests/a.yml", "one");
+        let one = bench.commit("one");
+        bench.write("requests/b.yml", "two");
+        let two = bench.commit("two");
+        bench.write("requests/c.yml", "three");
+        let three = bench.commit("three");
+        let b = ask(&repo, two, "requests/b.yml");
+        // Of a commit behind the one that is known, and of one ahead of it.
+        assert_eq!(ask(&repo, one, "requests/a.yml").position + 1, b.position);
+        assert_eq!(ask(&repo, three, "requests/c.yml").position, b.position + 1);
+        // A restart goes on from what was written down.
+        let again = bench.repo();
+        assert_eq!(ask(&again, three, "requests/a.yml").position + 1, b.position);
+    }
+
+    #[test]
+    fn the_youngest_files_are_those_of_the_youngest_commits() {
+        let bench = Bench::local();
+        let repo = bench.repo();
+        let commit = |paths: &[&str]| {
+            for path in paths {
+                bench.write(path, path);
+            }
+            bench.commit("more")
+        };
+        commit(&["logs/z/status.yml", "logs/2020/a/status.yml"]);
+        commit(&["logs/2019/b/status.yml", "logs/2019/b/log"]);
+        commit(&["elsewhere/status.yml", "logs/2020/a/log"]);
+        let tip = commit(&["logs/2018/c/status.yml", "logs/2018/d/status.yml"]);
+        let youngest = |most, commits_max| -> Vec<String> {
+            let found = repo.youngest_added_below(tip, "logs/", "status.yml", most, commits_max).unwrap();
+            found
+                .into_iter()
+                .map(|(path, _)| path["logs/".len()..path.len() - "/status.yml".len()].to_owned())
+                .collect()
+        };
+        assert_eq!(youngest(9, 9), ["2018/d", "2018/c", "2019/b", "z", "2020/a"]);
+        assert_eq!(youngest(1, 9), ["2018/d"]);
+        assert_eq!(youngest(9, 3), ["2018/d", "2018/c", "2019/b"]);
     }
 
     #[test]

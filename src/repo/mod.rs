@@ -284,8 +284,9 @@ impl Repo {
             .mode(0o700)
             .create(state)
             .map_err(RepoError::file("making", state))?;
-        let origin = checkout.origin(&git, &settings.branch)?;
-        checkout.carry_ssh_command(&mut git)?;
+        let config = checkout.configuration(&git)?;
+        let origin = checkout.origin(&git, &config, &settings.branch)?;
+        Checkout::carry_ssh_command(&mut git, &config);
         let transport = checkout.transport_settings(&git)?;
         let store = match &origin {
             Origin::Local => store::open_users(&checkout)?,
@@ -310,14 +311,19 @@ impl Repo {
         Ok(repo)
     }
 
-    /// Opens the user's repository alone, for those who only read: nothing is made, nothing fetched, and no state folder
-    /// is needed. Where there is a remote, [`Repo::known_tip`] is the branch as the clone last saw it there.
-    pub fn open_to_read(checkout: Checkout, settings: Settings) -> Result<Self, RepoError> {
+    /// Opens the user's repository, for those who only read: nothing is made, nothing fetched, and no state folder
+    /// is needed. Where there is a remote, [`Repo::known_tip`] is the branch as the clone last saw it there. What a partial
+    /// clone lacks is read from our own copy in `state`, where there is one.
+    pub fn open_to_read(checkout: Checkout, state: Option<&Path>, settings: Settings) -> Result<Self, RepoError> {
         let mut git = Git::find()?;
         checkout::check_branch(&settings.branch)?;
-        let origin = checkout.origin(&git, &settings.branch)?;
-        checkout.carry_ssh_command(&mut git)?;
+        let config = checkout.configuration(&git)?;
+        let origin = checkout.origin(&git, &config, &settings.branch)?;
+        Checkout::carry_ssh_command(&mut git, &config);
         let store = store::open_users(&checkout)?;
+        if let Some(own) = state.filter(|_| config.is_partial()) {
+            store::read_also(&store, own);
+        }
         let state = checkout.common_dir.join("dispatch");
         let transport = Vec::new();
         let (remembered, fetching, torn) = (RefCell::default(), Arc::default(), Arc::default());
@@ -420,7 +426,7 @@ impl Repo {
     /// Goes on with another branch (the tip's `codex.repo.yaml` may name one).
     pub fn set_branch(&mut self, branch: &str) -> Result<(), RepoError> {
         checkout::check_branch(branch)?;
-        self.origin = self.checkout.origin(&self.git, branch)?;
+        self.origin = self.checkout.origin(&self.git, &self.checkout.configuration(&self.git)?, branch)?;
         branch.clone_into(&mut self.settings.branch);
         Ok(())
     }
@@ -432,9 +438,9 @@ impl Repo {
 
     /// The identity of the git configuration, where both of its halves are set.
     pub fn configured_identity(&self) -> Result<Option<Identity>, RepoError> {
-        let name = self.checkout.config(&self.git, "user.name")?;
-        let email = self.checkout.config(&self.git, "user.email")?;
-        Ok(name.zip(email).map(|(name, email)| Identity { name, email }))
+        let config = self.checkout.configuration(&self.git)?;
+        let (name, email) = (config.value("user.name"), config.value("user.email"));
+        Ok(name.zip(email).map(|(name, email)| Identity { name: name.to_owned(), email: email.to_owned() }))
     }
 
     /// Tells one remote and credential from another without holding either: a digest of both with `salt`, as far as we hand

@@ -107,7 +107,8 @@ impl Repo {
     }
 
     /// Calls `visit` with every entry below a folder that is no folder itself, `name` being its
-    /// path from the root. Goes `depth_max` folders down and ends early where `visit` gives false.
+    /// path from the root. Folders come in falling order, each behind the files beside it. Goes `depth_max` folders down and
+    /// ends early where `visit` gives false.
     pub fn walk(
         &self,
         commit: Oid,
@@ -118,9 +119,10 @@ impl Repo {
         let root = self.root(commit)?;
         let dir = trimmed(dir.as_ref());
         let Some(tree) = self.subtree(&root, dir)? else { return Ok(()) };
-        let mut open = vec![(dir.to_vec(), tree, 0)];
+        // A folder is read when it is its turn: who ends early reads no further.
+        let mut open = vec![(dir.to_vec(), Oid(tree.id()), 0)];
         while let Some((at, tree, depth)) = open.pop() {
-            for entry in &tree {
+            for entry in &self.tree(tree)? {
                 let mut entry = plain(&entry);
                 entry.name = joined(&at, &entry.name);
                 if entry.mode != MODE_FOLDER {
@@ -128,8 +130,7 @@ impl Repo {
                         return Ok(());
                     }
                 } else if depth < depth_max {
-                    let below = self.tree(entry.oid)?;
-                    open.push((entry.name, below, depth + 1));
+                    open.push((entry.name, entry.oid, depth + 1));
                 }
             }
         }

@@ -143,6 +143,17 @@ pub fn cached_file(state: &Path, blob: &str) -> Option<Vec<u8>> {
     Some(blob.content().to_vec())
 }
 
+/// Has a handle find in our own repository what its own lacks. Nothing of it is written down.
+pub(super) fn read_also(store: &git2::Repository, state: &Path) {
+    let objects = own_dir(state).join("objects");
+    let added = || store.odb()?.add_disk_alternate(objects.to_str().unwrap_or_default());
+    if objects.is_dir()
+        && let Err(error) = added()
+    {
+        tracing::debug!(%error, "our own copy of the repository is not read");
+    }
+}
+
 fn own_dir(state: &Path) -> PathBuf {
     state.join("repo.git")
 }

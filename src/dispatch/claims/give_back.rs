@@ -34,7 +34,7 @@ impl Dispatcher {
         if !self.claims_remotely() || self.claims.won.is_empty() && self.claims.marks.is_empty() {
             return Ok(());
         }
-        let rows = locked(&self.journal).open_requests()?;
+        let rows = locked(&self.journal).open_in(&["claiming", "claimed"])?;
         let unstarted = |row: &&Row| matches!(row.state, State::Claiming { .. } | State::Claimed { .. });
         let ids: Vec<RequestId> = rows.iter().filter(unstarted).map(|row| row.id).collect();
         if ids.is_empty() { Ok(()) } else { self.give_back(&ids, "it was not started in this pass") }

@@ -138,7 +138,7 @@ impl Dispatcher {
             spec_sha256: self.spec_of(id, record),
             place: Some(place.to_owned()),
         };
-        Ok(locked(&self.journal).describe(id, &described)?)
+        Ok(locked(&self.journal).describe(&[(id, described)])?)
     }
 
     /// The digest of its spec, where another request may ask for it.
