@@ -147,6 +147,8 @@ impl JournalError {
     }
 }
 
+const SET_META: &str = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
+
 impl Journal {
     /// Opens or creates `journal.db` in the state folder for writing.
     ///
@@ -214,7 +216,21 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Illegal`] where the fold refuses a step, and nothing is written.
     pub fn append(&mut self, at: &str, entries: &[Entry], counts: &[Count]) -> Result<(), JournalError> {
-        if entries.is_empty() && counts.is_empty() {
+        self.append_with(at, entries, counts, &[])
+    }
+
+    /// The same, with facts that hold from then on: see [`Journal::set_meta`].
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn append_with(
+        &mut self,
+        at: &str,
+        entries: &[Entry],
+        counts: &[Count],
+        facts: &[(&str, &str)],
+    ) -> Result<(), JournalError> {
+        if entries.is_empty() && counts.is_empty() && facts.is_empty() {
             return Ok(());
         }
         let path = self.path();
@@ -229,6 +245,9 @@ impl Journal {
             )
             .and_then(|mut statement| statement.execute(params![count.name, count.labels, count.value]))
             .map_err(wrap)?;
+        }
+        for (key, value) in facts {
+            tx.prepare_cached(SET_META).and_then(|mut set| set.execute([key, value])).map_err(wrap)?;
         }
         planted::crash_point("before-append");
         tx.commit().map_err(wrap)?;
@@ -352,10 +371,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Sqlite`].
     pub fn set_meta(&mut self, key: &str, value: &str) -> Result<(), JournalError> {
-        self.db
-            .execute("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2", [key, value])
-            .map(drop)
-            .map_err(|source| self.error(source))
+        self.db.execute(SET_META, [key, value]).map(drop).map_err(|source| self.error(source))
     }
 
     /// Every remembered fact whose key begins with a prefix: the rest of each key, and its value.

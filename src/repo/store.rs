@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::git::Git;
-use super::{Checkout, Oid, RepoError};
+use super::{Checkout, Oid, RepoError, fresh};
 use crate::planted::{self, Bug};
 
 /// Where what we fetched is kept in our own repository; also the server's answer to the last push.
@@ -23,8 +23,8 @@ pub(super) const FETCHED_CLAIMS: &str = "refs/dispatch-fetch/dispatch/";
 /// Loose objects in our own repository above which it is worth a pack.
 const LOOSE_OBJECTS_MAX: usize = 4_000;
 
-/// Packs above which they are worth rolling up: a checked fetch always keeps its pack.
-const PACKS_MAX: usize = 40;
+/// Packs above which they are worth rolling up: a checked fetch always keeps its pack, and a large batch of records is one.
+pub(super) const PACKS_MAX: usize = 40;
 
 /// The file that names the boot under which our own repository was last known to be whole.
 const BOOT_MARK: &str = "dispatch-boot";
@@ -111,10 +111,7 @@ pub(super) fn tidy(git: &Git, dir: &Path) -> Result<bool, RepoError> {
         .filter(|path| path.file_name().is_some_and(|name| name.len() == 2))
         .map(|path| std::fs::read_dir(path).map_or(0, Iterator::count))
         .sum();
-    let packs = std::fs::read_dir(dir.join("objects/pack")).map_or(0, |entries| {
-        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|extension| extension == "pack")).count()
-    });
-    if loose < LOOSE_OBJECTS_MAX && packs < PACKS_MAX {
+    if loose < LOOSE_OBJECTS_MAX && packs(&dir.join("objects")) < PACKS_MAX {
         return Ok(false);
     }
     let packed = git
@@ -128,6 +125,18 @@ pub(super) fn tidy(git: &Git, dir: &Path) -> Result<bool, RepoError> {
         return Ok(true);
     }
     Err(RepoError::Program { verb: "repack", words: packed.stderr })
+}
+
+/// Where a loose object lies.
+pub(super) fn loose_file(objects: &Path, oid: Oid) -> PathBuf {
+    let name = oid.to_string();
+    objects.join(&name[..2]).join(&name[2..])
+}
+
+/// How many packs there are.
+pub(super) fn packs(objects: &Path) -> usize {
+    let is_pack = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "pack");
+    std::fs::read_dir(objects.join("pack")).map_or(0, |entries| entries.flatten().filter(is_pack).count())
 }
 
 /// This boot, by the kernel's name for it; what was written under another may be lost in part.
@@ -160,7 +169,7 @@ fn clear_leftovers(dir: &Path) {
             let path = entry.path();
             let in_objects = path.starts_with(dir.join("objects"));
             if kind.is_dir() {
-                if in_objects && (name.starts_with("tmp_objdir") || name.starts_with("incoming-")) {
+                if in_objects && ["tmp_objdir", "incoming-", fresh::DRAFT].iter().any(|start| name.starts_with(start)) {
                     let _ = std::fs::remove_dir_all(&path);
                 } else if depth < 8 {
                     open.push((path, depth + 1));
@@ -313,6 +322,7 @@ mod tests {
             "objects/pack/tmp_pack_1",
             "objects/ab/tmp_obj_1",
             "objects/tmp_objdir-1/x",
+            "objects/tmp_dispatch-1/pack-1.pack",
             "HEAD.lock",
         ]
         .map(at);
