@@ -146,6 +146,10 @@ impl Publisher {
     /// [`PublishError`] where this host's own files fail; what the remote says is an [`Obstacle`].
     pub fn publish(&mut self, batch: Batch) -> Result<Round, PublishError> {
         let Batch { tip, parcels, suffix, last_word } = batch;
+        // A long pass never comes to rest, and each large batch is a pack.
+        if let Err(error) = self.repo.tidy_between() {
+            tracing::warn!("packing our own copy of the repository: {error}");
+        }
         let mut round =
             Round { tip, published: Vec::new(), left: Vec::new(), retries: 0, taken: false, obstacle: None };
         // What was declined before goes alone: it would only have the others declined with it.

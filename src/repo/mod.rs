@@ -395,12 +395,19 @@ impl Repo {
         }
     }
 
-    /// Packs our own repository where many loose objects have gathered; for idle time, with no
-    /// other handle in use. Never touches the user's. Returns whether it packed.
+    /// Packs our own repository where many loose objects or packs have gathered; for idle time. Never touches the user's. Returns whether it packed.
     pub fn tidy(&self) -> Result<bool, RepoError> {
         match self.origin {
             Origin::Local => Ok(false),
             Origin::Remote { .. } => store::tidy(&self.git, self.store.path()),
+        }
+    }
+
+    /// The same between two batches of a pass, for packs alone.
+    pub fn tidy_between(&self) -> Result<bool, RepoError> {
+        match self.origin {
+            Origin::Local => Ok(false),
+            Origin::Remote { .. } => store::roll_up(&self.git, self.store.path(), store::PACKS_BETWEEN),
         }
     }
 
