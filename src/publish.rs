@@ -415,10 +415,9 @@ impl Publisher {
         round.tip = tip;
         let times = std::mem::take(&mut round.retries);
         let retries: Vec<Count> = (times > 0).then(|| metrics::push_retries(times)).into_iter().collect();
-        let event = Event::Pushed { tip: tip.to_string() };
-        let (tip, now) = (tip.to_string(), self.clock.now());
-        let facts = [(META_TIP, tip.as_str()), (META_PUSHED_AT, &now.as_second().to_string())];
-        locked(&self.journal).append_with(&utc_millis(now), &entries(&parcels, &event), &retries, &facts)?;
+        self.append(&parcels, &Event::Pushed { tip: tip.to_string() }, &retries)?;
+        let (tip, now) = (tip.to_string(), self.clock.now().as_second().to_string());
+        locked(&self.journal).set_metas(&[(META_TIP, &tip), (META_PUSHED_AT, &now)])?;
         round.published.extend(parcels);
         Ok(())
     }

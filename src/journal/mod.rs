@@ -216,21 +216,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Illegal`] where the fold refuses a step, and nothing is written.
     pub fn append(&mut self, at: &str, entries: &[Entry], counts: &[Count]) -> Result<(), JournalError> {
-        self.append_with(at, entries, counts, &[])
-    }
-
-    /// The same, with facts that hold from then on: see [`Journal::set_meta`].
-    ///
-    /// # Errors
-    /// As [`Journal::append`].
-    pub fn append_with(
-        &mut self,
-        at: &str,
-        entries: &[Entry],
-        counts: &[Count],
-        facts: &[(&str, &str)],
-    ) -> Result<(), JournalError> {
-        if entries.is_empty() && counts.is_empty() && facts.is_empty() {
+        if entries.is_empty() && counts.is_empty() {
             return Ok(());
         }
         let path = self.path();
@@ -245,9 +231,6 @@ impl Journal {
             )
             .and_then(|mut statement| statement.execute(params![count.name, count.labels, count.value]))
             .map_err(wrap)?;
-        }
-        for (key, value) in facts {
-            tx.prepare_cached(SET_META).and_then(|mut set| set.execute([key, value])).map_err(wrap)?;
         }
         planted::crash_point("before-append");
         tx.commit().map_err(wrap)?;
@@ -372,6 +355,20 @@ impl Journal {
     /// [`JournalError::Sqlite`].
     pub fn set_meta(&mut self, key: &str, value: &str) -> Result<(), JournalError> {
         self.db.execute(SET_META, [key, value]).map(drop).map_err(|source| self.error(source))
+    }
+
+    /// Remembers several facts at once, durable on return.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn set_metas(&mut self, facts: &[(&str, &str)]) -> Result<(), JournalError> {
+        let path = self.path();
+        let wrap = |source| JournalError::Sqlite { path: path.clone(), source };
+        let tx = self.db.transaction().map_err(wrap)?;
+        for (key, value) in facts {
+            tx.execute(SET_META, [key, value]).map_err(wrap)?;
+        }
+        tx.commit().map_err(wrap)
     }
 
     /// Every remembered fact whose key begins with a prefix: the rest of each key, and its value.
