@@ -23,8 +23,8 @@ use crate::metrics;
 use crate::planted::{self, Bug};
 use crate::record::{Record, commit};
 use crate::repo::{
-    Changeset, Content, FetchClass, FetchError, Identity, MODE_EXECUTABLE, MODE_FILE, Oid, PushClass, PushError,
-    RefChange, Removal, Repo, RepoError, Write,
+    Changeset, Content, FetchClass, FetchError, Identity, Looking, MODE_EXECUTABLE, MODE_FILE, Oid, PushClass,
+    PushError, RefChange, Removal, Repo, RepoError, Write,
 };
 use crate::spool::{self, Parcel, SpoolError};
 use crate::state::State;
@@ -146,6 +146,10 @@ impl Publisher {
     /// [`PublishError`] where this host's own files fail; what the remote says is an [`Obstacle`].
     pub fn publish(&mut self, batch: Batch) -> Result<Round, PublishError> {
         let Batch { tip, parcels, suffix, last_word } = batch;
+        // A long pass never comes to rest, and each large batch is a pack.
+        if let Err(error) = self.repo.tidy_between() {
+            tracing::warn!("packing our own copy of the repository: {error}");
+        }
         let mut round =
             Round { tip, published: Vec::new(), left: Vec::new(), retries: 0, taken: false, obstacle: None };
         // What was declined before goes alone: it would only have the others declined with it.
@@ -285,15 +289,15 @@ impl Publisher {
     fn build(&self, tip: Oid, parcels: &mut [Parcel], suffix: &str) -> Result<Oid, PublishError> {
         let (mut taken, mut new_requests) = (BTreeSet::new(), BTreeSet::new());
         let mut changeset = Changeset::default();
+        let standing = self.repo.looking(tip)?;
         for parcel in parcels.iter_mut() {
-            self.settle_place(tip, parcel, &mut taken)?;
+            self.settle_place(&standing, parcel, &mut taken)?;
             let mut blob: Oid = parcel.blob.parse()?;
             if planted::is(Bug::EditArchived) {
-                blob = self.repo.entry_at(tip, &parcel.path)?.map_or(blob, |entry| entry.oid);
+                blob = standing.entry(&parcel.path)?.map_or(blob, |entry| entry.oid);
             }
             // One from a work tree may have been committed since: it is no other request for that.
-            let committed =
-                !parcel.loose || self.repo.entry_at(tip, &parcel.path)?.is_some_and(|entry| entry.oid == blob);
+            let committed = !parcel.loose || standing.entry(&parcel.path)?.is_some_and(|entry| entry.oid == blob);
             if committed && !planted::is(Bug::RequestStays) {
                 changeset.removals.push(Removal { path: parcel.path.clone(), oid: blob });
             }
@@ -344,7 +348,6 @@ impl Publisher {
                 "`{path}` was edited or deleted after it was started: the admitted bytes are archived, what is there now is left alone"
             );
         }
-        self.repo.sync_objects()?;
         if before.is_none_or(|(commit, _)| commit != built.commit) {
             let event = Event::Built { base: tip.to_string(), commit: built.commit.to_string() };
             self.append(parcels, &event, &[])?;
@@ -381,10 +384,15 @@ impl Publisher {
         Ok(self.repo.write_blob(&kept)? == blob)
     }
 
-    fn settle_place(&self, tip: Oid, parcel: &mut Parcel, taken: &mut BTreeSet<String>) -> Result<(), PublishError> {
+    fn settle_place(
+        &self,
+        standing: &Looking<'_>,
+        parcel: &mut Parcel,
+        taken: &mut BTreeSet<String>,
+    ) -> Result<(), PublishError> {
         let wanted = parcel.place.clone();
         for number in 2.. {
-            if is_free(&self.repo, tip, &parcel.output, &parcel.archive, &parcel.place)?
+            if is_free_in(standing, &parcel.output, &parcel.archive, &parcel.place)?
                 && taken.insert(parcel.place.to_lowercase())
             {
                 break;
@@ -408,20 +416,21 @@ impl Publisher {
         let times = std::mem::take(&mut round.retries);
         let retries: Vec<Count> = (times > 0).then(|| metrics::push_retries(times)).into_iter().collect();
         self.append(&parcels, &Event::Pushed { tip: tip.to_string() }, &retries)?;
-        let mut journal = locked(&self.journal);
-        journal.set_meta(META_TIP, &tip.to_string())?;
-        journal.set_meta(META_PUSHED_AT, &self.clock.now().as_second().to_string())?;
-        drop(journal);
+        let (tip, now) = (tip.to_string(), self.clock.now().as_second().to_string());
+        locked(&self.journal).set_metas(&[(META_TIP, &tip), (META_PUSHED_AT, &now)])?;
         round.published.extend(parcels);
         Ok(())
     }
 
     fn append(&self, parcels: &[Parcel], event: &Event, counts: &[Count]) -> Result<(), PublishError> {
-        let entries: Vec<Entry> =
-            parcels.iter().map(|parcel| Entry { id: parcel.record.id, event: event.clone() }).collect();
-        locked(&self.journal).append(&utc_millis(self.clock.now()), &entries, counts)?;
+        locked(&self.journal).append(&utc_millis(self.clock.now()), &entries(parcels, event), counts)?;
         Ok(())
     }
+}
+
+/// The same step of each of them.
+fn entries(parcels: &[Parcel], event: &Event) -> Vec<Entry> {
+    parcels.iter().map(|parcel| Entry { id: parcel.record.id, event: event.clone() }).collect()
 }
 
 /// Whether a record can stand at a place of a tip.
@@ -429,8 +438,12 @@ impl Publisher {
 /// # Errors
 /// [`RepoError`] where the tree cannot be read.
 pub fn is_free(repo: &Repo, tip: Oid, output: &str, archive: &str, place: &str) -> Result<bool, RepoError> {
+    is_free_in(&repo.looking(tip)?, output, archive, place)
+}
+
+fn is_free_in(standing: &Looking<'_>, output: &str, archive: &str, place: &str) -> Result<bool, RepoError> {
     for path in [format!("{output}/{place}"), format!("{archive}/{place}.yml"), format!("{archive}/{place}.yaml")] {
-        if repo.exists(tip, path)? && !planted::is(Bug::AnyPlace) {
+        if standing.exists(path)? && !planted::is(Bug::AnyPlace) {
             return Ok(false);
         }
     }

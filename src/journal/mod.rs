@@ -147,6 +147,8 @@ impl JournalError {
     }
 }
 
+const SET_META: &str = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
+
 impl Journal {
     /// Opens or creates `journal.db` in the state folder for writing.
     ///
@@ -373,10 +375,21 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Sqlite`].
     pub fn set_meta(&mut self, key: &str, value: &str) -> Result<(), JournalError> {
-        self.db
-            .execute("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2", [key, value])
-            .map(drop)
-            .map_err(|source| self.error(source))
+        self.db.execute(SET_META, [key, value]).map(drop).map_err(|source| self.error(source))
+    }
+
+    /// Remembers several facts at once, durable on return.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn set_metas(&mut self, facts: &[(&str, &str)]) -> Result<(), JournalError> {
+        let path = self.path();
+        let wrap = |source| JournalError::Sqlite { path: path.clone(), source };
+        let tx = self.db.transaction().map_err(wrap)?;
+        for (key, value) in facts {
+            tx.execute(SET_META, [key, value]).map_err(wrap)?;
+        }
+        tx.commit().map_err(wrap)
     }
 
     /// Every remembered fact whose key begins with a prefix: the rest of each key, and its value.

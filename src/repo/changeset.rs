@@ -1,6 +1,6 @@
 //! Building a commit: removals and writes against a tree, without an index and without a work tree.
 //!
-//! Owns the edit of trees and the writing of blobs, trees and commits as loose objects. A removal
+//! Owns the edit of trees and what new objects there are; `fresh` brings those to the store. A removal
 //! applies only where the named object still stands there, a write never replaces anything, and
 //! paths that other machines could not check out are refused. Nothing here moves a branch.
 
@@ -10,8 +10,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::checkout::Origin;
-use super::objects::{joined, trimmed};
-use super::{MODE_FILE, MODE_FOLDER, Oid, Repo, RepoError};
+use super::fresh::Fresh;
+use super::hand_over::Handed;
+use super::objects::{Looking, joined, trimmed};
+use super::splice::spliced;
+use super::{MODE_FILE, MODE_FOLDER, MODE_GITLINK, Oid, Repo, RepoError};
 use crate::planted::{self, Bug};
 
 /// Name and address of a commit's author or committer.
@@ -91,27 +94,30 @@ impl Repo {
         committer: &Identity,
         time: i64,
     ) -> Result<Built, RepoError> {
-        let failed = || RepoError::object("building a commit");
         let _writing = matches!(self.origin, Origin::Local).then(|| self.writing()).transpose()?;
-        let parent = base.map(|base| self.commit(base)).transpose()?;
         let mut root = base.map(|base| self.root(base)).transpose()?;
         if planted::is(Bug::FromTheIndex) {
             root = Some(self.index_of_the_clone()?);
         }
-        let (edits, kept) = self.plan(root.as_ref(), changeset)?;
-        let tree = match self.edited(root.as_ref(), edits)? {
+        let mut fresh = Fresh::new(self)?;
+        let (edits, kept) = self.plan(root.as_ref(), changeset, &mut fresh)?;
+        let tree = match self.edited(root.map(|root| Oid(root.id())), b"", edits, &mut fresh)? {
             Some(tree) => tree,
-            None => self.store.treebuilder(None).and_then(|empty| empty.write()).map_err(failed())?,
+            None => fresh.tree(b"", b"")?,
         };
-        let tree = self.store.find_tree(tree).map_err(failed())?;
-        let when = git2::Time::new(time, 0);
-        let author = git2::Signature::new(&author.name, &author.email, &when).map_err(failed())?;
-        let committer = git2::Signature::new(&committer.name, &committer.email, &when).map_err(failed())?;
-        let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
-        let commit = self.store.commit(None, &author, &committer, message, &tree, &parents).map_err(failed())?;
+        let commit = fresh.commit(base, tree, message, author, committer, time)?;
+        let files = fresh.keep()?;
+        if let (Some(base), Origin::Remote { .. }) = (base, &self.origin) {
+            let there = |write: &Write| match write.content {
+                Content::Object(oid) if write.mode != MODE_GITLINK => Some(oid),
+                _ => None,
+            };
+            let named = changeset.writes.iter().filter_map(there).collect();
+            self.remember(Handed { base, commit, files, named });
+        }
         // On the disk before the note goes and anybody hears of the commit.
         self.sync_objects()?;
-        Ok(Built { commit: Oid(commit), kept })
+        Ok(Built { commit, kept })
     }
 
     /// For [`Bug::FromTheIndex`] only.
@@ -130,8 +136,15 @@ impl Repo {
         self.store.blob(bytes).map(Oid).map_err(RepoError::object("writing a blob"))
     }
 
-    fn plan(&self, root: Option<&git2::Tree<'_>>, changeset: &Changeset) -> Result<(Edits, Vec<Vec<u8>>), RepoError> {
-        let at = |path: &[u8]| root.map_or(Ok(None), |root| self.entry_in(root, path));
+    fn plan(
+        &self,
+        root: Option<&git2::Tree<'_>>,
+        changeset: &Changeset,
+        fresh: &mut Fresh<'_>,
+    ) -> Result<(Edits, Vec<Vec<u8>>), RepoError> {
+        let trees = root.map(|root| self.looking_below(root.clone()));
+        let trees = trees.as_ref();
+        let at = |path: &[u8]| trees.map_or(Ok(None), |trees| trees.entry(path));
         let mut edits = Edits::new();
         let mut kept = Vec::new();
         for removal in &changeset.removals {
@@ -145,8 +158,8 @@ impl Repo {
             if !is_usable_path(&write.path) {
                 return Err(RepoError::BadPath { path: lossy(&write.path) });
             }
-            let (oid, mode) = self.written(write)?;
-            let free = self.is_free(root, &edits, &write.path, oid, mode)?;
+            let (oid, mode) = self.written(write, fresh)?;
+            let free = is_free(trees, &edits, &write.path, oid, mode)?;
             if !free || !place(&mut edits, &write.path, Edit::Put(oid.0, mode)) {
                 taken.push(lossy(&write.path));
             }
@@ -154,84 +167,100 @@ impl Repo {
         if taken.is_empty() { Ok((edits, kept)) } else { Err(RepoError::Taken { paths: taken }) }
     }
 
-    fn written(&self, write: &Write) -> Result<(Oid, u32), RepoError> {
+    fn written(&self, write: &Write, fresh: &mut Fresh<'_>) -> Result<(Oid, u32), RepoError> {
         let blob = if write.mode == MODE_FOLDER { MODE_FILE } else { write.mode };
+        let name = write.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         match &write.content {
-            Content::Object(oid) => Ok((*oid, write.mode)),
-            Content::Bytes(bytes) => Ok((self.write_blob(bytes)?, blob)),
-            Content::File(file) => Ok((self.write_blob(&read_plain(file)?)?, blob)),
+            Content::Object(oid) => {
+                self.must_fit(*oid, write)?;
+                Ok((*oid, write.mode))
+            }
+            Content::Bytes(bytes) => Ok((fresh.blob(name, bytes)?, blob)),
+            Content::File(file) => Ok((fresh.blob(name, &read_plain(file)?)?, blob)),
         }
     }
 
-    /// True where nothing but the same object stands at the path, or on the way to it, once the
-    /// removals are done.
-    fn is_free(
+    /// An object of the store that is to stand in a tree: it must be there, and of the kind that the mode says.
+    fn must_fit(&self, oid: Oid, write: &Write) -> Result<(), RepoError> {
+        let wanted = match write.mode {
+            MODE_GITLINK => return Ok(()),
+            MODE_FOLDER => git2::ObjectType::Tree,
+            _ => git2::ObjectType::Blob,
+        };
+        let failed = || RepoError::object(format!("writing `{}` into a tree", lossy(&write.path)));
+        let (_, kind) = self.store.odb().and_then(|objects| objects.read_header(oid.0)).map_err(failed())?;
+        if kind == wanted {
+            return Ok(());
+        }
+        Err(failed()(git2::Error::from_str(&format!("object {oid} is a {kind}, not a {wanted}"))))
+    }
+
+    /// Makes the edited tree; `None` where nothing is left in it: git keeps no empty folders.
+    fn edited(
         &self,
-        root: Option<&git2::Tree<'_>>,
-        edits: &Edits,
-        path: &[u8],
-        oid: Oid,
-        mode: u32,
-    ) -> Result<bool, RepoError> {
-        let Some(root) = root else { return Ok(true) };
-        let mut way = Vec::new();
-        let mut edits = Some(edits);
-        let names: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
-        for (index, name) in names.iter().enumerate() {
-            way = joined(&way, name);
-            let edit = edits.and_then(|edits| edits.get(*name));
-            if matches!(edit, Some(Edit::Remove)) {
-                return Ok(true);
-            }
-            let Some(entry) = self.entry_in(root, &way)? else { return Ok(true) };
-            let last = index + 1 == names.len();
-            if last {
-                return Ok(entry.oid == oid && entry.mode == mode || planted::is(Bug::AnyPlace));
-            }
-            if entry.mode != MODE_FOLDER {
-                return Ok(false);
-            }
-            edits = match edit {
-                Some(Edit::Below(deeper)) => Some(deeper),
-                _ => None,
-            };
-        }
-        Ok(true)
-    }
-
-    /// Writes the edited tree; `None` where nothing is left in it: git keeps no empty folders.
-    fn edited(&self, tree: Option<&git2::Tree<'_>>, edits: Edits) -> Result<Option<git2::Oid>, RepoError> {
-        let failed = |name: &[u8]| RepoError::object(format!("writing `{}` into a tree", lossy(name)));
-        let mut builder = self.store.treebuilder(tree).map_err(failed(b""))?;
+        tree: Option<Oid>,
+        name: &[u8],
+        edits: Edits,
+        fresh: &mut Fresh<'_>,
+    ) -> Result<Option<Oid>, RepoError> {
+        let failed = || RepoError::object(format!("writing `{}` into a tree", lossy(name)));
+        let below: Vec<&Vec<u8>> =
+            edits.iter().filter(|(_, edit)| matches!(edit, Edit::Below(_))).map(|(name, _)| name).collect();
+        let old = tree.map(|tree| self.tree(tree)).transpose()?;
+        let folders: BTreeMap<Vec<u8>, Oid> = below
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), old.as_ref()?.get_name_bytes(name)?)))
+            .filter(|(_, entry)| entry.kind() == Some(git2::ObjectType::Tree))
+            .map(|(name, entry)| (name, Oid(entry.id())))
+            .collect();
+        drop(old);
+        let mut changes = BTreeMap::new();
         for (name, edit) in edits {
             let put = match edit {
                 Edit::Put(oid, mode) => Some((oid, mode)),
                 Edit::Remove => None,
                 Edit::Below(deeper) => {
-                    let below = tree
-                        .and_then(|tree| tree.get_name_bytes(&name))
-                        .filter(|entry| entry.kind() == Some(git2::ObjectType::Tree))
-                        .map(|entry| self.tree(Oid(entry.id())))
-                        .transpose()?;
-                    self.edited(below.as_ref(), deeper)?.map(|oid| (oid, MODE_FOLDER))
+                    let stands = folders.get(&name).copied();
+                    self.edited(stands, &name, deeper, fresh)?.map(|tree| (tree.0, MODE_FOLDER))
                 }
             };
-            match put {
-                Some((oid, mode)) => {
-                    let mode = i32::try_from(mode).unwrap_or(0);
-                    builder.insert(&name[..], oid, mode).map_err(failed(&name))?;
-                }
-                None if builder.get(&name[..]).map_err(failed(&name))?.is_some() => {
-                    builder.remove(&name[..]).map_err(failed(&name))?;
-                }
-                None => {}
-            }
+            changes.insert(name, put);
         }
-        if builder.is_empty() {
-            return Ok(None);
-        }
-        builder.write().map(Some).map_err(RepoError::object("writing a tree"))
+        let objects = self.store.odb().map_err(failed())?;
+        let old = tree.map(|tree| objects.read(tree.0)).transpose().map_err(failed())?;
+        let content = spliced(old.as_ref().map_or(&[], |old| old.data()), &changes)
+            .ok_or_else(|| failed()(git2::Error::from_str("the tree that is there cannot be read")))?;
+        if content.is_empty() { Ok(None) } else { fresh.tree(name, &content).map(Some) }
     }
+}
+
+/// True where nothing but the same object stands at the path, or on the way to it, once the
+/// removals are done.
+fn is_free(trees: Option<&Looking<'_>>, edits: &Edits, path: &[u8], oid: Oid, mode: u32) -> Result<bool, RepoError> {
+    let Some(trees) = trees else { return Ok(true) };
+    let mut way = Vec::new();
+    let mut edits = Some(edits);
+    let names: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
+    for (index, name) in names.iter().enumerate() {
+        way = joined(&way, name);
+        let edit = edits.and_then(|edits| edits.get(*name));
+        if matches!(edit, Some(Edit::Remove)) {
+            return Ok(true);
+        }
+        let Some(entry) = trees.entry(&way)? else { return Ok(true) };
+        let last = index + 1 == names.len();
+        if last {
+            return Ok(entry.oid == oid && entry.mode == mode || planted::is(Bug::AnyPlace));
+        }
+        if entry.mode != MODE_FOLDER {
+            return Ok(false);
+        }
+        edits = match edit {
+            Some(Edit::Below(deeper)) => Some(deeper),
+            _ => None,
+        };
+    }
+    Ok(true)
 }
 
 type Edits = BTreeMap<Vec<u8>, Edit>;
@@ -314,8 +343,8 @@ fn lossy(path: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MODE_EXECUTABLE;
     use super::super::bench_tests::{Bench, tester};
-    use super::super::{MODE_EXECUTABLE, MODE_GITLINK};
     use super::*;
 
     fn build(repo: &Repo, base: Option<Oid>, changeset: &Changeset) -> Result<Built, RepoError> {

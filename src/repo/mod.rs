@@ -25,13 +25,16 @@ mod branch_watch;
 mod changeset;
 mod checkout;
 mod claims;
+mod fresh;
 mod git;
+mod hand_over;
 mod history;
 mod move_files;
 mod objects;
 mod porcelain;
 mod remote;
 mod snapshot;
+mod splice;
 mod store;
 mod traces;
 mod worktree;
@@ -59,7 +62,7 @@ pub use checkout::{Checkout, Origin, is_kept_in_lfs};
 pub use claims::{Mark, RefChange};
 pub use git::{Git, GitError, Token};
 pub use history::{Introduced, Made, Open};
-pub use objects::{BlobAt, TreeEntry};
+pub use objects::{BlobAt, Looking, TreeEntry};
 pub use porcelain::{FetchClass, PushClass};
 pub use remote::{FetchError, PushError, Tip};
 pub use snapshot::{LFS_POINTER, Refused, RefusedWhy, Snapshot, SnapshotError, Snapshots};
@@ -268,6 +271,8 @@ pub struct Repo {
     fetching: Arc<Mutex<()>>,
     /// A git that wrote in the user's repository was ended by a signal.
     torn: Arc<AtomicBool>,
+    /// What the clone may be given without a fetch.
+    handed: Arc<Mutex<Option<hand_over::Handed>>>,
 }
 
 impl Repo {
@@ -303,6 +308,7 @@ impl Repo {
             remembered: RefCell::default(),
             fetching: Arc::default(),
             torn: Arc::default(),
+            handed: Arc::default(),
         };
         if repo.settings.holds_lock {
             repo.clear_traces();
@@ -326,8 +332,8 @@ impl Repo {
         }
         let state = checkout.common_dir.join("dispatch");
         let transport = Vec::new();
-        let (remembered, fetching, torn) = (RefCell::default(), Arc::default(), Arc::default());
-        Ok(Self { git, checkout, origin, settings, state, store, transport, remembered, fetching, torn })
+        let (remembered, fetching, torn, handed) = (RefCell::default(), Arc::default(), Arc::default(), Arc::default());
+        Ok(Self { git, checkout, origin, settings, state, store, transport, remembered, fetching, torn, handed })
     }
 
     /// The branch as the user's repository knows it: its remote-tracking branch where there is a remote, else the
@@ -374,6 +380,7 @@ impl Repo {
             remembered: RefCell::default(),
             fetching: Arc::clone(&self.fetching),
             torn: Arc::clone(&self.torn),
+            handed: Arc::clone(&self.handed),
         })
     }
 
@@ -394,12 +401,19 @@ impl Repo {
         }
     }
 
-    /// Packs our own repository where many loose objects have gathered; for idle time, with no
-    /// other handle in use. Never touches the user's. Returns whether it packed.
+    /// Packs our own repository where many loose objects or packs have gathered; for idle time. Never touches the user's. Returns whether it packed.
     pub fn tidy(&self) -> Result<bool, RepoError> {
         match self.origin {
             Origin::Local => Ok(false),
             Origin::Remote { .. } => store::tidy(&self.git, self.store.path()),
+        }
+    }
+
+    /// The same between two batches of a pass, for packs alone.
+    pub fn tidy_between(&self) -> Result<bool, RepoError> {
+        match self.origin {
+            Origin::Local => Ok(false),
+            Origin::Remote { .. } => store::roll_up(&self.git, self.store.path(), store::PACKS_BETWEEN),
         }
     }
 

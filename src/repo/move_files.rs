@@ -96,11 +96,17 @@ impl Repo {
     fn read_tree(&self, index: Option<&IndexLock>, old: Option<Oid>, new: Oid) -> Result<Option<String>, RepoError> {
         // With one tree only, git would drop whatever else is staged: a start from nothing is the empty tree.
         let old = old.map_or_else(|| EMPTY_TREE.to_owned(), |old| old.to_string());
-        // Its exit code only says that something is dirty, which may not concern us.
+        let call = || {
+            let call = self.index_call("read-tree", index);
+            call.args(["-m", "-u", "--no-recurse-submodules", &old, &new.to_string()])
+        };
+        if self.to_its_end(call(), "read-tree")?.succeeded() {
+            return Ok(None);
+        }
+        // What was only touched looks changed until it is looked into. The exit code says that something is dirty, which
+        // may not concern us.
         self.to_its_end(self.index_call("update-index", index).args(["-q", "--refresh"]), "update-index")?;
-        let call = self.index_call("read-tree", index);
-        let call = call.args(["-m", "-u", "--no-recurse-submodules", &old, &new.to_string()]);
-        let output = self.to_its_end(call, "read-tree")?;
+        let output = self.to_its_end(call(), "read-tree")?;
         Ok((!output.succeeded()).then_some(output.stderr))
     }
 

@@ -4,11 +4,14 @@
 //! a commit that the caller names, never from a work tree, and entries are told by mode and name:
 //! git itself accepts symbolic links, submodules and line breaks where a file is expected.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
-use super::{MODE_FOLDER, Oid, Repo, RepoError};
+use super::{MODE_FOLDER, Oid, Repo, RepoError, store};
 
 /// One entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +37,70 @@ pub struct BlobAt {
     pub bytes: Option<Vec<u8>>,
 }
 
+/// Many looks into one tree: each folder on the way is read once. libgit2 itself keeps small trees only, and those of an
+/// archive are large.
+pub struct Looking<'repo> {
+    repo: &'repo Repo,
+    root: Rc<git2::Tree<'repo>>,
+    trees: RefCell<HashMap<git2::Oid, Rc<git2::Tree<'repo>>>>,
+}
+
+impl<'repo> Looking<'repo> {
+    /// As [`Repo::entry_at`].
+    ///
+    /// # Errors
+    /// [`RepoError::Object`] where a folder on the way cannot be read.
+    pub fn entry(&self, path: impl AsRef<[u8]>) -> Result<Option<TreeEntry>, RepoError> {
+        let mut entry = TreeEntry { name: Vec::new(), mode: MODE_FOLDER, oid: Oid(self.root.id()) };
+        let mut tree = Rc::clone(&self.root);
+        for (depth, name) in
+            trimmed(path.as_ref()).split(|byte| *byte == b'/').filter(|name| !name.is_empty()).enumerate()
+        {
+            if depth > 0 {
+                if entry.mode != MODE_FOLDER {
+                    return Ok(None);
+                }
+                tree = self.tree(entry.oid)?;
+            }
+            match tree.get_name_bytes(name) {
+                Some(found) => entry = plain(&found),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(entry))
+    }
+
+    /// As [`Repo::exists`].
+    ///
+    /// # Errors
+    /// As [`Looking::entry`].
+    pub fn exists(&self, path: impl AsRef<[u8]>) -> Result<bool, RepoError> {
+        Ok(self.entry(path)?.is_some())
+    }
+
+    fn tree(&self, oid: Oid) -> Result<Rc<git2::Tree<'repo>>, RepoError> {
+        if let Some(tree) = self.trees.borrow().get(&oid.0) {
+            return Ok(Rc::clone(tree));
+        }
+        let tree = Rc::new(self.repo.tree(oid)?);
+        self.trees.borrow_mut().insert(oid.0, Rc::clone(&tree));
+        Ok(tree)
+    }
+}
+
 impl Repo {
+    /// For many looks into the tree of a commit.
+    ///
+    /// # Errors
+    /// [`RepoError::Object`] where the commit cannot be read.
+    pub fn looking(&self, commit: Oid) -> Result<Looking<'_>, RepoError> {
+        Ok(self.looking_below(self.root(commit)?))
+    }
+
+    pub(super) fn looking_below<'a>(&'a self, root: git2::Tree<'a>) -> Looking<'a> {
+        Looking { repo: self, root: Rc::new(root), trees: RefCell::default() }
+    }
+
     /// The entry at a path; `None` where there is none. The empty path is the root.
     pub fn entry_at(&self, commit: Oid, path: impl AsRef<[u8]>) -> Result<Option<TreeEntry>, RepoError> {
         let root = self.root(commit)?;
@@ -86,9 +152,9 @@ impl Repo {
     /// Removes the file of an object that a power cut has left without its content.
     pub(super) fn remove_torn(&self, oid: Oid) {
         let Ok(odb) = self.store.odb() else { return };
-        if odb.exists(oid.0) && odb.read(oid.0).is_err() {
-            let name = oid.to_string();
-            let file = self.store.commondir().join("objects").join(&name[..2]).join(&name[2..]);
+        // Of what somebody else writes just now nothing need be known.
+        if odb.exists_ext(oid.0, git2::OdbLookupFlags::NO_REFRESH) && odb.read(oid.0).is_err() {
+            let file = store::loose_file(&self.store.commondir().join("objects"), oid);
             tracing::warn!("the object {oid} cannot be read and is written anew");
             let _ = std::fs::remove_file(file);
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::git::Git;
-use super::{Checkout, Oid, RepoError};
+use super::{Checkout, Oid, RepoError, fresh};
 use crate::planted::{self, Bug};
 
 /// Where what we fetched is kept in our own repository; also the server's answer to the last push.
@@ -23,8 +23,11 @@ pub(super) const FETCHED_CLAIMS: &str = "refs/dispatch-fetch/dispatch/";
 /// Loose objects in our own repository above which it is worth a pack.
 const LOOSE_OBJECTS_MAX: usize = 4_000;
 
-/// Packs above which they are worth rolling up: a checked fetch always keeps its pack.
-const PACKS_MAX: usize = 40;
+/// Packs above which they are worth rolling up: a checked fetch always keeps its pack, and a large batch of records is one.
+pub(super) const PACKS_MAX: usize = 40;
+
+/// The same within a pass that never comes to rest: a batch that finds [`PACKS_MAX`] of them is written loose.
+pub(super) const PACKS_BETWEEN: usize = 30;
 
 /// The file that names the boot under which our own repository was last known to be whole.
 const BOOT_MARK: &str = "dispatch-boot";
@@ -111,12 +114,22 @@ pub(super) fn tidy(git: &Git, dir: &Path) -> Result<bool, RepoError> {
         .filter(|path| path.file_name().is_some_and(|name| name.len() == 2))
         .map(|path| std::fs::read_dir(path).map_or(0, Iterator::count))
         .sum();
-    let packs = std::fs::read_dir(dir.join("objects/pack")).map_or(0, |entries| {
-        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|extension| extension == "pack")).count()
-    });
-    if loose < LOOSE_OBJECTS_MAX && packs < PACKS_MAX {
+    if loose < LOOSE_OBJECTS_MAX {
+        return roll_up(git, dir, PACKS_MAX);
+    }
+    repack(git, dir).map(|()| true)
+}
+
+/// Rolls small packs up into larger ones, where there are so many. Nothing is lost to whoever reads or adds objects meanwhile: what
+/// was found in a pack that is gone is looked for anew.
+pub(super) fn roll_up(git: &Git, dir: &Path, packs_max: usize) -> Result<bool, RepoError> {
+    if packs(&dir.join("objects")) < packs_max {
         return Ok(false);
     }
+    repack(git, dir).map(|()| true)
+}
+
+fn repack(git: &Git, dir: &Path) -> Result<(), RepoError> {
     let packed = git
         .call("repack")
         .abandonable()
@@ -124,10 +137,19 @@ pub(super) fn tidy(git: &Git, dir: &Path) -> Result<bool, RepoError> {
         .args(["-d", "-l", "-q", "--geometric=2"])
         .timeout(Duration::from_mins(30))
         .run()?;
-    if packed.succeeded() {
-        return Ok(true);
-    }
-    Err(RepoError::Program { verb: "repack", words: packed.stderr })
+    if packed.succeeded() { Ok(()) } else { Err(RepoError::Program { verb: "repack", words: packed.stderr }) }
+}
+
+/// Where a loose object lies.
+pub(super) fn loose_file(objects: &Path, oid: Oid) -> PathBuf {
+    let name = oid.to_string();
+    objects.join(&name[..2]).join(&name[2..])
+}
+
+/// How many packs there are.
+pub(super) fn packs(objects: &Path) -> usize {
+    let is_pack = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "pack");
+    std::fs::read_dir(objects.join("pack")).map_or(0, |entries| entries.flatten().filter(is_pack).count())
 }
 
 /// This boot, by the kernel's name for it; what was written under another may be lost in part.
@@ -171,7 +193,7 @@ fn clear_leftovers(dir: &Path) {
             let path = entry.path();
             let in_objects = path.starts_with(dir.join("objects"));
             if kind.is_dir() {
-                if in_objects && (name.starts_with("tmp_objdir") || name.starts_with("incoming-")) {
+                if in_objects && ["tmp_objdir", "incoming-", fresh::DRAFT].iter().any(|start| name.starts_with(start)) {
                     let _ = std::fs::remove_dir_all(&path);
                 } else if depth < 8 {
                     open.push((path, depth + 1));
@@ -235,8 +257,8 @@ fn folders(dir: &Path) -> impl Iterator<Item = PathBuf> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use super::super::Changeset;
     use super::super::bench_tests::{Bench, tester};
+    use super::super::{Changeset, Content, Write};
     use super::*;
 
     #[test]
@@ -258,6 +280,33 @@ mod tests {
         assert_eq!(after.fetch().unwrap().commit, tip);
         assert!(after.blob_at(tip, "n", 9).unwrap().is_some());
         assert!(repo.blob_at(tip, "seed", 9).unwrap().is_some(), "a handle from before reads on");
+    }
+
+    #[test]
+    fn packs_of_a_long_pass_are_rolled_up_under_the_eyes_of_others() {
+        let bench = Bench::with_remote();
+        let mut repo = bench.repo();
+        let mut tip = repo.fetch().unwrap().commit;
+        let other = repo.reopen(crate::patience::Patience::default()).unwrap();
+        let objects = repo.store.path().join("objects");
+        while packs(&objects) < PACKS_BETWEEN {
+            assert!(!repo.tidy_between().unwrap());
+            let file = |number| Write::file(format!("{tip}/{number}"), Content::Bytes(format!("{tip}{number}").into()));
+            let changeset = Changeset { removals: vec![], writes: (0..200).map(file).collect() };
+            tip = repo.commit_on(Some(tip), &changeset, "x", &tester(), &tester(), 1_700_000_000).unwrap().commit;
+            assert!(other.has(tip));
+        }
+        assert!(repo.tidy_between().unwrap());
+        assert!(packs(&objects) < 3);
+        for handle in [&repo, &other] {
+            let mut count = 0;
+            let visit = |_: &super::super::TreeEntry| {
+                count += 1;
+                true
+            };
+            handle.walk(tip, "", 9, visit).unwrap();
+            assert!(count > 200 * (PACKS_BETWEEN - 2), "{count}");
+        }
     }
 
     /// What a power cut does to files that were written and not synced: their names are there, their content is not.
@@ -324,6 +373,7 @@ mod tests {
             "objects/pack/tmp_pack_1",
             "objects/ab/tmp_obj_1",
             "objects/tmp_objdir-1/x",
+            "objects/tmp_dispatch-1/pack-1.pack",
             "HEAD.lock",
         ]
         .map(at);

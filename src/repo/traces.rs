@@ -194,11 +194,14 @@ mod tests {
         for path in &ours {
             fs::write(path, "ours").unwrap();
         }
+        let pack = at("objects/tmp_dispatch-1/pack-1.pack");
+        fs::create_dir_all(pack.parent().unwrap()).unwrap();
+        fs::write(&pack, "ours").unwrap();
         // Killed: the note stays.
         std::mem::forget(writing);
         drop(repo);
         let repo = bench.repo();
-        assert!(ours.iter().all(|path| !path.exists()), "cleared at the next start");
+        assert!(ours.iter().chain([&pack]).all(|path| !path.exists()), "cleared at the next start");
         assert!(theirs.iter().all(|path| path.exists()));
         fs::write(&ours[0], "theirs now").unwrap();
         drop(repo.writing().unwrap());

@@ -60,9 +60,7 @@ impl Repo {
         let stands = self.users_branch()?;
         if let Some(stands) = stands
             && stands != new
-            && !self
-                .users(self.bare_call("merge-base").args(["--is-ancestor", &stands.to_string(), &new.to_string()]))?
-                .0
+            && !self.is_behind_of(stands, new)?
         {
             return skipped(format!(
                 "branch `{}` of the clone has commits that the remote has not",
@@ -87,6 +85,15 @@ impl Repo {
             }
         }
         Ok(Followed::Followed)
+    }
+
+    /// Whether a commit of the clone is in the history of a tip of ours.
+    fn is_behind_of(&self, stands: Oid, new: Oid) -> Result<bool, RepoError> {
+        if self.made(new)?.is_some_and(|made| made.parent == Some(stands)) {
+            return Ok(true);
+        }
+        let call = self.bare_call("merge-base").args(["--is-ancestor", &stands.to_string(), &new.to_string()]);
+        Ok(self.users(call)?.0)
     }
 
     /// Why the work tree is none that follows.
@@ -193,7 +200,8 @@ impl Repo {
         let ours = self.store.path().display().to_string();
         let kept = store::fetched_ref(&self.settings.branch);
         let tracking = format!("refs/remotes/{remote}/{}", self.settings.branch);
-        if self.users_ref(&tracking)? == Some(new) {
+        let stands = self.users_ref(&tracking)?;
+        if stands == Some(new) || self.hand_over(&tracking, stands, new)? {
             return Ok(None);
         }
         let _writing = self.writing()?;
@@ -275,6 +283,14 @@ impl Repo {
     }
 
     fn users_ref(&self, name: &str) -> Result<Option<Oid>, RepoError> {
+        if let Ok(clone) = git2::Repository::open(&self.checkout.git_dir) {
+            match clone.refname_to_id(name) {
+                Ok(found) => return Ok(Some(Oid(found))),
+                Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
+                Err(_) => {}
+            }
+        }
+        // A clone that libgit2 cannot read, as with another store of refs.
         let found = self.bare_call("rev-parse").args(["--verify", "--quiet", name]).run()?;
         Ok(found.text().parse().ok().filter(|_| found.succeeded()))
     }

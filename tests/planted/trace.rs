@@ -91,12 +91,19 @@ impl Trace {
             if is_sync != call.is_over {
                 continue;
             }
-            let is_object = |text: &str| text.contains("/.git/objects/") && text.contains("tmp_obj");
+            // Loose ones and packs of ours, as they get their names. What git brings, it syncs in a folder of its own first.
+            let is_ours = |text: &str| text.contains("tmp_object_git2") || text.contains("tmp_dispatch-");
+            let is_new = |text: &str| is_ours(text) || (text.contains("tmp_obj") && !text.contains("tmp_objdir"));
+            let is_object = |text: &str| text.contains("/.git/objects/") && is_new(text);
             match call.name.as_str() {
                 "fsync" | "fdatasync" | "syncfs" if !call.text.trim_end().ends_with("= 0") => {
                     failed.insert(path.to_owned());
                 }
-                "syncfs" => (journal, spool, objects) = (false, false, false),
+                "syncfs" => {
+                    (journal, spool) = (false, false);
+                    // A work tree may lie on another file system than its objects: its own sync does not stand for theirs.
+                    objects &= !path.contains("/.git/objects");
+                }
                 "fsync" | "fdatasync" if path.ends_with("journal.db-wal") => journal = false,
                 "write" | "pwrite64" if path.ends_with("journal.db-wal") => {
                     if spool {
