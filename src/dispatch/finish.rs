@@ -385,8 +385,8 @@ impl Dispatcher {
 
     /// Takes a sealed record for the next batch: the step that ends its request, which may be written once the spool is synced.
     pub(super) fn take_sealed(&mut self, sealed: Sealed) -> (Step, Vec<Count>) {
-        let Sealed { sealed, attempt, duration } = sealed;
-        let record = &sealed.parcel.record;
+        let Sealed { whole, attempt, duration } = sealed;
+        let record = &whole.parcel.record;
         self.queue.remove(record.id);
         let kind = record.kind.clone().unwrap_or_default();
         // Kinds that the router does not know come from anybody: they must not make new time series.
@@ -405,7 +405,7 @@ impl Dispatcher {
         let step = Self::step(record.id, event);
         // Whoever waits for what became of this key may go on.
         self.look_again |= self.held.values().any(|held| held.by == HeldBy::Key);
-        self.keep(sealed);
+        self.keep(whole);
         (step, counts)
     }
 
@@ -513,7 +513,7 @@ pub(super) struct Draft {
 
 /// A record that lies in the spool, whole; it is durable after [`spool::sync`].
 pub(super) struct Sealed {
-    sealed: spool::Sealed,
+    whole: spool::Sealed,
     attempt: u32,
     duration: Option<Duration>,
 }
@@ -529,8 +529,8 @@ impl Draft {
     /// # Errors
     /// [`SpoolError`]: the request has not ended then.
     pub(super) fn seal(&self, state: &StateDir) -> Result<Sealed, SpoolError> {
-        let sealed = spool::seal(state, &self.parcel, &self.story)?;
-        Ok(Sealed { sealed, attempt: self.attempt, duration: self.duration })
+        let whole = spool::seal(state, &self.parcel, &self.story)?;
+        Ok(Sealed { whole, attempt: self.attempt, duration: self.duration })
     }
 }
 
