@@ -56,7 +56,7 @@ use crate::journal::{Entry as Step, Journal};
 use crate::lock::{Instance, ResourceLock};
 use crate::outcome::{ActionRun, Attempt, Outcome};
 use crate::patience::Patience;
-use crate::publish::{Batch, Obstacle, PublishError, Round, locked};
+use crate::publish::{self, Batch, Obstacle, PublishError, Round, locked};
 use crate::queue::Queue;
 use crate::record::report::Report;
 use crate::repo::{BranchWatch, Oid, Repo, Snapshot, Snapshots};
@@ -65,7 +65,7 @@ use crate::run::sandbox::Control;
 use crate::run::{ActionWork, Actions, Local, RunError, Work};
 use crate::spool::{Parcel, SpoolError};
 use crate::statedir::StateDir;
-use deliver::Delivery;
+use deliver::{Delivery, Following};
 use finish::Sealed;
 use recording::Recording;
 
@@ -149,6 +149,8 @@ enum Message {
     /// What the recorder has sealed and synced.
     Recorded(Result<Vec<Sealed>, SpoolError>),
     Published(Box<Result<Round, PublishError>>),
+    /// The work tree was brought up as far as it goes.
+    Followed,
     /// A thread beside the conductor panicked.
     Broken(Broken),
     /// Somebody wants main to be read now.
@@ -284,6 +286,7 @@ pub struct Dispatcher {
     places: BTreeSet<String>,
     batch_open: Option<Duration>,
     publishing: usize,
+    following: Following,
     delivery: Delivery,
     /// Ends what the publisher waits for.
     push_patience: Patience,
@@ -389,10 +392,10 @@ impl Dispatcher {
         let answers = self.messages.0.clone();
         thread::scope(|scope| {
             let no_thread = |source| DispatchError::System { what: "starting a thread", source };
-            let batches = crew::start_publisher(scope, publisher, answers.clone()).map_err(no_thread)?;
+            let deliveries = crew::start_publisher(scope, publisher, answers.clone()).map_err(no_thread)?;
             let recorder = recording::start(scope, self.state.clone(), self.room.silent(), answers.clone());
             let mut crew = Crew::start(scope, executors, recorder.map_err(no_thread)?, &answers).map_err(no_thread)?;
-            let end = catch_unwind(AssertUnwindSafe(|| self.pass_after_pass(&mut crew, &batches)))
+            let end = catch_unwind(AssertUnwindSafe(|| self.pass_after_pass(&mut crew, &deliveries)))
                 .unwrap_or_else(|panic| Err(ending::conductor_broke(&*panic)));
             // An error leaves the others in the middle of something: what they run or wait for has to end before they can.
             if let Err(error) = &end {
@@ -408,7 +411,11 @@ impl Dispatcher {
         Ok(self.close())
     }
 
-    fn pass_after_pass(&mut self, crew: &mut Crew, batches: &Sender<Batch>) -> Result<(), DispatchError> {
+    fn pass_after_pass(
+        &mut self,
+        crew: &mut Crew,
+        deliveries: &Sender<publish::Delivery>,
+    ) -> Result<(), DispatchError> {
         self.look_at = Some(self.clock.monotonic());
         self.watch_branch();
         let mut quiet = false;
@@ -426,7 +433,8 @@ impl Dispatcher {
             self.start_actions(crew)?;
             self.start_ready(crew)?;
             self.say_endings_in_time()?;
-            self.publish_due(batches)?;
+            self.publish_due(deliveries)?;
+            self.follow_due(deliveries);
             self.tell_what_is_waited_for();
             if self.look_again {
                 continue;
@@ -509,6 +517,7 @@ impl Dispatcher {
                     done.push((id, result));
                 }
                 Message::Recorded(sealed) => recorded.push(sealed),
+                Message::Followed => self.following.under_way = false,
                 Message::Published(round) => rounds.push(*round),
                 Message::Broken(broken) => self.take_broken(broken),
                 Message::Look => self.look_now(),
@@ -564,6 +573,7 @@ impl Dispatcher {
     fn is_settled(&self) -> bool {
         self.running == 0
             && self.recording.is_empty()
+            && self.following.is_over()
             && !self.may_act()
             && self.is_delivered()
             && (self.stopping.is_some() || !self.may_start_something())

@@ -9,6 +9,7 @@ mod declined;
 mod landed;
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ use crate::metrics;
 use crate::planted::{self, Bug};
 use crate::record::{Record, commit};
 use crate::repo::{
-    Changeset, Content, FetchClass, FetchError, Identity, Looking, MODE_EXECUTABLE, MODE_FILE, Oid, PushClass,
-    PushError, RefChange, Removal, Repo, RepoError, Write,
+    Changeset, Content, FetchClass, FetchError, Followed, Identity, Looking, MODE_EXECUTABLE, MODE_FILE, Oid,
+    PushClass, PushError, RefChange, Removal, Repo, RepoError, Write,
 };
 use crate::spool::{self, Parcel, SpoolError};
 use crate::state::State;
@@ -66,6 +67,19 @@ pub struct Batch {
     pub suffix: String,
     /// What is declined may be tried with its status alone although nothing goes through.
     pub last_word: bool,
+}
+
+/// What the publisher is asked to do.
+pub enum Delivery {
+    /// Publish.
+    Batch(Batch),
+    /// Bring the user's work tree to a tip.
+    Follow {
+        /// The tip.
+        tip: Oid,
+        /// The inbox, which is made again where git took it away with its last file.
+        inbox: Option<PathBuf>,
+    },
 }
 
 /// How a round ended.
@@ -140,6 +154,15 @@ impl Obstacle {
 }
 
 impl Publisher {
+    /// Brings the user's work tree to main. Where it cannot follow, nothing is lost.
+    pub fn follow(&self, tip: Oid, inbox: Option<&Path>) {
+        follow(&self.repo, tip);
+        // Git takes the folder away with its last file, and people want to put the next request there.
+        if let Some(inbox) = inbox {
+            let _ = std::fs::create_dir_all(inbox);
+        }
+    }
+
     /// Publishes a batch, or as much of it as can be.
     ///
     /// # Errors
@@ -431,6 +454,21 @@ impl Publisher {
 /// The same step of each of them.
 fn entries(parcels: &[Parcel], event: &Event) -> Vec<Entry> {
     parcels.iter().map(|parcel| Entry { id: parcel.record.id, event: event.clone() }).collect()
+}
+
+/// Brings the user's work tree to a tip, and says where it could not follow.
+pub fn follow(repo: &Repo, tip: Oid) {
+    match repo.follow(tip) {
+        Ok(Followed::Followed) => {}
+        // Without a remote the branch has moved under the work tree: the next commit there would undo the record.
+        Ok(Followed::Skipped(why)) if repo.is_behind() => {
+            tracing::warn!(
+                "the work tree was left behind ({why}): `git status` shows what differs, `git reset` or a checkout brings it up"
+            );
+        }
+        Ok(Followed::Skipped(why)) => tracing::debug!("the work tree was left alone: {why}"),
+        Err(error) => tracing::warn!("bringing the work tree up: {error}"),
+    }
 }
 
 /// Whether a record can stand at a place of a tip.

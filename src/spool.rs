@@ -210,14 +210,12 @@ pub fn save_report(state: &StateDir, id: RequestId, report: &Report) -> Result<(
     put(&path, &text)
 }
 
-/// Keeps the story of an attempt or action that something may follow, in its folder. It is durable after [`sync`].
+/// Keeps the story of an attempt or action, in its folder. It is durable after [`sync`].
 ///
 /// # Errors
-/// [`SpoolError`].
-pub fn save_events(folder: &Path, events: &[Told]) -> Result<(), SpoolError> {
-    let path = folder.join(told::EVENTS);
-    let text = told::numbered(events).map_err(wrap(&path))?;
-    put(&path, &text)
+/// The system's words.
+pub fn save_events(folder: &Path, events: &[Told]) -> io::Result<()> {
+    fs::write(folder.join(told::EVENTS), told::numbered(events)?)
 }
 
 /// What an attempt came to, where [`save_report`] has kept it.

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::contract;
 use crate::inbox;
+use crate::publish::follow;
 use crate::repo::{
-    Changeset, Content, FetchClass, FetchError, Followed, Identity, Oid, Origin, PushClass, PushError, Repo, RepoError,
-    Tip, Write,
+    Changeset, Content, FetchClass, FetchError, Identity, Oid, Origin, PushClass, PushError, Repo, RepoError, Tip,
+    Write,
 };
 
 /// How often a lost race is run again.
@@ -85,6 +86,7 @@ pub fn submit(
         let pushed = repo.push(Some(tip), commit);
         let error = match pushed {
             Ok(()) => {
+                // The request is on main by now, whatever becomes of the work tree.
                 follow(repo, commit);
                 return Ok(Submitted { path, commit });
             }
@@ -153,18 +155,6 @@ fn build(
     let message = format!("{}\n", draft.subject);
     let built = repo.commit_on(Some(tip), &changeset, &message, identity, identity, clock.now().as_second())?;
     Ok((path, built.commit))
-}
-
-/// Brings the work tree up, as far as it goes: the request is on main by then, whatever becomes of that.
-fn follow(repo: &Repo, tip: Oid) {
-    match repo.follow(tip) {
-        Ok(Followed::Followed) => {}
-        Ok(Followed::Skipped(why)) if repo.is_behind() => {
-            tracing::warn!("the work tree was left behind ({why}): `git status` shows what differs");
-        }
-        Ok(Followed::Skipped(why)) => tracing::debug!("the work tree was left alone: {why}"),
-        Err(error) => tracing::warn!("bringing the work tree up: {error}"),
-    }
 }
 
 /// A short random pause, so that two writers do not meet again at once.

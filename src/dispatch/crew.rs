@@ -13,7 +13,7 @@ use std::thread::{Builder, Scope};
 
 use super::finish::Draft;
 use super::{Done, Errand, Message};
-use crate::publish::{Batch, Publisher};
+use crate::publish::{Delivery, Publisher};
 use crate::run::{Actions, Executor, Local};
 
 /// The workers, and which of them are free.
@@ -90,7 +90,7 @@ impl Crew {
     }
 }
 
-/// Starts the publisher; it ends with the sender of its batches.
+/// Starts the publisher; it ends with the sender of its deliveries.
 ///
 /// # Errors
 /// The system gives no thread.
@@ -98,12 +98,19 @@ pub(super) fn start_publisher<'scope>(
     scope: &'scope Scope<'scope, '_>,
     mut publisher: Publisher,
     answers: Sender<Message>,
-) -> io::Result<Sender<Batch>> {
-    let (batches, to_publish) = channel::<Batch>();
+) -> io::Result<Sender<Delivery>> {
+    let (deliveries, to_deliver) = channel::<Delivery>();
     Builder::new().name("publisher".to_owned()).spawn_scoped(scope, move || {
-        for batch in to_publish {
-            match catch_unwind(AssertUnwindSafe(|| publisher.publish(batch))) {
-                Ok(round) => drop(answers.send(Message::Published(Box::new(round)))),
+        for delivery in to_deliver {
+            let done = catch_unwind(AssertUnwindSafe(|| match delivery {
+                Delivery::Batch(batch) => Message::Published(Box::new(publisher.publish(batch))),
+                Delivery::Follow { tip, inbox } => {
+                    publisher.follow(tip, inbox.as_deref());
+                    Message::Followed
+                }
+            }));
+            match done {
+                Ok(message) => drop(answers.send(message)),
                 Err(panic) => {
                     let broken = Broken { who: Who::Publisher, words: last_words(&*panic) };
                     return drop(answers.send(Message::Broken(broken)));
@@ -111,7 +118,7 @@ pub(super) fn start_publisher<'scope>(
             }
         }
     })?;
-    Ok(batches)
+    Ok(deliveries)
 }
 
 fn labour(

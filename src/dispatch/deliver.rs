@@ -13,8 +13,8 @@ use crate::clock::utc_millis;
 use crate::durable;
 use crate::id::RequestId;
 use crate::journal::{Journal, JournalError};
-use crate::publish::locked;
-use crate::repo::Repo;
+use crate::publish::{self, locked};
+use crate::repo::{Oid, Repo};
 use crate::room;
 use crate::units::format_size;
 
@@ -61,6 +61,23 @@ pub(super) struct Delivery {
     circuit: Option<Circuit>,
     /// What the last round met.
     obstacle: Option<Obstacle>,
+}
+
+/// How the user's work tree comes to where main is.
+#[derive(Debug, Default)]
+pub(super) struct Following {
+    /// Main has something of ours that the work tree has not.
+    pub(super) to: Option<Oid>,
+    /// The publisher brings it up.
+    pub(super) under_way: bool,
+    /// When it began to, the last time.
+    at: Duration,
+}
+
+impl Following {
+    pub(super) fn is_over(&self) -> bool {
+        self.to.is_none() && !self.under_way
+    }
 }
 
 /// What keeps a round from publishing, as far as the next try goes.
@@ -140,7 +157,7 @@ impl Delivery {
 
 impl Dispatcher {
     /// Hands a closed batch to the publisher: when nothing runs or can start, or the batch is old or large enough.
-    pub(super) fn publish_due(&mut self, batches: &Sender<Batch>) -> Result<(), DispatchError> {
+    pub(super) fn publish_due(&mut self, deliveries: &Sender<publish::Delivery>) -> Result<(), DispatchError> {
         let now = self.clock.monotonic();
         if self.publishing > 0 || self.ended.is_empty() || !self.may_push(now) {
             return Ok(());
@@ -161,8 +178,24 @@ impl Dispatcher {
         self.publishing = parcels.len();
         self.batch_open = None;
         // The publisher outlives us only where the whole process ends, and then the journal knows.
-        let _ = batches.send(Batch { tip, parcels, suffix, last_word });
+        let batch = Batch { tip, parcels, suffix, last_word };
+        let _ = deliveries.send(publish::Delivery::Batch(batch));
         Ok(())
+    }
+
+    /// Has the work tree brought up: when there is nothing else to do, and at times under load.
+    pub(super) fn follow_due(&mut self, deliveries: &Sender<publish::Delivery>) {
+        let recording = self.recording.under_way() > 0;
+        let busy = self.running > 0 || recording || self.publishing > 0 || self.may_start_something();
+        let late = self.clock.monotonic().saturating_sub(self.following.at) >= BATCH_OPEN;
+        if self.following.under_way || busy && !late {
+            return;
+        }
+        let Some(tip) = self.following.to.take() else { return };
+        let top = self.repo.checkout().work_tree.as_ref();
+        let inbox = top.zip(self.contract.as_ref()).map(|(top, contract)| top.join(&contract.config.inbox));
+        self.following.under_way = deliveries.send(publish::Delivery::Follow { tip, inbox }).is_ok();
+        self.following.at = self.clock.monotonic();
     }
 
     /// Whether a record that is declined may now be tried with its status alone, although nothing else goes through: in a
@@ -280,7 +313,8 @@ impl Dispatcher {
                 self.places.remove(&parcel.place.to_lowercase());
                 self.spooled_bytes.remove(&parcel.record.id);
             }
-            self.bring_up(&round)?;
+            self.following.to = Some(round.tip);
+            self.remove_loose(&round)?;
             // What came into the inbox with them is on main now, and this pass handles what is.
             self.look_again |= round.published.iter().any(|parcel| !parcel.requests.is_empty());
         }

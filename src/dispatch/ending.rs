@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::crew::{Broken, Who, last_words};
+use super::deliver::Following;
 use super::{DispatchError, Dispatcher};
 use crate::row::GRACE_MAX;
 use crate::units::format_duration;
@@ -72,6 +73,7 @@ impl Dispatcher {
             }
             Who::Publisher => {
                 self.publishing = 0;
+                self.following = Following::default();
                 "the publisher".to_owned()
             }
         };

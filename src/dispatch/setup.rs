@@ -181,6 +181,7 @@ impl Dispatcher {
             places: BTreeSet::new(),
             batch_open: None,
             publishing: 0,
+            following: super::deliver::Following::default(),
             delivery,
             push_patience: Patience::default(),
             told_waiting: None,

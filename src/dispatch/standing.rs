@@ -14,9 +14,9 @@ use crate::id::RequestId;
 use crate::inbox::{self, Entry};
 use crate::job::Introduced;
 use crate::metrics::{self, Gauges};
-use crate::publish::locked;
+use crate::publish::{self, locked};
 use crate::queue;
-use crate::repo::{Followed, MODE_EXECUTABLE, MODE_FILE, Oid, Origin, TreeEntry};
+use crate::repo::{MODE_EXECUTABLE, MODE_FILE, Oid, Origin, TreeEntry};
 use crate::spool;
 use crate::yaml::Limits;
 
@@ -280,13 +280,8 @@ impl Dispatcher {
         }
     }
 
-    /// Brings the user's work tree to main after a publication. Where it cannot follow, nothing is lost.
-    pub(super) fn bring_up(&self, round: &Round) -> Result<(), DispatchError> {
-        self.follow(round.tip);
-        if let (Some(top), Some(contract)) = (&self.repo.checkout().work_tree, &self.contract) {
-            // Git takes the folder away with its last file, and people want to put the next request there.
-            let _ = std::fs::create_dir_all(top.join(&contract.config.inbox));
-        }
+    /// Removes from the work tree what was taken from there and is archived now.
+    pub(super) fn remove_loose(&self, round: &Round) -> Result<(), DispatchError> {
         for parcel in round.published.iter().filter(|parcel| parcel.loose) {
             if !self.repo.remove_loose(&parcel.path, parcel.blob.parse()?)? {
                 tracing::warn!("`{}` was changed after it was taken and stays", String::from_utf8_lossy(&parcel.path));
@@ -298,21 +293,7 @@ impl Dispatcher {
     /// Finishes what a crash between moving the branch and bringing the work tree up has left.
     pub(super) fn catch_up(&self, tip: Oid) {
         if self.publishing == 0 && self.repo.is_behind() {
-            self.follow(tip);
-        }
-    }
-
-    fn follow(&self, tip: Oid) {
-        match self.repo.follow(tip) {
-            Ok(Followed::Followed) => {}
-            // Without a remote the branch has moved under the work tree: the next commit there would undo the record.
-            Ok(Followed::Skipped(why)) if self.repo.is_behind() => {
-                tracing::warn!(
-                    "the work tree was left behind ({why}): `git status` shows what differs, `git reset` or a checkout brings it up"
-                );
-            }
-            Ok(Followed::Skipped(why)) => tracing::debug!("the work tree was left alone: {why}"),
-            Err(error) => tracing::warn!("bringing the work tree up: {error}"),
+            publish::follow(&self.repo, tip);
         }
     }
 

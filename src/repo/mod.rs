@@ -271,6 +271,8 @@ pub struct Repo {
     fetching: Arc<Mutex<()>>,
     /// A git that wrote in the user's repository was ended by a signal.
     torn: Arc<AtomicBool>,
+    /// Held by the thread that writes in the user's repository.
+    writes: Arc<Mutex<()>>,
     /// What the clone may be given without a fetch.
     handed: Arc<Mutex<Option<hand_over::Handed>>>,
 }
@@ -308,6 +310,7 @@ impl Repo {
             remembered: RefCell::default(),
             fetching: Arc::default(),
             torn: Arc::default(),
+            writes: Arc::default(),
             handed: Arc::default(),
         };
         if repo.settings.holds_lock {
@@ -333,7 +336,21 @@ impl Repo {
         let state = checkout.common_dir.join("dispatch");
         let transport = Vec::new();
         let (remembered, fetching, torn, handed) = (RefCell::default(), Arc::default(), Arc::default(), Arc::default());
-        Ok(Self { git, checkout, origin, settings, state, store, transport, remembered, fetching, torn, handed })
+        let writes = Arc::default();
+        Ok(Self {
+            git,
+            checkout,
+            origin,
+            settings,
+            state,
+            store,
+            transport,
+            remembered,
+            fetching,
+            torn,
+            writes,
+            handed,
+        })
     }
 
     /// The branch as the user's repository knows it: its remote-tracking branch where there is a remote, else the
@@ -380,6 +397,7 @@ impl Repo {
             remembered: RefCell::default(),
             fetching: Arc::clone(&self.fetching),
             torn: Arc::clone(&self.torn),
+            writes: Arc::clone(&self.writes),
             handed: Arc::clone(&self.handed),
         })
     }

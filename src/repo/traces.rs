@@ -12,8 +12,8 @@
 use std::fs::{self, DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::checkout::Origin;
@@ -27,15 +27,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How far the clocks of a file system and of this process may be apart.
 const CLOCKS_APART: Duration = Duration::from_secs(1);
 
-/// While this lives, the note says that we write in the user's repository.
+/// While this lives, the note says that we write in the user's repository, and no other thread of ours does.
 #[must_use]
-pub(super) struct Writing {
+pub(super) struct Writing<'repo> {
     note: Option<PathBuf>,
     objects: PathBuf,
     torn: Arc<AtomicBool>,
+    _alone: MutexGuard<'repo, ()>,
 }
 
-impl Drop for Writing {
+impl Drop for Writing<'_> {
     fn drop(&mut self) {
         // Git that could not clear away after itself may say nothing of it.
         let leaves = |entry: DirEntry| entry.file_name().as_encoded_bytes().starts_with(b"tmp_objdir-");
@@ -55,15 +56,17 @@ impl Repo {
         self.torn.store(true, Ordering::Relaxed);
     }
 
-    /// To be held for as long as git or we write in the user's repository. One within another counts for both.
-    pub(super) fn writing(&self) -> Result<Writing, RepoError> {
+    /// To be held for as long as git or we write in the user's repository; never one within another. Where another process of
+    /// ours has the note, it counts for both.
+    pub(super) fn writing(&self) -> Result<Writing<'_>, RepoError> {
+        let alone = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
         let note = self.state.join(NOTE);
         if self.torn.swap(false, Ordering::Relaxed) {
             self.clear_traces();
         }
         let (objects, torn) = (self.checkout.common_dir.join("objects"), Arc::clone(&self.torn));
         if note.exists() {
-            return Ok(Writing { note: None, objects, torn });
+            return Ok(Writing { note: None, objects, torn, _alone: alone });
         }
         let mut text = String::new();
         for lock in self.locks().into_iter().filter(|lock| !lock.exists()) {
@@ -75,7 +78,7 @@ impl Repo {
             path: note.clone(),
             source: std::io::Error::other(error),
         })?;
-        Ok(Writing { note: Some(note), objects, torn })
+        Ok(Writing { note: Some(note), objects, torn, _alone: alone })
     }
 
     /// The locks that git takes for what we do there.
@@ -187,7 +190,6 @@ mod tests {
         fs::File::options().write(true).open(&theirs[1]).unwrap().set_modified(old).unwrap();
         let repo = bench.repo();
         let writing = repo.writing().unwrap();
-        drop(repo.writing().unwrap());
         // The last one is an object that a power cut has torn.
         let torn = at("objects/ab/cdefabcdefabcdefabcdefabcdefabcdefabcd");
         let ours = [at("refs/heads/main.lock"), at("objects/ab/tmp_object_git2_ours"), torn];

@@ -111,9 +111,12 @@ impl Repo {
     /// Lets the user's clone know of a tip that was fetched: its remote-tracking branch, and nothing else. Without a remote
     /// there is nothing to tell.
     pub fn show(&self, tip: Oid) -> Result<(), RepoError> {
-        if let Origin::Remote { name, .. } = &self.origin
-            && let Some(words) = self.bring_objects(name, tip)?
-        {
+        let Origin::Remote { name, .. } = &self.origin else { return Ok(()) };
+        if self.users_ref(&self.tracking_ref(name))? == Some(tip) {
+            return Ok(());
+        }
+        let _writing = self.writing()?;
+        if let Some(words) = self.bring_objects(name, tip)? {
             tracing::warn!("the clone could not take the new commits: {words}");
         }
         Ok(())
@@ -194,17 +197,20 @@ impl Repo {
         Ok(found)
     }
 
+    fn tracking_ref(&self, remote: &str) -> String {
+        format!("refs/remotes/{remote}/{}", self.settings.branch)
+    }
+
     /// Fetches what we have into the user's clone, and sets its remote-tracking branch. The words
     /// where that did not work.
     fn bring_objects(&self, remote: &str, new: Oid) -> Result<Option<String>, RepoError> {
         let ours = self.store.path().display().to_string();
         let kept = store::fetched_ref(&self.settings.branch);
-        let tracking = format!("refs/remotes/{remote}/{}", self.settings.branch);
+        let tracking = self.tracking_ref(remote);
         let stands = self.users_ref(&tracking)?;
         if stands == Some(new) || self.hand_over(&tracking, stands, new)? {
             return Ok(None);
         }
-        let _writing = self.writing()?;
         let call = self
             .bare_call("fetch")
             .env("GIT_ALLOW_PROTOCOL", "file")

@@ -98,7 +98,9 @@ impl Actions {
         let first = LogEvent::ActionStarted { action: name.clone() };
         let last = (run.duration_ms.unwrap_or_default(), LogEvent::action_ended(&run));
         let events = captured.story(started_at, first, |event| event.by_action(name), last);
-        self.room.wait(|| spool::save_events(&folder, &events))?;
+        // Not to be told of an attempt that did not begin.
+        let saved = self.room.wait(|| spool::save_events(&folder, &events));
+        saved.map_err(|source| RunError::Collect { path: folder.clone(), source })?;
         Ok(run)
     }
 

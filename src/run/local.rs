@@ -162,7 +162,9 @@ impl Executor for Local {
         let first = LogEvent::Started { attempt: work.attempt, argv };
         let events = captured.story(started_at, first, identity, (elapsed(), exited(&report.attempt)));
         // Should nobody seal this record before the dispatcher is killed, another process tells what happened.
-        self.room.wait(|| spool::save_events(&spool, &events))?;
+        // Not to be told of an attempt that did not begin.
+        let saved = self.room.wait(|| spool::save_events(&spool, &events));
+        saved.map_err(|source| RunError::Collect { path: spool.clone(), source })?;
         report.events = Some(events.into());
         self.stage = scratch.clear(&work, work.cleanup && report.attempt.exit_code == Some(0), &left);
         Ok(report)
