@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::bench::{Bench, Tested, Watch};
+use crate::bench::{Bench, Tested, Watch, until};
 
 /// What may make a disk work, start something, or change what others see.
 const TRACED: &str = "trace=fsync,fdatasync,sync,syncfs,sync_file_range,msync,write,writev,pwrite64,pwritev,ftruncate,rename,renameat,\
@@ -49,12 +49,17 @@ fn an_idle_one_syncs_writes_and_starts_nothing() -> Tested {
         bench.request("walled", "a")?;
         bench.recorded("a")?;
         watch.manager.until_status("idle; last published 2")?;
+        // The clone is brought up beside the conductor.
+        let tip = bench.tip()?;
+        let is_up =
+            || bench.world.git("clone", &["rev-parse", "HEAD"]).is_ok_and(|out| out.stdout.starts_with(tip.as_bytes()));
+        let stands = || is_up() && !bench.state().join("in-clone").exists();
+        until("the clone stands at main", stands)?;
         // Whatever our own publication still sets in motion is over after a few looks.
         let traced = Traced(Pid::from_raw(i32::try_from(look(&bench, &watch)?)?));
         for _ in 0..2 {
             look(&bench, &watch)?;
         }
-        let tip = bench.tip()?;
         let before = fs::read_to_string(&calls)?;
         assert!(
             SYNCS.iter().any(|call| before.contains(call)) && before.contains("journal.db"),
