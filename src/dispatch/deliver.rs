@@ -183,12 +183,11 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Has the work tree brought up: when there is nothing else to do, and at times under load.
+    /// Has the work tree brought up: when nothing else is about to be published, and at times under load.
     pub(super) fn follow_due(&mut self, deliveries: &Sender<publish::Delivery>) {
-        let recording = self.recording.under_way() > 0;
-        let busy = self.running > 0 || recording || self.publishing > 0 || self.may_start_something();
+        let more_comes = self.unpublished() > 0 || self.may_start_something();
         let late = self.clock.monotonic().saturating_sub(self.following.at) >= BATCH_OPEN;
-        if self.following.under_way || busy && !late {
+        if self.following.under_way || more_comes && !late {
             return;
         }
         let Some(tip) = self.following.to.take() else { return };

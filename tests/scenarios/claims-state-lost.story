@@ -28,7 +28,8 @@ kind: plain
 touch "$STORY/tmp/once" && chmod 666 "$STORY/tmp/once"
 touch "$STORY/tmp/often" && chmod 666 "$STORY/tmp/often"
 dispatch run --jobs 2 & running=$!
-until [ -s "$STORY/tmp/once" ] && [ -s "$STORY/tmp/often" ]; do kill -0 "$running"; sleep 0.02; done
+main() { git ls-remote -q origin refs/heads/main | cut -f1; }
+until [ -s "$STORY/tmp/once" ] && [ -s "$STORY/tmp/often" ] && [ "$(git rev-parse main)" = "$(main)" ]; do kill -0 "$running"; sleep 0.02; done
 kill -9 "$running"
 wait "$running" || true
 rm -rf .git/dispatch
