@@ -1,8 +1,7 @@
 //! The spool: what came out of a request, kept whole and synced until main has it (and seven days longer).
 //!
 //! ```text
-//! spool/<id>/<n>/       attempt n: handler.log as it grows, files/ where it left any
-//! spool/<id>/<n>/events.jsonl  its story
+//! spool/<id>/<n>/       attempt n: handler.log as it grows, events.jsonl, files/ where it left any
 //! spool/<id>/<n>/report.json   only where actions follow: what the attempt came to
 //! spool/<id>/<n>/then/<k>/     action k after it: handler.log as it grows, events.jsonl
 //! spool/<id>/record/    what will stand in the record's folder, complete
@@ -105,7 +104,7 @@ pub struct Story {
     pub publish: Publish,
     /// The files that the handler left.
     pub artifacts: Vec<Artifact>,
-    /// Events of the last attempt, where they do not lie in the spool.
+    /// Events of the last attempt, where they are at hand; else they are read from the spool.
     pub events: Option<Arc<[Told]>>,
 }
 

@@ -37,7 +37,7 @@ pub struct Report {
     pub handler: Map<String, Value>,
     /// What it wrote to `$DISPATCH_RESULT`.
     pub result: Option<Value>,
-    /// Its story, where nothing can follow it but the record; else it lies in the spool.
+    /// Its story, which lies in the spool too: so that it need not be read from there.
     #[serde(skip)]
     pub events: Option<Arc<[Told]>>,
 }
