@@ -33,12 +33,16 @@ impl Repo {
         let Some(handed) = handed.filter(|handed| handed.commit == new && Some(handed.base) == stands) else {
             return Ok(false);
         };
-        let objects = self.checkout.common_dir.join("objects");
-        if !self.clone_has(&handed.named) || !link_all(&self.store.commondir().join("objects"), &objects, &handed.files)
-        {
+        if !self.clone_has(&handed.named) {
             return Ok(false);
         }
-        sync_file_system(&objects)?;
+        let (ours, theirs) = (self.store.commondir().join("objects"), self.checkout.common_dir.join("objects"));
+        // Nothing of ours is synced before: a power cut must not leave the clone an object that is an empty file.
+        sync_file_system(&ours)?;
+        if !link_all(&ours, &theirs, &handed.files) {
+            return Ok(false);
+        }
+        sync_file_system(&theirs)?;
         let (before, new) = (handed.base.to_string(), new.to_string());
         let call = self.bare_call("update-ref").args(["-m", "dispatch: follow", tracking, &new, &before]);
         Ok(self.users(call)?.0)
