@@ -15,13 +15,14 @@ use crate::inbox::{self, Entry};
 use crate::job::Introduced;
 use crate::metrics::{self, Gauges};
 use crate::publish::{self, locked};
-use crate::queue;
 use crate::repo::{MODE_EXECUTABLE, MODE_FILE, Oid, Origin, TreeEntry};
 use crate::spool;
 use crate::yaml::Limits;
 
 /// Published records stay this long: a server's power cut can undo a push that it acknowledged.
 const SPOOL_DAYS: i64 = 7;
+/// Of those that wait for their turn so many are told.
+const QUEUED_SHOWN_MAX: usize = 1000;
 
 /// A request that stays in the inbox, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,20 +186,8 @@ impl Dispatcher {
             pid: std::process::id(),
             node: self.host.node.clone(),
             tip: self.tip.map(|tip| tip.to_string()).or(before.tip),
-            running: self
-                .queue
-                .iter()
-                .filter(|(_, what)| *what == queue::Standing::Running)
-                .map(|(id, _)| id)
-                .collect(),
-            queued: self
-                .queue
-                .iter()
-                .filter(|(_, what)| *what != queue::Standing::Running)
-                .take(1000)
-                .map(|(id, _)| (id, self.queue.behind(id)))
-                .chain(before.queued)
-                .collect(),
+            running: self.queue.running().collect(),
+            queued: self.queue.waiting(QUEUED_SHOWN_MAX).into_iter().chain(before.queued).collect(),
             held: self.held.values().cloned().chain(before.held).collect(),
             unpublished: self.waiting_for_main(),
             obstacle: self.obstacle().map(crate::publish::Obstacle::words),
