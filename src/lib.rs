@@ -57,6 +57,7 @@ pub mod backoff;
 pub mod clock;
 pub mod diagnostic;
 pub mod durable;
+pub mod explain;
 pub mod fields;
 pub mod paths;
 pub mod patience;

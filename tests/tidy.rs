@@ -47,6 +47,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "clock",
             "diagnostic",
             "durable",
+            "explain",
             "fields",
             "paths",
             "patience",

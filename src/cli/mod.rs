@@ -5,6 +5,7 @@ mod adopt;
 mod check;
 mod demo;
 mod exit;
+mod explain;
 mod home;
 mod host;
 mod init;
@@ -124,6 +125,8 @@ enum Verb {
     Adopt(adopt::AdoptArgs),
     /// Say how a request ended, or that it is to be run again, where nobody can know (`indeterminate`)
     Resolve(resolve::ResolveArgs),
+    /// Say what a code such as E0103, a word of a record or an exit code means
+    Explain(explain::ExplainArgs),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -175,6 +178,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Demo(args)) => demo::answer(&args),
         Some(Verb::Adopt(args)) => adopt::answer(place, &args),
         Some(Verb::Resolve(args)) => resolve::answer(place, &args),
+        Some(Verb::Explain(args)) => explain::answer(&args),
         Some(Verb::Completions { shell }) => {
             clap_complete::generate(shell, &mut Line::command(), "dispatch", &mut std::io::stdout());
             Ok(Exit::Done)
