@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::uptime;
 
 use super::exit::{Exit, Failure};
+use crate::explain::is_code;
 use crate::probe::{Probe, State};
 
 /// Sends the program's story to standard error. `DISPATCH_LOG` overrides the level, as in `DISPATCH_LOG=debug`.
@@ -115,6 +116,13 @@ pub fn duration(milliseconds: u64) -> String {
     }
 }
 
+/// Where codes were shown: how to read more about the first of them.
+pub fn explained_by(codes: impl IntoIterator<Item = &'static str>) {
+    if let Some(code) = codes.into_iter().next() {
+        print(format!("\n`{} explain {code}` tells more", program()));
+    }
+}
+
 /// Says on standard error why the command failed.
 pub fn failure(failure: &Failure) -> Exit {
     let mut text = failure.message.trim_end().to_owned();
@@ -124,6 +132,9 @@ pub fn failure(failure: &Failure) -> Exit {
     if let Some(hint) = &failure.hint {
         text.push_str("\nhint: ");
         text.push_str(hint);
+    }
+    if let Some(code) = text.split(": error[").nth(1).and_then(|rest| rest.get(..5)).filter(|code| is_code(code)) {
+        text = format!("{text}\nhint: `{} explain {code}` tells more", program());
     }
     let _ = writeln!(io::stderr(), "{text}");
     failure.exit
