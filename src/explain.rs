@@ -62,8 +62,11 @@ pub fn find(word: &str) -> Result<Explanation, Option<String>> {
     let first = word.split([' ', ':']).next().unwrap_or(word);
     let asked = |known: &Explanation| [word, first].iter().any(|word| known.word.eq_ignore_ascii_case(word));
     let Some(found) = all.iter().find(|known| asked(known)) else {
-        return Err(did_you_mean(&word.to_uppercase(), all.iter().map(|known| known.word).filter(|word| is_code(word)))
-            .or_else(|| did_you_mean(word, all.iter().map(|known| known.word))));
+        return Err(did_you_mean(
+            &word.to_uppercase(),
+            all.iter().map(|known| known.word).filter(|word| is_code(word)),
+        )
+        .or_else(|| did_you_mean(word, all.iter().map(|known| known.word))));
     };
     Ok(found.clone())
 }
@@ -237,9 +240,8 @@ mod tests {
     #[test]
     fn examples_are_what_they_are_called() {
         for Explanation { word, examples, .. } in all() {
-            let of_files = |side: bool| {
-                examples.iter().filter(move |example| example.right == side && example.of != "note")
-            };
+            let of_files =
+                |side: bool| examples.iter().filter(move |example| example.right == side && example.of != "note");
             let mut files: BTreeMap<&str, &str> = of_files(false).map(|one| (one.of, one.text.as_str())).collect();
             if !files.is_empty() {
                 let found = codes(&files);

@@ -34,6 +34,7 @@ pub mod admit;
 pub mod claim;
 pub mod command;
 pub mod config;
+pub mod guide;
 pub mod handler;
 pub mod host_file;
 pub mod policy;

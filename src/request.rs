@@ -190,8 +190,7 @@ pub fn spec_digest(spec: &Value) -> String {
     fn sorted(value: &Value) -> Value {
         match value {
             Value::Object(map) => {
-                let ordered: BTreeMap<&String, Value> =
-                    map.iter().map(|(key, value)| (key, sorted(value))).collect();
+                let ordered: BTreeMap<&String, Value> = map.iter().map(|(key, value)| (key, sorted(value))).collect();
                 serde_json::to_value(ordered).expect("plain data")
             }
             Value::Array(list) => list.iter().map(sorted).collect(),

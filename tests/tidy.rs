@@ -26,6 +26,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "claim",
             "command",
             "config",
+            "guide",
             "handler",
             "host_file",
             "policy",

@@ -219,7 +219,14 @@ pub(super) mod tests {
 
     pub(in crate::cli::check) fn judged(verdict: Verdict) -> Judged {
         let (target, elsewhere, waits) = (None, false, None);
-        Judged { path: "requests/a.yml".into(), verdict, target, elsewhere, waits, host_file: "/etc/dispatch/host.yaml".into() }
+        Judged {
+            path: "requests/a.yml".into(),
+            verdict,
+            target,
+            elsewhere,
+            waits,
+            host_file: "/etc/dispatch/host.yaml".into(),
+        }
     }
 
     fn rejected() -> Judged {

@@ -246,9 +246,16 @@ mod tests {
     fn workflow_commands_are_escaped() {
         let lines = github(&findings());
         assert!(lines.iter().all(|line| !line.contains(['\n', '\r', '\u{1b}'])), "{lines:?}");
-        assert!(lines[0].starts_with("::error file=handlers/x.sh,line=1,col=1,endColumn=1,title=E0901%3A "), "{lines:?}");
+        assert!(
+            lines[0].starts_with("::error file=handlers/x.sh,line=1,col=1,endColumn=1,title=E0901%3A "),
+            "{lines:?}"
+        );
         assert!(lines[1].starts_with("::error file=requests/a.yml,line=2,col=8,endColumn=13,title=E0403%3A "));
-        assert!(lines[1].ends_with("::unknown property `tarqet`, 50%25%0Ahelp: did you mean `target`?\\nyes"), "{}", lines[1]);
+        assert!(
+            lines[1].ends_with("::unknown property `tarqet`, 50%25%0Ahelp: did you mean `target`?\\nyes"),
+            "{}",
+            lines[1]
+        );
         assert!(lines[4].starts_with("::error file=requests/a b%3Ac%2C%25\\u{1b}.yml,line=1"), "{}", lines[4]);
         assert!(lines[5].starts_with("::warning file=requests/README,"));
     }
