@@ -327,14 +327,11 @@ impl KindGuide {
         if self.schema.is_none() {
             text.push_str("Takes any `spec`: it has no schema.\n");
         }
-        match &self.example {
-            Some(example) => {
-                let _ = write!(text, "\n```yaml\n{example}```\n");
-            }
-            None => {
-                let schema = self.schema.as_deref().unwrap_or_default();
-                let _ = writeln!(text, "No example could be made: read `{schema}`.");
-            }
+        if let Some(example) = &self.example {
+            let _ = write!(text, "\n```yaml\n{example}```\n");
+        } else {
+            let schema = self.schema.as_deref().unwrap_or_default();
+            let _ = writeln!(text, "No example could be made: read `{schema}`.");
         }
     }
 }
@@ -409,7 +406,9 @@ mod tests {
     #[test]
     fn ten_kinds_are_told_in_less_than_150_lines_and_every_example_is_right() {
         let names: Vec<String> = (0..10).map(|number| format!("kind-{number}")).collect();
-        let index: String = names.iter().map(|name| format!("{name}: {{run: h.sh, description: Does it}}\n")).collect();
+        let rows: Vec<String> =
+            names.iter().map(|name| format!("{name}: {{run: h.sh, description: Does it}}\n")).collect();
+        let index = rows.concat();
         let schemas: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), SCHEMA)).collect();
         let rules = rules(&index, &schemas);
         let guide = guide(&rules, &RepoConfig::default(), &[]);
@@ -441,8 +440,8 @@ mod tests {
 
     #[test]
     fn a_large_repository_stays_within_bounds() {
-        let index: String = (0..60).map(|number| format!("k{number:02}: h.sh\n")).collect();
-        let guide = guide(&rules(&index, &[]), &RepoConfig::default(), &[]);
+        let rows: Vec<String> = (0..60).map(|number| format!("k{number:02}: h.sh\n")).collect();
+        let guide = guide(&rules(&rows.concat(), &[]), &RepoConfig::default(), &[]);
         assert_eq!((guide.kinds.len(), guide.more_kinds.len()), (20, 40));
         assert!(guide.to_markdown().contains("Also: `k20`, "));
     }

@@ -15,6 +15,7 @@ use crate::contract::source::{Commit, Folder, Source};
 use crate::contract::{self, Compiled, ContractError};
 use crate::guide::{self, Guide};
 use crate::repo::RepoError;
+use crate::request;
 use crate::yaml::Limits;
 
 /// Where agents look first.
@@ -107,14 +108,12 @@ fn usual_files(top: &Path) -> Vec<PathBuf> {
 
 /// The guide of a work tree, or of the mainline where there is none.
 fn load(home: &Home) -> Result<Guide, Failure> {
-    match &home.checkout.work_tree {
-        Some(top) => of(&Folder::open(top)?),
-        None => {
-            let repo = home.reader()?;
-            let tip = repo.known_tip().map_or_else(|| repo.resolve("HEAD"), Ok)?;
-            of(&Commit::new(&repo, tip))
-        }
+    if let Some(top) = &home.checkout.work_tree {
+        return of(&Folder::open(top)?);
     }
+    let repo = home.reader()?;
+    let tip = repo.known_tip().map_or_else(|| repo.resolve("HEAD"), Ok)?;
+    of(&Commit::new(&repo, tip))
 }
 
 /// The guide of the files that a source holds.
@@ -129,10 +128,7 @@ pub fn of(source: &dyn Source) -> Result<Guide, Failure> {
 fn examples(source: &dyn Source) -> Result<Vec<(String, Vec<u8>)>, RepoError> {
     let mut found = Vec::new();
     for entry in source.entries(EXAMPLES.as_bytes())?.into_iter().take(EXAMPLES_MAX) {
-        let name = String::from_utf8_lossy(&entry.name).into_owned();
-        if !name.ends_with(".yml") && !name.ends_with(".yaml") {
-            continue;
-        }
+        let Ok(Some(request::FileName { name, .. })) = request::file_name(&entry.name) else { continue };
         let path = format!("{EXAMPLES}/{name}");
         let file = source.file(path.as_bytes(), Limits::REQUEST.bytes_max as u64)?;
         found.extend(file.and_then(|file| file.bytes).map(|bytes| (path, bytes)));

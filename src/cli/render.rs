@@ -116,11 +116,15 @@ pub fn duration(milliseconds: u64) -> String {
     }
 }
 
-/// Where codes were shown: how to read more about the first of them.
-pub fn explained_by(codes: impl IntoIterator<Item = &'static str>) {
-    if let Some(code) = codes.into_iter().next() {
+/// Where diagnostics were shown: how to read more about the first of them, once.
+pub fn explained_by(shown: &str) {
+    if let Some(code) = first_code(shown) {
         print(format!("\n`{} explain {code}` tells more", program()));
     }
+}
+
+fn first_code(shown: &str) -> Option<&str> {
+    shown.split(": error[").nth(1)?.get(..5).filter(|code| is_code(code))
 }
 
 /// Says on standard error why the command failed.
@@ -133,7 +137,7 @@ pub fn failure(failure: &Failure) -> Exit {
         text.push_str("\nhint: ");
         text.push_str(hint);
     }
-    if let Some(code) = text.split(": error[").nth(1).and_then(|rest| rest.get(..5)).filter(|code| is_code(code)) {
+    if let Some(code) = first_code(&text) {
         text = format!("{text}\nhint: `{} explain {code}` tells more", program());
     }
     let _ = writeln!(io::stderr(), "{text}");

@@ -95,7 +95,7 @@ impl Maker<'_> {
                 match (whole.get_mut(key), value) {
                     (Some(Value::Object(ours)), Value::Object(theirs)) => ours.extend(theirs.clone()),
                     (Some(Value::Array(ours)), Value::Array(theirs)) if key == "required" => {
-                        ours.extend(theirs.clone())
+                        ours.extend(theirs.clone());
                     }
                     _ => {
                         whole.insert(key.clone(), value.clone());

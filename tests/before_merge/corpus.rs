@@ -215,7 +215,10 @@ fn envelopes(cases: &mut Cases) {
         cases.text("envelope", text);
     }
     cases.text("envelope", &format!("kind: {}", "k".repeat(65)));
-    cases.text("envelope", &format!("kind: hello\n{}", (0..120).map(|n| format!("k{n}: 1\n")).collect::<String>()));
+    cases.text(
+        "envelope",
+        &format!("kind: hello\n{}", (0..120).map(|n| format!("k{n}: 1\n")).collect::<Vec<_>>().concat()),
+    );
 }
 
 fn yaml(cases: &mut Cases) {

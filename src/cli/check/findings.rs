@@ -70,8 +70,8 @@ impl Findings {
             ));
         }
         render::print(self.summary());
-        let codes = self.marks().into_iter().map(|mark| mark.fault.code);
-        render::explained_by(codes);
+        let first = self.marks().into_iter().find(|mark| mark.level == "error");
+        render::explained_by(&first.map(|mark| mark.fault.to_string()).unwrap_or_default());
     }
 
     /// What came of it, in one line.
