@@ -2,15 +2,19 @@
 //! exit code; decides nothing about requests.
 
 mod adopt;
+mod agent_guide;
 mod check;
 mod demo;
 mod exit;
+mod explain;
 mod home;
 mod host;
 mod init;
 mod kinds;
 mod list;
 mod logs;
+#[cfg(test)]
+mod named_commands;
 mod poke;
 mod render;
 mod resolve;
@@ -124,6 +128,10 @@ enum Verb {
     Adopt(adopt::AdoptArgs),
     /// Say how a request ended, or that it is to be run again, where nobody can know (`indeterminate`)
     Resolve(resolve::ResolveArgs),
+    /// Print what an agent has to know of this repository, or write it into AGENTS.md
+    AgentGuide(agent_guide::AgentGuideArgs),
+    /// Say what a code such as E0103, a word of a record or an exit code means
+    Explain(explain::ExplainArgs),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -175,6 +183,8 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Demo(args)) => demo::answer(&args),
         Some(Verb::Adopt(args)) => adopt::answer(place, &args),
         Some(Verb::Resolve(args)) => resolve::answer(place, &args),
+        Some(Verb::AgentGuide(args)) => agent_guide::answer(place, &args),
+        Some(Verb::Explain(args)) => explain::answer(&args),
         Some(Verb::Completions { shell }) => {
             clap_complete::generate(shell, &mut Line::command(), "dispatch", &mut std::io::stdout());
             Ok(Exit::Done)

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::uptime;
 
 use super::exit::{Exit, Failure};
+use crate::explain::is_code;
 use crate::probe::{Probe, State};
 
 /// Sends the program's story to standard error. `DISPATCH_LOG` overrides the level, as in `DISPATCH_LOG=debug`.
@@ -115,6 +116,17 @@ pub fn duration(milliseconds: u64) -> String {
     }
 }
 
+/// Where diagnostics were shown: how to read more about the first of them, once.
+pub fn explained_by(shown: &str) {
+    if let Some(code) = first_code(shown) {
+        print(format!("\n`{} explain {code}` tells more", program()));
+    }
+}
+
+fn first_code(shown: &str) -> Option<&str> {
+    shown.split(": error[").nth(1)?.get(..5).filter(|code| is_code(code))
+}
+
 /// Says on standard error why the command failed.
 pub fn failure(failure: &Failure) -> Exit {
     let mut text = failure.message.trim_end().to_owned();
@@ -124,6 +136,9 @@ pub fn failure(failure: &Failure) -> Exit {
     if let Some(hint) = &failure.hint {
         text.push_str("\nhint: ");
         text.push_str(hint);
+    }
+    if let Some(code) = first_code(&text) {
+        text = format!("{text}\nhint: `{} explain {code}` tells more", program());
     }
     let _ = writeln!(io::stderr(), "{text}");
     failure.exit

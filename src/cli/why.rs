@@ -58,10 +58,11 @@ pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     render::print(format!("{} is {}: {}", line.name, line.state, answer.because));
-    for detail in answer.details {
+    for detail in &answer.details {
         render::print(format!("\n{}", detail.trim_end()));
     }
     render::print(format!("\nnext: {}", answer.next));
+    render::explained_by(&answer.details.concat());
     Ok(Exit::Done)
 }
 

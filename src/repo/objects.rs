@@ -250,6 +250,14 @@ impl Repo {
 }
 
 /// True for files and symbolic links.
+/// The id that git gives a file with these bytes.
+///
+/// # Panics
+/// Never: bytes in memory can be hashed.
+pub fn blob_id(bytes: &[u8]) -> Oid {
+    Oid(git2::Oid::hash_object(git2::ObjectType::Blob, bytes).expect("hashing memory"))
+}
+
 pub(super) fn is_blob(mode: u32) -> bool {
     matches!(mode & 0o170_000, 0o100_000 | 0o120_000)
 }
