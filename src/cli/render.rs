@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::uptime;
 
 use super::exit::{Exit, Failure};
-use crate::explain::is_code;
 use super::progress;
+use crate::explain::is_code;
 use crate::probe::{Probe, State};
 
 /// Sends the program's story to standard error. `DISPATCH_LOG` overrides the level, as in `DISPATCH_LOG=debug`.

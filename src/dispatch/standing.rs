@@ -247,8 +247,8 @@ impl Dispatcher {
 
     /// How long what runs now may take: the attempt, or the action after it.
     fn may_take(&self) -> BTreeMap<RequestId, u64> {
-        let running = self.queue.iter().filter(|(_, place)| *place == queue::Standing::Running);
-        let spans = running.filter_map(|(id, _)| {
+        let running = self.queue.running();
+        let spans = running.filter_map(|id| {
             let ticket = self.tickets.get(&id)?;
             let limits = &ticket.started.as_ref()?.job.grant.limits;
             let action = ticket.acting.as_ref().and_then(|acting| ticket.admitted.grant.actions.get(acting.done.len()));
