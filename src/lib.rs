@@ -9,6 +9,7 @@ pub mod cli;
 
 pub mod dispatch;
 pub mod host_check;
+pub mod rehearsal;
 pub mod selftest;
 pub mod submit;
 pub mod trial;
@@ -34,6 +35,7 @@ pub mod admit;
 pub mod claim;
 pub mod command;
 pub mod config;
+pub mod fixture;
 pub mod handler;
 pub mod host_file;
 pub mod policy;
@@ -43,6 +45,7 @@ pub mod redact;
 pub mod rerun;
 pub mod route;
 pub mod row;
+pub mod scaffold;
 pub mod schema;
 pub mod state;
 

@@ -11,7 +11,10 @@ use std::process::Command;
 /// A new module gets a place here; ARCHITECTURE.md says what each floor is for.
 const FLOORS: [(&str, &[&str]); 6] = [
     ("faces", &["main", "cli"]),
-    ("orchestration", &["dispatch", "watch", "recover", "submit", "selftest", "host_check", "trial", "view"]),
+    (
+        "orchestration",
+        &["dispatch", "watch", "recover", "submit", "rehearsal", "selftest", "host_check", "trial", "view"],
+    ),
     (
         "shell",
         &[
@@ -26,6 +29,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "claim",
             "command",
             "config",
+            "fixture",
             "handler",
             "host_file",
             "policy",
@@ -35,6 +39,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "rerun",
             "route",
             "row",
+            "scaffold",
             "schema",
             "state",
         ],

@@ -5,6 +5,7 @@ mod adopt;
 mod check;
 mod demo;
 mod exit;
+mod handler;
 mod home;
 mod host;
 mod init;
@@ -114,6 +115,8 @@ enum Verb {
     Why(why::WhyArgs),
     /// List the kinds that this repository handles
     Kinds(kinds::KindsArgs),
+    /// Write a handler (`handler new`), try it before it is merged, hold it against its fixtures (`handler test`)
+    Handler(handler::HandlerArgs),
     /// The host file: `host check` tries what it says
     Host(host::HostArgs),
     /// Make a repository with an inbox, a handler and an example request
@@ -170,6 +173,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Logs(args)) => logs::answer(place, &args),
         Some(Verb::Why(args)) => why::answer(place, &args),
         Some(Verb::Kinds(args)) => kinds::answer(place, &args),
+        Some(Verb::Handler(args)) => handler::answer(place, &args),
         Some(Verb::Host(args)) => host::answer(place, &args),
         Some(Verb::Init(args)) => init::answer(&args),
         Some(Verb::Demo(args)) => demo::answer(&args),

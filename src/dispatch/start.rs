@@ -166,6 +166,7 @@ impl Dispatcher {
             user: prepared.user,
             locks: prepared.locks,
             cleanup: config.cleanup,
+            stand_in: None,
         };
         self.held.remove(&id);
         self.stalled.remove(&id);

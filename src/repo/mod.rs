@@ -37,6 +37,7 @@ mod snapshot;
 mod splice;
 mod store;
 mod traces;
+mod unwritten;
 mod worktree;
 
 #[cfg(test)]

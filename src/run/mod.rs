@@ -14,7 +14,7 @@ pub mod sandbox;
 mod scratch;
 mod stage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use action::{ActionWork, Actions};
@@ -65,6 +65,16 @@ pub struct Work {
     pub locks: Vec<ResourceLock>,
     /// Remove the scratch folder of a success.
     pub cleanup: bool,
+    /// A folder that stands in for the host's `/` where paths of the host are granted; none in a real run.
+    pub stand_in: Option<PathBuf>,
+}
+
+impl Work {
+    /// Where a granted path of the host is.
+    fn on_host(&self, granted: &Path) -> PathBuf {
+        let below = || granted.strip_prefix("/").unwrap_or(granted);
+        self.stand_in.as_ref().map_or_else(|| granted.to_owned(), |root| root.join(below()))
+    }
 }
 
 /// Why an attempt has no report.
