@@ -41,7 +41,7 @@ pub use doubt::{
 };
 pub use intake::{META_BRANCH, META_MERGED_ONLY};
 pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};
-pub use standing::{Held, HeldBy, Standing};
+pub use standing::{Held, HeldBy, InLine, Standing};
 
 use crate::admit::Admitted;
 use crate::clock::Clock;
@@ -106,7 +106,7 @@ pub struct Summary {
 }
 
 /// A request that ended in this pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct Ended {
     /// Its id.
     pub id: RequestId,

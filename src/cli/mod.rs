@@ -16,12 +16,14 @@ mod logs;
 #[cfg(test)]
 mod named_commands;
 mod poke;
+mod progress;
 mod render;
 mod resolve;
 mod run;
 mod selftest;
 mod standing;
 mod status;
+mod wait;
 mod why;
 
 use std::ffi::OsString;
@@ -112,6 +114,8 @@ enum Verb {
     List(list::ListArgs),
     /// Show one request: where it stands and how it ended
     Status(status::StatusArgs),
+    /// Wait until requests have ended; the exit code is that of the outcome
+    Wait(wait::WaitArgs),
     /// Print what the handler of a request printed
     Logs(logs::LogsArgs),
     /// Say why a request waits, was rejected or failed, and what to do
@@ -175,6 +179,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Check(args)) => check::answer(place, &args),
         Some(Verb::List(args)) => list::answer(place, &args),
         Some(Verb::Status(args)) => status::answer(place, &args),
+        Some(Verb::Wait(args)) => wait::answer(place, &args),
         Some(Verb::Logs(args)) => logs::answer(place, &args),
         Some(Verb::Why(args)) => why::answer(place, &args),
         Some(Verb::Kinds(args)) => kinds::answer(place, &args),

@@ -115,7 +115,25 @@ pub struct Standing {
     pub stopping: bool,
 }
 
+/// Where a request waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InLine {
+    /// The request that keeps it from starting, with the resource that both want.
+    pub behind: Option<(RequestId, String)>,
+    /// How many come before it: at that resource, else in the whole queue.
+    pub before: usize,
+}
+
 impl Standing {
+    /// Where a request waits its turn; `None` where it does not, or nobody has taken it up yet.
+    pub fn place_of(&self, id: RequestId) -> Option<InLine> {
+        let at = self.queued.iter().position(|(other, _)| *other == id)?;
+        let behind = self.queued[at].1.clone();
+        let same = self.queued[..at].iter().filter(|(_, other)| *other == behind).count();
+        // At a resource the one that has it stands before all of them.
+        Some(InLine { before: same + usize::from(behind.is_some()), behind })
+    }
+
     /// What the last pass on this state folder saw.
     pub fn read(state: &crate::statedir::StateDir) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(state.seen()).ok()?).ok()
