@@ -34,7 +34,7 @@ requests/key.yml:3:1: error[E0210]: `timeout` says nothing to the dispatcher its
   | ^^^^^^^
   = help: leave it out
 ok        requests/known.yml  dispatch.resolve
-ok        requests/later.yml  once
+ok        requests/later.yml  once  not before 2999-01-01T00:00:00Z
 ok        requests/nothing.yml  dispatch.resolve
 ok        requests/waiting.yml  dispatch.resolve
 rejected  requests/wrong.yml  dispatch.resolve  invalid_spec
@@ -49,6 +49,8 @@ requests/wrong.yml:2:26: error[E0404]: `spec.as` is the text "maybe"
   |                          ^^^^^
   = expected: one of "succeeded", "failed", "rerun"
 checked 6 requests: 4 ok, 2 rejected
+
+`dispatch explain E0210` tells more
 check 64
 == known
 requests/known.yml:2:12: error[E0211]: [UUID] ended succeeded, which is known
