@@ -368,6 +368,9 @@ fn kinds(cases: &mut Cases) {
     ] {
         cases.text("reserved", text);
     }
+    for id in [USED_ID, "0198c0de-7a10-7c44-9b1e-2f6d0a8e5b31", "00000000-0000-4000-8000-000000000008"] {
+        cases.text("reserved", &format!("kind: dispatch.resolve\nspec: {{id: {id}, as: failed}}"));
+    }
     for kind in ["wired", "loose", "half", "writes", "peeks", "keyed", "large", "long", "acts", "many"] {
         cases.text("grant", &format!("kind: {kind}"));
         cases.text("grant", &format!("kind: {kind}\nspec: {{a: 1}}\ntimeout: 1s"));
