@@ -554,7 +554,7 @@ impl Dispatcher {
         let batch = self.batch_open.filter(|_| again.is_none()).map(|opened| opened + BATCH_OPEN);
         let wake = [
             self.look_at.filter(|_| self.stopping.is_none()),
-            self.interval.map(|_| self.beat_at),
+            Some(self.beat_at),
             self.settings.notifier.due_in().map(|pause| now + pause),
             retry.filter(|due| *due > now),
             self.recording.due().filter(|due| *due > now),

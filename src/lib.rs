@@ -8,6 +8,7 @@
 pub mod cli;
 
 pub mod dispatch;
+pub mod health;
 pub mod host_check;
 pub mod selftest;
 pub mod submit;

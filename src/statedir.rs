@@ -63,6 +63,11 @@ impl StateDir {
         Ok(Self { root })
     }
 
+    /// The state folder that is named, whichever repository it belongs to.
+    pub fn at(root: &Path) -> Self {
+        Self { root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()) }
+    }
+
     /// Makes the folder and what belongs in it, and points the repository at it.
     ///
     /// # Errors
@@ -133,6 +138,11 @@ impl StateDir {
     /// What the last pass saw, for the reading faces.
     pub fn seen(&self) -> PathBuf {
         self.root.join("status.json")
+    }
+
+    /// The time of this file is the conductor's last sign of life.
+    pub fn alive(&self) -> PathBuf {
+        self.root.join("alive")
     }
 
     /// While this file exists nothing is started.

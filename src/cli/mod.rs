@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod exit;
 mod explain;
+mod health;
 mod home;
 mod host;
 mod init;
@@ -120,6 +121,8 @@ enum Verb {
     Logs(logs::LogsArgs),
     /// Say why a request waits, was rejected or failed, and what to do
     Why(why::WhyArgs),
+    /// Say whether the dispatcher gets on: lives, reads main, runs, publishes (exit 69 where something has stalled)
+    Health(health::HealthArgs),
     /// List the kinds that this repository handles
     Kinds(kinds::KindsArgs),
     /// The host file: `host check` tries what it says
@@ -182,6 +185,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Wait(args)) => wait::answer(place, &args),
         Some(Verb::Logs(args)) => logs::answer(place, &args),
         Some(Verb::Why(args)) => why::answer(place, &args),
+        Some(Verb::Health(args)) => health::answer(place, &args),
         Some(Verb::Kinds(args)) => kinds::answer(place, &args),
         Some(Verb::Host(args)) => host::answer(place, &args),
         Some(Verb::Init(args)) => init::answer(&args),

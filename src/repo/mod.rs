@@ -25,6 +25,7 @@ mod branch_watch;
 mod changeset;
 mod checkout;
 mod claims;
+mod folders;
 mod fresh;
 mod git;
 mod hand_over;
@@ -269,6 +270,7 @@ pub struct Repo {
     /// Settings of the user's repository that calls to the remote need too.
     transport: Vec<(String, String)>,
     remembered: RefCell<history::Remembered>,
+    folders: folders::Folders,
     /// Held for a fetch: two at once would contend for the same refs of our own repository.
     fetching: Arc<Mutex<()>>,
     /// A git that wrote in the user's repository was ended by a signal.
@@ -310,6 +312,7 @@ impl Repo {
             store,
             transport,
             remembered: RefCell::default(),
+            folders: folders::Folders::default(),
             fetching: Arc::default(),
             torn: Arc::default(),
             writes: Arc::default(),
@@ -348,6 +351,7 @@ impl Repo {
             store,
             transport,
             remembered,
+            folders: folders::Folders::default(),
             fetching,
             torn,
             writes,
@@ -401,6 +405,7 @@ impl Repo {
             store,
             transport: self.transport.clone(),
             remembered: RefCell::default(),
+            folders: folders::Folders::default(),
             fetching: Arc::clone(&self.fetching),
             torn: Arc::clone(&self.torn),
             writes: Arc::clone(&self.writes),
