@@ -276,7 +276,7 @@ fn yaml(cases: &mut Cases) {
     cases.text("yaml", &format!("kind: hello\nspec: {{a: {}1{}}}", "[".repeat(70), "]".repeat(70)));
     cases.text("yaml", &format!("kind: hello\nspec: {{a: {}1{}}}", "[".repeat(20), "]".repeat(20)));
     cases.text("yaml", &format!("kind: hello\nspec: {{a: [{}]}}", "1,".repeat(10_001)));
-    let row = |name: &str, of: &str| format!("  {name}: &{name} [{}]\n", vec![of; 12].join(", "));
+    let row = |name: &str, of: &str| format!("  {name}: &{name} [{}]\n", [of; 12].join(", "));
     let bomb = [row("a", "x"), row("b", "*a"), row("c", "*b"), row("d", "*c")].concat();
     cases.text("yaml", &format!("kind: hello\nspec:\n{bomb}"));
     for (before, after) in [
