@@ -5,6 +5,7 @@
 //! own is a submodule, a file whose attributes send it to Git LFS begins as its pointer, an empty folder and what is neither file, link nor
 //! folder is not there. Never writes anything. What `.gitignore` and other filters do to files is not looked at.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -16,8 +17,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat
 use rustix::io::Errno;
 
 use crate::repo::{
-    BlobAt, LFS_POINTER, MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo, RepoError,
-    TreeEntry, is_kept_in_lfs,
+    BlobAt, LFS_POINTER, Looking, MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo,
+    RepoError, TreeEntry, is_kept_in_lfs,
 };
 
 /// A tree of files. Paths are relative to its root, and the empty path is the root.
@@ -58,16 +59,25 @@ pub fn nothing() -> Oid {
     "0000000000000000000000000000000000000000".parse().expect("forty hexadecimal digits")
 }
 
-/// The tree of a commit.
+/// The tree of a commit. The commit and each folder are read once: there may be hundreds of kinds, and the message of a commit
+/// that brought hundreds of records is long.
 pub struct Commit<'a> {
     repo: &'a Repo,
     commit: Oid,
+    looking: OnceCell<Looking<'a>>,
 }
 
 impl<'a> Commit<'a> {
     /// The tree of that commit.
     pub fn new(repo: &'a Repo, commit: Oid) -> Self {
-        Self { repo, commit }
+        Self { repo, commit, looking: OnceCell::new() }
+    }
+
+    fn looking(&self) -> Result<&Looking<'a>, RepoError> {
+        if self.looking.get().is_none() {
+            let _ = self.looking.set(self.repo.looking(self.commit)?);
+        }
+        Ok(self.looking.get().expect("set above"))
     }
 }
 
@@ -77,7 +87,7 @@ impl Source for Commit<'_> {
     }
 
     fn entry(&self, path: &[u8]) -> Result<Option<TreeEntry>, RepoError> {
-        self.repo.entry_at(self.commit, path)
+        self.looking()?.entry(path)
     }
 
     fn entries(&self, folder: &[u8]) -> Result<Vec<TreeEntry>, RepoError> {
@@ -85,11 +95,11 @@ impl Source for Commit<'_> {
     }
 
     fn file(&self, path: &[u8], bytes_max: u64) -> Result<Option<BlobAt>, RepoError> {
-        self.repo.blob_at(self.commit, path, bytes_max)
+        self.looking()?.blob(path, bytes_max)
     }
 
     fn head(&self, path: &[u8], bytes_max: usize) -> Result<Vec<u8>, RepoError> {
-        match self.repo.entry_at(self.commit, path)? {
+        match self.entry(path)? {
             Some(entry) if is_file(entry.mode) => self.repo.head(entry.oid, bytes_max),
             _ => Ok(Vec::new()),
         }

@@ -70,6 +70,17 @@ impl<'repo> Looking<'repo> {
         Ok(Some(entry))
     }
 
+    /// As [`Repo::blob_at`].
+    ///
+    /// # Errors
+    /// As [`Looking::entry`], and where the blob cannot be read.
+    pub fn blob(&self, path: impl AsRef<[u8]>, bytes_max: u64) -> Result<Option<BlobAt>, RepoError> {
+        self.entry(path)?
+            .filter(|entry| is_blob(entry.mode))
+            .map(|entry| self.repo.blob_of(&entry, bytes_max))
+            .transpose()
+    }
+
     /// As [`Repo::exists`].
     ///
     /// # Errors
@@ -115,12 +126,13 @@ impl Repo {
     /// The blob at a path with its bytes, unless there are more than `bytes_max`. `None` where
     /// nothing is there, or a folder or a submodule. A symbolic link is a blob too: see `mode`.
     pub fn blob_at(&self, commit: Oid, path: impl AsRef<[u8]>, bytes_max: u64) -> Result<Option<BlobAt>, RepoError> {
-        let Some(entry) = self.entry_at(commit, path)? else { return Ok(None) };
-        if !is_blob(entry.mode) {
-            return Ok(None);
-        }
+        let entry = self.entry_at(commit, path)?.filter(|entry| is_blob(entry.mode));
+        entry.map(|entry| self.blob_of(&entry, bytes_max)).transpose()
+    }
+
+    fn blob_of(&self, entry: &TreeEntry, bytes_max: u64) -> Result<BlobAt, RepoError> {
         let (size, bytes) = self.blob(entry.oid, bytes_max)?;
-        Ok(Some(BlobAt { oid: entry.oid, mode: entry.mode, size, bytes }))
+        Ok(BlobAt { oid: entry.oid, mode: entry.mode, size, bytes })
     }
 
     /// Size and bytes of a blob; no bytes where there are more than `bytes_max`.
