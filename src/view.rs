@@ -1,5 +1,5 @@
 //! What a person or an agent may know about requests: pending ones from main and the journal, ended ones from the
-//! journal or, in a clone where nothing ever ran, from the records on main. Reads only.
+//! journal or, in a clone where nothing ever ran, from the records on main. Reads only, but for the index of a large archive.
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::admit::{self, Verdict};
-use crate::archive;
+use crate::archive::{self, Effort, Index};
 use crate::clock::utc_millis;
 use crate::command::{Resolution, Word};
 use crate::config::RepoConfig;
@@ -35,6 +35,10 @@ use crate::statedir::StateDir;
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Records on main that are looked through, the youngest first, for what the journal here does not know.
 const RECORDS_MAX: usize = 20_000;
+/// So many of the journal that ended last may not have come to the clone yet.
+const LATELY: usize = 1000;
+/// So many requests are named where a word may mean any of them.
+const NAMED_MAX: usize = 20;
 
 /// One request, as `list` and `status` show it.
 #[derive(Clone, Debug, Serialize)]
@@ -96,6 +100,8 @@ pub struct View {
     standing: Option<Standing>,
     /// What people have said of requests on main, read at most once.
     said: OnceCell<BTreeMap<RequestId, Resolution>>,
+    /// The index of the archive as it stands, opened at most once.
+    index: OnceCell<Option<Index>>,
 }
 
 /// Why nothing can be shown.
@@ -138,8 +144,8 @@ impl View {
             Some(Err(ContractError::Repo(error))) => return Err(error.into()),
         };
         let standing = Standing::read(&state);
-        let (contract, said) = (OnceCell::new(), OnceCell::new());
-        Ok(Self { repo, state, journal, host, tip, config, contract, standing, said })
+        let (contract, said, index) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Ok(Self { repo, state, journal, host, tip, config, contract, standing, said, index })
     }
 
     /// Pending requests in the order of main; last what the dispatcher has taken up and this clone has not fetched yet.
@@ -261,8 +267,6 @@ impl View {
         {
             return Ok(line);
         }
-        let mut all = self.pending()?;
-        all.extend(self.ended(RECORDS_MAX)?);
         let folded = word.to_lowercase();
         let name = word.strip_suffix(".yml").or_else(|| word.strip_suffix(".yaml")).unwrap_or(word);
         let name = name.strip_prefix(&format!("{}/", self.config.inbox)).unwrap_or(name);
@@ -271,20 +275,62 @@ impl View {
             let id = line.id.to_string();
             word.len() >= 4 && (id.starts_with(&folded) || id.ends_with(&folded))
         };
-        for fits in [&exact as &dyn Fn(&Line) -> bool, &part] {
-            let found: Vec<&Line> = all.iter().filter(|line| fits(line)).collect();
-            let ids: BTreeSet<RequestId> = found.iter().map(|line| line.id).collect();
-            match found.first() {
-                None => {}
-                Some(line) if ids.len() == 1 => return Ok((*line).clone()),
-                Some(_) => {
-                    let ids = found.iter().map(|line| format!("{} ({})", line.id, line.name)).collect();
-                    return Err(ViewError::Ambiguous { word: word.to_owned(), ids });
+        let chosen = |lines: &[Line]| -> Result<Option<Line>, ViewError> {
+            for fits in [&exact as &dyn Fn(&Line) -> bool, &part] {
+                let mut found: BTreeMap<RequestId, &Line> = BTreeMap::new();
+                for line in lines.iter().filter(|line| fits(line)) {
+                    found.entry(line.id).or_insert(line);
+                }
+                match found.values().next() {
+                    None => {}
+                    Some(line) if found.len() == 1 => return Ok(Some((*line).clone())),
+                    Some(_) => return Err(ambiguous(word, found.into_values().collect())),
                 }
             }
+            Ok(None)
+        };
+        let mut all = self.pending()?;
+        if let Some(index) = self.index_at(Effort::Little)? {
+            // What has ended is in the index, or so young that the clone has not fetched it.
+            all.extend(self.ended_by_word(&index, word, name)?);
+            let lately = self.journal.as_ref().map(|journal| journal.recently_ended(LATELY, 0)).transpose()?;
+            for row in lately.unwrap_or_default() {
+                let id = row.id.to_string();
+                if self.name_in(&row.path) == name || id.starts_with(&folded) || id.ends_with(&folded) {
+                    all.extend(self.line_of_row(&row)?);
+                }
+            }
+            if let Some(mut line) = chosen(&all)? {
+                self.add_resolution(&mut line)?;
+                return Ok(line);
+            }
+        }
+        all.extend(self.ended(RECORDS_MAX)?);
+        if let Some(line) = chosen(&all)? {
+            return Ok(line);
+        }
+        // Older than what was looked through, or nothing at all.
+        if let Some(index) = self.index_at(Effort::Whole)?
+            && let Some(mut line) = chosen(&self.ended_by_word(&index, word, name)?)?
+        {
+            self.add_resolution(&mut line)?;
+            return Ok(line);
         }
         let nearest = crate::diagnostic::did_you_mean(name, all.iter().map(|line| line.name.as_str()));
         Err(ViewError::Unknown { word: word.to_owned(), nearest })
+    }
+
+    /// What the index knows that a word may mean.
+    fn ended_by_word(&self, index: &Index, word: &str, name: &str) -> Result<Vec<Line>, ViewError> {
+        let Some(tip) = self.tip else { return Ok(Vec::new()) };
+        let records = archive::indexed_by_word(index, &self.repo, tip, &self.config, (word, name))?;
+        Ok(records.iter().map(|(folder, record)| line_of_record(record, Some(folder.clone()))).collect())
+    }
+
+    /// The index of the archive at the tip, where the archive is large and that takes no more than this.
+    fn index_at(&self, effort: Effort) -> Result<Option<Index>, ViewError> {
+        let Some(tip) = self.tip else { return Ok(None) };
+        Ok(archive::index_at(self.state.root(), &self.repo, tip, &self.config, effort)?)
     }
 
     /// A request by its whole id, without looking at those beside it.
@@ -300,10 +346,22 @@ impl View {
         }
         let pending = self.pending()?.into_iter().find(|line| line.id == id);
         let (None, Some(tip)) = (&pending, self.tip) else { return Ok(pending) };
-        let fits = |bytes: &[u8]| archive::may_name(bytes, id);
-        let reach = (usize::MAX, RECORDS_MAX);
-        let records = archive::of_youngest_days(&self.repo, tip, &self.config, reach, fits, |found| found == id)?;
-        let mut line = records.first().map(|(folder, record)| line_of_record(record, Some(folder.clone())));
+        let mut found = match self.index() {
+            Some(index) => archive::indexed(index, &self.repo, tip, &self.config, id)?,
+            None => None,
+        };
+        if found.is_none() && self.index_at(Effort::Little)?.is_none() {
+            let fits = |bytes: &[u8]| archive::may_name(bytes, id);
+            let reach = (usize::MAX, RECORDS_MAX);
+            let young = archive::of_youngest_days(&self.repo, tip, &self.config, reach, fits, |found| found == id)?;
+            found = young.into_iter().next();
+        }
+        if found.is_none()
+            && let Some(index) = self.index_at(Effort::Whole)?
+        {
+            found = archive::indexed(&index, &self.repo, tip, &self.config, id)?;
+        }
+        let mut line = found.map(|(folder, record)| line_of_record(&record, Some(folder)));
         line.iter_mut().try_for_each(|line| self.add_resolution(line))?;
         Ok(line)
     }
@@ -538,12 +596,22 @@ impl View {
         Ok(())
     }
 
+    /// The index of the archive as it stands, where there is one. What it names is judged by main.
+    fn index(&self) -> Option<&Index> {
+        self.index.get_or_init(|| Index::open_to_read(self.state.root())).as_ref()
+    }
+
     fn resolution_of(&self, id: RequestId) -> Result<Option<Resolution>, ViewError> {
         let known = self.journal.as_ref().map(resolutions).transpose()?.unwrap_or_default();
         if let Some(known) = known.into_iter().find(|known| known.id == id) {
             return Ok(Some(known));
         }
         let Some(tip) = self.tip else { return Ok(None) };
+        if let Some(index) = self.index()
+            && let Some(said) = archive::indexed_word_on(index, &self.repo, tip, &self.config, id)?
+        {
+            return Ok(Some(said));
+        }
         if self.said.get().is_none() {
             let said = archive::youngest_resolutions(&self.repo, tip, &self.config, RECORDS_MAX)?;
             let _ = self.said.set(said);
@@ -556,6 +624,15 @@ impl View {
         let blob = self.repo.blob_at(tip, &file, FILE_BYTES_MAX)?;
         Ok(blob.and_then(|blob| Record::from_yaml(&file, &blob.bytes?).ok()))
     }
+}
+
+/// Names the youngest of those that a word may mean.
+fn ambiguous(word: &str, mut found: Vec<&Line>) -> ViewError {
+    found.sort_by(|a, b| b.finished_at.cmp(&a.finished_at).then_with(|| a.id.cmp(&b.id)));
+    let named = found.iter().take(NAMED_MAX).map(|line| format!("{} ({})", line.id, line.name));
+    let rest = found.len().saturating_sub(NAMED_MAX);
+    let rest = (rest > 0).then(|| format!("{rest} or more that are older"));
+    ViewError::Ambiguous { word: word.to_owned(), ids: named.chain(rest).collect() }
 }
 
 fn line_of_record(record: &Record, folder: Option<String>) -> Line {
