@@ -8,7 +8,7 @@ mod index;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -315,6 +315,8 @@ fn brought_up(
         if walk.go_on(&mut index, repo, config, STEP)? {
             break;
         }
+        // Whoever gets as far as this is not stuck.
+        repo.patience().pulse();
         if effort == Effort::Little && steps >= LITTLE {
             return Ok(None);
         }
@@ -437,6 +439,29 @@ pub fn indexed_by_word(
     let folder = word.strip_prefix(&config.output).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
     let places = said(index.by_word(word, name)).unwrap_or_default();
     read(repo, tip, config, folder.into_iter().chain(places))
+}
+
+/// The records of these ids, and those that carry one of these idempotency keys of a kind, by an index as it stands, each with
+/// its folder.
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn indexed_of<'a>(
+    index: &Index,
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    ids: impl IntoIterator<Item = RequestId>,
+    keys: impl IntoIterator<Item = &'a (String, String)>,
+) -> Result<Vec<(String, Record)>, RepoError> {
+    let mut places = BTreeSet::new();
+    for id in ids {
+        places.extend(said(index.by_id(id)).unwrap_or_default());
+    }
+    for (kind, key) in keys {
+        places.extend(said(index.by_key(kind, key)).unwrap_or_default());
+    }
+    read(repo, tip, config, places)
 }
 
 /// The record of a request by an index as it stands, with its folder.

@@ -1,6 +1,8 @@
 //! What a person or an agent may know about requests: pending ones from main and the journal, ended ones from the
 //! journal or, in a clone where nothing ever ran, from the records on main. Reads only, but for the index of a large archive.
 
+mod find;
+
 use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -17,6 +19,7 @@ use crate::config::RepoConfig;
 use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::diagnostic::Diagnostic;
 use crate::dispatch::{Held, Standing, resolutions};
+use crate::event::Event;
 use crate::host::Host;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
@@ -28,17 +31,13 @@ use crate::record::Record;
 use crate::repo::{self, Oid, Open, Repo, RepoError};
 use crate::request::{self, Target};
 use crate::spool;
-use crate::state::State;
+use crate::state::{Act, State};
 use crate::statedir::StateDir;
 
 /// The longest record file that is read whole.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Records on main that are looked through, the youngest first, for what the journal here does not know.
 const RECORDS_MAX: usize = 20_000;
-/// So many of the journal that ended last may not have come to the clone yet.
-const LATELY: usize = 1000;
-/// So many requests are named where a word may mean any of them.
-const NAMED_MAX: usize = 20;
 
 /// One request, as `list` and `status` show it.
 #[derive(Clone, Debug, Serialize)]
@@ -57,6 +56,8 @@ pub struct Line {
     pub exit_code: Option<i32>,
     /// When it came onto main.
     pub queued_at: Option<String>,
+    /// When its first attempt began.
+    pub started_at: Option<String>,
     /// When it ended.
     pub finished_at: Option<String>,
     /// From first start to end, in milliseconds.
@@ -80,11 +81,44 @@ pub struct Line {
 }
 
 impl Line {
+    /// What is to be said of a request that nothing is known of but its id.
+    pub fn unknown(id: RequestId) -> Self {
+        Self {
+            id,
+            name: id.to_string(),
+            kind: None,
+            state: "unknown".to_owned(),
+            reason: None,
+            exit_code: None,
+            queued_at: None,
+            started_at: None,
+            finished_at: None,
+            duration_ms: None,
+            record: None,
+            path: None,
+            target: None,
+            kept_on: None,
+            rerun_of: None,
+            resolved: None,
+        }
+    }
+
     /// It did what it should, by its record or by a person's word.
     pub fn has_succeeded(&self) -> bool {
         let said = self.resolved.as_ref().filter(|_| self.state == Outcome::Indeterminate.as_str());
         self.state == Outcome::Succeeded.as_str() || said.is_some_and(|said| said.word == Word::Succeeded)
     }
+}
+
+/// How far a request has come.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// It waits, runs, or has ended and its record is not on main yet.
+    UnderWay(Line),
+    /// It has ended, and its record is on main.
+    Over(Line),
+    /// It was taken out of the inbox before it was started.
+    Withdrawn,
 }
 
 /// Everything that is read to answer.
@@ -138,14 +172,30 @@ impl View {
     /// [`ViewError`] where something is there and cannot be read.
     pub fn open(repo: Repo, state: StateDir, journal: Option<Journal>, host: Host) -> Result<Self, ViewError> {
         let tip = repo.known_tip();
-        let config = match tip.map(|tip| contract::load_config(&repo, tip)) {
-            Some(Ok((config, _))) => config,
-            None | Some(Err(ContractError::Faults(_))) => RepoConfig::default(),
-            Some(Err(ContractError::Repo(error))) => return Err(error.into()),
-        };
+        let config = config_at(&repo, tip)?;
         let standing = Standing::read(&state);
         let (contract, said, index) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         Ok(Self { repo, state, journal, host, tip, config, contract, standing, said, index })
+    }
+
+    /// Looks again: for who waits until something has happened.
+    ///
+    /// # Errors
+    /// [`ViewError`], as [`View::open`].
+    pub fn refresh(&mut self) -> Result<(), ViewError> {
+        if self.journal.is_none() {
+            self.journal = Journal::open_to_read(self.state.root())?;
+        }
+        self.standing = Standing::read(&self.state);
+        self.said.take();
+        self.index.take();
+        let tip = self.repo.known_tip();
+        if tip != self.tip {
+            self.config = config_at(&self.repo, tip)?;
+            self.contract.take();
+            self.tip = tip;
+        }
+        Ok(())
     }
 
     /// Pending requests in the order of main; last what the dispatcher has taken up and this clone has not fetched yet.
@@ -181,27 +231,21 @@ impl View {
             lines.push((
                 introduced.position,
                 Line {
-                    id,
                     name: name_of(entry),
                     kind,
                     state,
                     reason,
-                    exit_code: None,
                     queued_at: queued,
-                    finished_at: None,
-                    duration_ms: None,
-                    record: None,
+                    started_at: rows.get(&id).map(|row| self.started_at(row)).transpose()?.flatten(),
                     path: Some(entry.shown.clone()),
                     target,
-                    kept_on: None,
-                    rerun_of: None,
-                    resolved: None,
+                    ..Line::unknown(id)
                 },
             ));
         }
         let shown: BTreeSet<RequestId> = lines.iter().map(|(_, line)| line.id).collect();
         for row in rows.values().filter(|row| row.state.outcome().is_none() && !shown.contains(&row.id)) {
-            lines.push((u64::MAX, self.line_of_open(row)));
+            lines.push((u64::MAX, self.line_of_open(row)?));
         }
         lines.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
         Ok(lines.into_iter().map(|(_, line)| line).collect())
@@ -256,85 +300,11 @@ impl View {
         Ok(())
     }
 
-    /// The request that a word means: an id, the beginning or the end of one, or a name.
+    /// A request by its whole id, without looking at those beside it; `None` where neither main nor the journal has it.
     ///
     /// # Errors
-    /// [`ViewError::Unknown`] or [`ViewError::Ambiguous`].
-    pub fn find(&self, word: &str) -> Result<Line, ViewError> {
-        let asked = word.parse::<RequestId>().ok();
-        if let Some(id) = asked
-            && let Some(line) = self.find_by_id(id)?
-        {
-            return Ok(line);
-        }
-        let folded = word.to_lowercase();
-        let name = word.strip_suffix(".yml").or_else(|| word.strip_suffix(".yaml")).unwrap_or(word);
-        let name = name.strip_prefix(&format!("{}/", self.config.inbox)).unwrap_or(name);
-        let exact = |line: &Line| Some(line.id) == asked || line.name == name || line.record.as_deref() == Some(word);
-        let part = |line: &Line| {
-            let id = line.id.to_string();
-            word.len() >= 4 && (id.starts_with(&folded) || id.ends_with(&folded))
-        };
-        let chosen = |lines: &[Line]| -> Result<Option<Line>, ViewError> {
-            for fits in [&exact as &dyn Fn(&Line) -> bool, &part] {
-                let mut found: BTreeMap<RequestId, &Line> = BTreeMap::new();
-                for line in lines.iter().filter(|line| fits(line)) {
-                    found.entry(line.id).or_insert(line);
-                }
-                match found.values().next() {
-                    None => {}
-                    Some(line) if found.len() == 1 => return Ok(Some((*line).clone())),
-                    Some(_) => return Err(ambiguous(word, found.into_values().collect())),
-                }
-            }
-            Ok(None)
-        };
-        let mut all = self.pending()?;
-        if let Some(index) = self.index_at(Effort::Little)? {
-            // What has ended is in the index, or so young that the clone has not fetched it.
-            all.extend(self.ended_by_word(&index, word, name)?);
-            let lately = self.journal.as_ref().map(|journal| journal.recently_ended(LATELY, 0)).transpose()?;
-            for row in lately.unwrap_or_default() {
-                let id = row.id.to_string();
-                if self.name_in(&row.path) == name || id.starts_with(&folded) || id.ends_with(&folded) {
-                    all.extend(self.line_of_row(&row)?);
-                }
-            }
-            if let Some(mut line) = chosen(&all)? {
-                self.add_resolution(&mut line)?;
-                return Ok(line);
-            }
-        }
-        all.extend(self.ended(RECORDS_MAX)?);
-        if let Some(line) = chosen(&all)? {
-            return Ok(line);
-        }
-        // Older than what was looked through, or nothing at all.
-        if let Some(index) = self.index_at(Effort::Whole)?
-            && let Some(mut line) = chosen(&self.ended_by_word(&index, word, name)?)?
-        {
-            self.add_resolution(&mut line)?;
-            return Ok(line);
-        }
-        let nearest = crate::diagnostic::did_you_mean(name, all.iter().map(|line| line.name.as_str()));
-        Err(ViewError::Unknown { word: word.to_owned(), nearest })
-    }
-
-    /// What the index knows that a word may mean.
-    fn ended_by_word(&self, index: &Index, word: &str, name: &str) -> Result<Vec<Line>, ViewError> {
-        let Some(tip) = self.tip else { return Ok(Vec::new()) };
-        let records = archive::indexed_by_word(index, &self.repo, tip, &self.config, (word, name))?;
-        Ok(records.iter().map(|(folder, record)| line_of_record(record, Some(folder.clone()))).collect())
-    }
-
-    /// The index of the archive at the tip, where the archive is large and that takes no more than this.
-    fn index_at(&self, effort: Effort) -> Result<Option<Index>, ViewError> {
-        let Some(tip) = self.tip else { return Ok(None) };
-        Ok(archive::index_at(self.state.root(), &self.repo, tip, &self.config, effort)?)
-    }
-
-    /// A request by its whole id, without looking at those beside it.
-    fn find_by_id(&self, id: RequestId) -> Result<Option<Line>, ViewError> {
+    /// [`ViewError`].
+    pub fn find_by_id(&self, id: RequestId) -> Result<Option<Line>, ViewError> {
         let row = self.journal.as_ref().map(|journal| journal.get(id)).transpose()?.flatten();
         if let Some(row) = row {
             let mut found = match row.state.outcome() {
@@ -350,20 +320,36 @@ impl View {
             Some(index) => archive::indexed(index, &self.repo, tip, &self.config, id)?,
             None => None,
         };
-        if found.is_none() && self.index_at(Effort::Little)?.is_none() {
-            let fits = |bytes: &[u8]| archive::may_name(bytes, id);
-            let reach = (usize::MAX, RECORDS_MAX);
-            let young = archive::of_youngest_days(&self.repo, tip, &self.config, reach, fits, |found| found == id)?;
-            found = young.into_iter().next();
-        }
-        if found.is_none()
-            && let Some(index) = self.index_at(Effort::Whole)?
-        {
-            found = archive::indexed(&index, &self.repo, tip, &self.config, id)?;
+        if found.is_none() {
+            found = match self.index_at(Effort::Little)? {
+                Some(index) => archive::indexed(&index, &self.repo, tip, &self.config, id)?,
+                None => self.youngest_of(tip, id)?,
+            };
         }
         let mut line = found.map(|(folder, record)| line_of_record(&record, Some(folder)));
         line.iter_mut().try_for_each(|line| self.add_resolution(line))?;
         Ok(line)
+    }
+
+    /// How far a request has come; `None` where main does not have it, as far as is known here.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn progress(&self, id: RequestId) -> Result<Option<Progress>, ViewError> {
+        let row = self.journal.as_ref().map(|journal| journal.get(id)).transpose()?.flatten();
+        let state = row.as_ref().map(|row| &row.state);
+        if state == Some(&State::Withdrawn) {
+            return Ok(Some(Progress::Withdrawn));
+        }
+        let Some(mut line) = self.find_by_id(id)? else { return Ok(None) };
+        let on_its_way = state.filter(|state| !state.is_settled()).and_then(State::outcome);
+        if let Some(outcome) = on_its_way {
+            line.state = "publishing".to_owned();
+            line.reason.get_or_insert_with(|| format!("ended {outcome}, not on main yet"));
+        } else if line.path.is_none() {
+            return Ok(Some(Progress::Over(line)));
+        }
+        Ok(Some(Progress::UnderWay(line)))
     }
 
     /// A file of a request's record: from main, else from the spool, else as it is being written.
@@ -460,6 +446,15 @@ impl View {
         self.contract().ok()?.as_ref().ok()?.rules.index.row(kind).map(|row| row.delivery)
     }
 
+    /// The action of a request whose handler has succeeded, and how far it is; `None` where none is left.
+    ///
+    /// # Errors
+    /// [`ViewError::Journal`].
+    pub fn action_of(&self, id: RequestId) -> Result<Option<(String, Act)>, ViewError> {
+        let row = self.journal.as_ref().map(|journal| journal.get(id)).transpose()?.flatten();
+        Ok(row.as_ref().and_then(|row| current_action(&row.state)).map(|(name, act)| (name.to_owned(), act)))
+    }
+
     /// Tip of main as this clone knows it.
     pub fn tip(&self) -> Option<Oid> {
         self.tip
@@ -497,9 +492,14 @@ impl View {
             return ("held".to_owned(), Some(held.words.clone()));
         }
         match row.map(|row| &row.state) {
-            Some(State::Running { .. } | State::Acting { .. }) if !Instance::is_held(self.state.root()) => {
-                let words = "it was started and its dispatcher is gone: the next pass settles it";
-                ("interrupted".to_owned(), Some(words.to_owned()))
+            Some(state @ (State::Running { .. } | State::Acting { .. })) if !Instance::is_held(self.state.root()) => {
+                let words = match current_action(state) {
+                    Some((action, _)) => format!(
+                        "its handler has succeeded, and its dispatcher is gone at the action `{action}`: the next pass settles it"
+                    ),
+                    None => "it was started and its dispatcher is gone: the next pass settles it".to_owned(),
+                };
+                ("interrupted".to_owned(), Some(words))
             }
             Some(State::Running { attempt, .. }) => ("running".to_owned(), Some(format!("attempt {attempt}"))),
             Some(State::Acting { actions, ended, .. }) => {
@@ -519,27 +519,28 @@ impl View {
     }
 
     /// What the journal alone knows of a request that has not ended.
-    fn line_of_open(&self, row: &Row) -> Line {
+    fn line_of_open(&self, row: &Row) -> Result<Line, ViewError> {
         let copy = std::fs::read(self.state.spool(row.id).join("request")).ok();
         let bytes = copy.or_else(|| repo::cached_file(self.state.root(), &row.blob)).unwrap_or_default();
         let (state, reason) = self.pending_state(row.id, Some(row), &row.path, None);
-        Line {
-            id: row.id,
+        Ok(Line {
             name: self.name_in(&row.path),
             kind: row.kind.clone().or_else(|| request::hints(&row.path, &bytes).0),
             state,
             reason,
-            exit_code: None,
             queued_at: Some(row.queued_at.clone()),
-            finished_at: None,
-            duration_ms: None,
-            record: None,
+            started_at: self.started_at(row)?,
             path: Some(row.path.clone()),
-            target: None,
-            kept_on: None,
-            rerun_of: None,
-            resolved: None,
-        }
+            ..Line::unknown(row.id)
+        })
+    }
+
+    /// When the first attempt of a request began that has not ended.
+    fn started_at(&self, row: &Row) -> Result<Option<String>, ViewError> {
+        let is_started = matches!(row.state, State::Running { .. } | State::Acting { .. } | State::Retrying { .. });
+        let Some(journal) = self.journal.as_ref().filter(|_| is_started) else { return Ok(None) };
+        let events = journal.events(row.id)?;
+        Ok(events.into_iter().find(|(_, event)| matches!(event, Event::Start { .. })).map(|(at, _)| at))
     }
 
     /// The name of the request at a path.
@@ -570,21 +571,13 @@ impl View {
             return Ok(Some(line_of_record(&record, folder)));
         }
         Ok(Some(Line {
-            id: row.id,
             name: self.name_in(&row.path),
             kind: row.kind.clone(),
             state: outcome.to_string(),
-            reason: None,
-            exit_code: None,
             queued_at: Some(row.queued_at.clone()),
             finished_at: Some(row.changed_at.clone()),
-            duration_ms: None,
             record: folder,
-            path: None,
-            target: None,
-            kept_on: None,
-            rerun_of: None,
-            resolved: None,
+            ..Line::unknown(row.id)
         }))
     }
 
@@ -626,13 +619,12 @@ impl View {
     }
 }
 
-/// Names the youngest of those that a word may mean.
-fn ambiguous(word: &str, mut found: Vec<&Line>) -> ViewError {
-    found.sort_by(|a, b| b.finished_at.cmp(&a.finished_at).then_with(|| a.id.cmp(&b.id)));
-    let named = found.iter().take(NAMED_MAX).map(|line| format!("{} ({})", line.id, line.name));
-    let rest = found.len().saturating_sub(NAMED_MAX);
-    let rest = (rest > 0).then(|| format!("{rest} or more that are older"));
-    ViewError::Ambiguous { word: word.to_owned(), ids: named.chain(rest).collect() }
+fn config_at(repo: &Repo, tip: Option<Oid>) -> Result<RepoConfig, ViewError> {
+    match tip.map(|tip| contract::load_config(repo, tip)) {
+        Some(Ok((config, _))) => Ok(config),
+        None | Some(Err(ContractError::Faults(_))) => Ok(RepoConfig::default()),
+        Some(Err(ContractError::Repo(error))) => Err(error.into()),
+    }
 }
 
 fn line_of_record(record: &Record, folder: Option<String>) -> Line {
@@ -644,6 +636,7 @@ fn line_of_record(record: &Record, folder: Option<String>) -> Line {
         reason: record.reason.clone(),
         exit_code: record.exit_code,
         queued_at: record.queued_at.map(utc_millis),
+        started_at: record.started_at.map(utc_millis),
         finished_at: record.finished_at.map(utc_millis),
         duration_ms: record.duration_ms,
         record: folder,
@@ -653,6 +646,11 @@ fn line_of_record(record: &Record, folder: Option<String>) -> Line {
         rerun_of: record.rerun_of,
         resolved: None,
     }
+}
+
+fn current_action(state: &State) -> Option<(&str, Act)> {
+    let State::Acting { actions, ended, now, .. } = state else { return None };
+    actions.get(*ended).map(|name| (name.as_str(), *now))
 }
 
 fn name_of(entry: &Entry) -> String {

@@ -455,7 +455,7 @@ impl Step<'_> {
             match left.get(at).filter(|beside| beside.name == leaf) {
                 None => gone.push(leaf),
                 Some(beside) if beside.right.is_none() && tree_of(beside).is_some_and(|now| now == tree) => {
-                    same.push(at)
+                    same.push(at);
                 }
                 Some(_) => {}
             }

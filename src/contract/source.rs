@@ -1,11 +1,10 @@
-//! Where the files of a repository are read: a commit, or the work tree that a commit may be made of. Both are looked at with the
+//! Where the files of a repository are read: a commit, or the index or work tree that a commit may be made of. All are looked at with the
 //! same eyes, so that `check` says of a file that is not committed yet what the dispatcher will say of it.
 //!
 //! Owns the reading of a folder as git would store it: symbolic links are entries and never followed, a folder with a `.git` of its
 //! own is a submodule, a file whose attributes send it to Git LFS begins as its pointer, an empty folder and what is neither file, link nor
 //! folder is not there. Never writes anything. What `.gitignore` and other filters do to files is not looked at.
 
-use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -17,8 +16,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat
 use rustix::io::Errno;
 
 use crate::repo::{
-    BlobAt, LFS_POINTER, Looking, MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo,
-    RepoError, TreeEntry, is_kept_in_lfs,
+    BlobAt, LFS_POINTER, MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo, RepoError,
+    Staged, TreeEntry, is_kept_in_lfs,
 };
 
 /// A tree of files. Paths are relative to its root, and the empty path is the root.
@@ -59,25 +58,16 @@ pub fn nothing() -> Oid {
     "0000000000000000000000000000000000000000".parse().expect("forty hexadecimal digits")
 }
 
-/// The tree of a commit. The commit and each folder are read once: there may be hundreds of kinds, and the message of a commit
-/// that brought hundreds of records is long.
+/// The tree of a commit.
 pub struct Commit<'a> {
     repo: &'a Repo,
     commit: Oid,
-    looking: OnceCell<Looking<'a>>,
 }
 
 impl<'a> Commit<'a> {
     /// The tree of that commit.
     pub fn new(repo: &'a Repo, commit: Oid) -> Self {
-        Self { repo, commit, looking: OnceCell::new() }
-    }
-
-    fn looking(&self) -> Result<&Looking<'a>, RepoError> {
-        if self.looking.get().is_none() {
-            let _ = self.looking.set(self.repo.looking(self.commit)?);
-        }
-        Ok(self.looking.get().expect("set above"))
+        Self { repo, commit }
     }
 }
 
@@ -87,7 +77,7 @@ impl Source for Commit<'_> {
     }
 
     fn entry(&self, path: &[u8]) -> Result<Option<TreeEntry>, RepoError> {
-        self.looking()?.entry(path)
+        self.repo.entry_at(self.commit, path)
     }
 
     fn entries(&self, folder: &[u8]) -> Result<Vec<TreeEntry>, RepoError> {
@@ -95,13 +85,53 @@ impl Source for Commit<'_> {
     }
 
     fn file(&self, path: &[u8], bytes_max: u64) -> Result<Option<BlobAt>, RepoError> {
-        self.looking()?.blob(path, bytes_max)
+        self.repo.blob_at(self.commit, path, bytes_max)
     }
 
     fn head(&self, path: &[u8], bytes_max: usize) -> Result<Vec<u8>, RepoError> {
-        match self.entry(path)? {
+        match self.repo.entry_at(self.commit, path)? {
             Some(entry) if is_file(entry.mode) => self.repo.head(entry.oid, bytes_max),
             _ => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The tree that `git commit` would make now. It has no id of its own yet; its files have.
+pub struct Index<'a> {
+    repo: &'a Repo,
+    staged: Staged,
+}
+
+impl<'a> Index<'a> {
+    /// What was staged in that repository.
+    pub fn new(repo: &'a Repo, staged: Staged) -> Self {
+        Self { repo, staged }
+    }
+}
+
+impl Source for Index<'_> {
+    fn commit(&self) -> Oid {
+        nothing()
+    }
+
+    fn entry(&self, path: &[u8]) -> Result<Option<TreeEntry>, RepoError> {
+        Ok(self.staged.entry(path))
+    }
+
+    fn entries(&self, folder: &[u8]) -> Result<Vec<TreeEntry>, RepoError> {
+        Ok(self.staged.entries(folder))
+    }
+
+    fn file(&self, path: &[u8], bytes_max: u64) -> Result<Option<BlobAt>, RepoError> {
+        let Some(entry) = self.staged.entry(path).filter(|entry| is_file(entry.mode)) else { return Ok(None) };
+        let (size, bytes) = self.repo.blob(entry.oid, bytes_max)?;
+        Ok(Some(BlobAt { oid: entry.oid, mode: entry.mode, size, bytes }))
+    }
+
+    fn head(&self, path: &[u8], bytes_max: usize) -> Result<Vec<u8>, RepoError> {
+        match self.staged.entry(path).filter(|entry| is_file(entry.mode)) {
+            Some(entry) => self.repo.head(entry.oid, bytes_max),
+            None => Ok(Vec::new()),
         }
     }
 }
