@@ -12,6 +12,7 @@ mod deliver;
 mod doubt;
 mod ending;
 mod finish;
+mod indexing;
 mod intake;
 mod pulse;
 mod recording;
@@ -325,6 +326,8 @@ pub struct Dispatcher {
     moved: bool,
     /// When old files were cleared last.
     cleared_at: Option<Duration>,
+    /// The index of the archive, while nothing else is to be done.
+    indexing: indexing::Indexing,
     /// Says when the branch moves at an origin on this machine.
     branch_watch: Option<BranchWatch>,
     /// Since when everything that could start waits for a lock of another process.
@@ -452,7 +455,11 @@ impl Dispatcher {
                 quiet = true;
             }
             self.show_life();
-            self.take_messages(self.wait_for(now), crew)?;
+            if !quiet {
+                self.indexing.leave();
+            }
+            let wait = if quiet && self.index_a_little() { Duration::ZERO } else { self.wait_for(now) };
+            self.take_messages(wait, crew)?;
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a person or an agent may know about requests: pending ones from main and the journal, ended ones from the
-//! journal or, in a clone where nothing ever ran, from the records on main. Reads only.
+//! journal or, in a clone where nothing ever ran, from the records on main. Reads only, but for the index of a large archive.
+
+mod find;
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
@@ -10,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::admit::{self, Verdict};
-use crate::archive;
+use crate::archive::{self, Effort, Index};
 use crate::clock::utc_millis;
 use crate::command::{Resolution, Word};
 use crate::config::RepoConfig;
@@ -132,6 +134,8 @@ pub struct View {
     standing: Option<Standing>,
     /// What people have said of requests on main, read at most once.
     said: OnceCell<BTreeMap<RequestId, Resolution>>,
+    /// The index of the archive as it stands, opened at most once.
+    index: OnceCell<Option<Index>>,
 }
 
 /// Why nothing can be shown.
@@ -170,8 +174,8 @@ impl View {
         let tip = repo.known_tip();
         let config = config_at(&repo, tip)?;
         let standing = Standing::read(&state);
-        let (contract, said) = (OnceCell::new(), OnceCell::new());
-        Ok(Self { repo, state, journal, host, tip, config, contract, standing, said })
+        let (contract, said, index) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Ok(Self { repo, state, journal, host, tip, config, contract, standing, said, index })
     }
 
     /// Looks again: for who waits until something has happened.
@@ -184,6 +188,7 @@ impl View {
         }
         self.standing = Standing::read(&self.state);
         self.said.take();
+        self.index.take();
         let tip = self.repo.known_tip();
         if tip != self.tip {
             self.config = config_at(&self.repo, tip)?;
@@ -295,43 +300,6 @@ impl View {
         Ok(())
     }
 
-    /// The request that a word means: an id, the beginning or the end of one, or a name.
-    ///
-    /// # Errors
-    /// [`ViewError::Unknown`] or [`ViewError::Ambiguous`].
-    pub fn find(&self, word: &str) -> Result<Line, ViewError> {
-        let asked = word.parse::<RequestId>().ok();
-        if let Some(id) = asked
-            && let Some(line) = self.find_by_id(id)?
-        {
-            return Ok(line);
-        }
-        let mut all = self.pending()?;
-        all.extend(self.ended(RECORDS_MAX)?);
-        let folded = word.to_lowercase();
-        let name = word.strip_suffix(".yml").or_else(|| word.strip_suffix(".yaml")).unwrap_or(word);
-        let name = name.strip_prefix(&format!("{}/", self.config.inbox)).unwrap_or(name);
-        let exact = |line: &Line| Some(line.id) == asked || line.name == name || line.record.as_deref() == Some(word);
-        let part = |line: &Line| {
-            let id = line.id.to_string();
-            word.len() >= 4 && (id.starts_with(&folded) || id.ends_with(&folded))
-        };
-        for fits in [&exact as &dyn Fn(&Line) -> bool, &part] {
-            let found: Vec<&Line> = all.iter().filter(|line| fits(line)).collect();
-            let ids: BTreeSet<RequestId> = found.iter().map(|line| line.id).collect();
-            match found.first() {
-                None => {}
-                Some(line) if ids.len() == 1 => return Ok((*line).clone()),
-                Some(_) => {
-                    let ids = found.iter().map(|line| format!("{} ({})", line.id, line.name)).collect();
-                    return Err(ViewError::Ambiguous { word: word.to_owned(), ids });
-                }
-            }
-        }
-        let nearest = crate::diagnostic::did_you_mean(name, all.iter().map(|line| line.name.as_str()));
-        Err(ViewError::Unknown { word: word.to_owned(), nearest })
-    }
-
     /// A request by its whole id, without looking at those beside it; `None` where neither main nor the journal has it.
     ///
     /// # Errors
@@ -348,10 +316,17 @@ impl View {
         }
         let pending = self.pending()?.into_iter().find(|line| line.id == id);
         let (None, Some(tip)) = (&pending, self.tip) else { return Ok(pending) };
-        let fits = |bytes: &[u8]| archive::may_name(bytes, id);
-        let reach = (usize::MAX, RECORDS_MAX);
-        let records = archive::of_youngest_days(&self.repo, tip, &self.config, reach, fits, |found| found == id)?;
-        let mut line = records.first().map(|(folder, record)| line_of_record(record, Some(folder.clone())));
+        let mut found = match self.index() {
+            Some(index) => archive::indexed(index, &self.repo, tip, &self.config, id)?,
+            None => None,
+        };
+        if found.is_none() {
+            found = match self.index_at(Effort::Little)? {
+                Some(index) => archive::indexed(&index, &self.repo, tip, &self.config, id)?,
+                None => self.youngest_of(tip, id)?,
+            };
+        }
+        let mut line = found.map(|(folder, record)| line_of_record(&record, Some(folder)));
         line.iter_mut().try_for_each(|line| self.add_resolution(line))?;
         Ok(line)
     }
@@ -614,12 +589,22 @@ impl View {
         Ok(())
     }
 
+    /// The index of the archive as it stands, where there is one. What it names is judged by main.
+    fn index(&self) -> Option<&Index> {
+        self.index.get_or_init(|| Index::open_to_read(self.state.root())).as_ref()
+    }
+
     fn resolution_of(&self, id: RequestId) -> Result<Option<Resolution>, ViewError> {
         let known = self.journal.as_ref().map(resolutions).transpose()?.unwrap_or_default();
         if let Some(known) = known.into_iter().find(|known| known.id == id) {
             return Ok(Some(known));
         }
         let Some(tip) = self.tip else { return Ok(None) };
+        if let Some(index) = self.index()
+            && let Some(said) = archive::indexed_word_on(index, &self.repo, tip, &self.config, id)?
+        {
+            return Ok(Some(said));
+        }
         if self.said.get().is_none() {
             let said = archive::youngest_resolutions(&self.repo, tip, &self.config, RECORDS_MAX)?;
             let _ = self.said.set(said);

@@ -174,7 +174,7 @@ impl<'home> Follower<'home> {
     fn resolve(&mut self, words: &[String]) -> Result<Vec<RequestId>, Failure> {
         let mut ids = Vec::new();
         for word in words {
-            let id = match self.view.find(word) {
+            let id = match self.view.find_near(word) {
                 Ok(line) => line.id,
                 Err(error) => word.parse().map_err(|_| Failure::from(error))?,
             };

@@ -3,6 +3,7 @@
 //! Owns what a person's word does to a request whose end is not known. A record that is on main is never touched: the word
 //! stands beside it. Whatever the word cannot apply to refuses the request that brought it, never the one that it names.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -76,8 +77,9 @@ pub fn learn_resolutions(
     journal: &mut Journal,
     tip: Oid,
     config: &RepoConfig,
+    state: &Path,
 ) -> Result<(), DispatchError> {
-    for (id, resolution) in archive::resolutions(repo, tip, config)? {
+    for (id, resolution) in archive::resolutions(repo, tip, config, state)? {
         let key = format!("{META_RESOLVED}{id}");
         if journal.meta(&key)?.is_none() {
             journal.set_meta(&key, &serde_json::to_string(&resolution).expect("plain data"))?;
@@ -202,7 +204,7 @@ impl Dispatcher {
             }
             return refuse(&Unresolvable::Waiting(other.entry.shown));
         }
-        let found = archive::find(&self.repo, tip, &contract.config, id)?;
+        let found = archive::find(&self.repo, tip, &contract.config, self.state.root(), id)?;
         let recorded = found.map(|(_, record)| record).or_else(|| spool::load(&self.state, id).map(|kept| kept.record));
         let outcome = known.or(recorded.as_ref().map(|record| record.outcome));
         let Some(outcome) = outcome else {
@@ -302,7 +304,7 @@ impl Dispatcher {
         if let Some(known) = self.remembered(id)? {
             return Ok(Some(known));
         }
-        let found = archive::resolutions(&self.repo, tip, &contract.config)?.remove(&id);
+        let found = archive::resolutions(&self.repo, tip, &contract.config, self.state.root())?.remove(&id);
         if let Some(resolution) = &found {
             // Said in a time that this journal knows nothing of.
             self.remember(resolution)?;

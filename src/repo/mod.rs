@@ -6,6 +6,7 @@
 //! fetch() -> Tip                                  then everything is read by object id:
 //!   entry_at blob_at blob tree_entries walk exists digest_without    (objects.rs)
 //!   introduced is_ancestor walk_messages added_below                 (history.rs)
+//!   pair_at side_by_side                                             (beside.rs)
 //! commit_on(base, changeset, message, …) -> Built (changeset.rs)     sync_objects() push(base, commit)  (remote.rs)
 //! marks() write_note(…) push_marks(changes) push_record(base, commit, ends)      refs of claims (claims.rs)
 //! Snapshots::open(state) / materialise(repo, …)   (snapshot.rs)
@@ -20,6 +21,7 @@
 //! never clears, repacks or locks anything of the user's.
 
 mod abreast;
+mod beside;
 mod blobs;
 mod branch_watch;
 mod changeset;
@@ -59,6 +61,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::patience::Patience;
 
+pub use beside::{Beside, Pair};
 pub use branch_watch::BranchWatch;
 pub use changeset::{Built, Changeset, Content, Identity, Removal, Write, is_usable_path};
 pub use checkout::{Checkout, Origin, is_kept_in_lfs};

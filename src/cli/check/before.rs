@@ -2,12 +2,13 @@
 //! this host where there is one, and the records on main as this clone knows it; the dispatcher asks its journal.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::admit::Rejection;
-use crate::archive;
+use crate::archive::{self, Effort};
 use crate::cli::exit::Failure;
 use crate::cli::home::Home;
 use crate::command::{RESOLVE, Unresolvable};
@@ -99,7 +100,7 @@ impl Before {
             return Ok(before);
         }
         before.ask_journal(home, &ids, &keys);
-        before.ask_main(&home.reader()?, config, &ids, &keys)?;
+        before.ask_main(home.state.root(), &home.reader()?, config, &ids, &keys)?;
         Ok(before)
     }
 
@@ -150,6 +151,7 @@ impl Before {
 
     fn ask_main(
         &mut self,
+        state: &Path,
         repo: &Repo,
         config: &RepoConfig,
         ids: &HashSet<Uuid>,
@@ -164,8 +166,14 @@ impl Before {
             value(b"id: ").and_then(|text| text.parse().ok()).is_some_and(|id| ids.contains(&id))
                 || (!keys.is_empty() && value(b"idempotency_key: ").is_some())
         };
-        let reach = (usize::MAX, RECORDS_MAX);
-        for (_, record) in archive::of_youngest_days(repo, tip, config, reach, names, |_| true)? {
+        let records = match archive::index_at(state, repo, tip, config, Effort::Little)? {
+            Some(index) => {
+                let ids = ids.iter().map(|id| RequestId::explicit(*id));
+                archive::indexed_of(&index, repo, tip, config, ids, keys)?
+            }
+            None => archive::of_youngest_days(repo, tip, config, (usize::MAX, RECORDS_MAX), names, |_| true)?,
+        };
+        for (_, record) in records {
             let paths = [".yml", ".yaml"].map(|ending| format!("{}/{}{ending}", config.inbox, record.name));
             let known = self.ids.entry(record.id.uuid()).or_default();
             // Which of the two endings it had is not in the record; the object tells.
