@@ -2,7 +2,7 @@
 //! knows ids, lock keys and times, takes no lock and starts nothing.
 //!
 //! A request that is held (by a fault, a missing layer, its `not_before`) is not in the queue at all and so
-//! keeps no place. One that waits for its next attempt keeps its place and blocks those behind it. Times here are those of
+//! keeps no place; one that a pause or a rate holds gets its place back when that is over. One that waits for its next attempt keeps its place and blocks those behind it. Times here are those of
 //! the monotonic clock: a wall clock that is set back must not keep anything waiting.
 
 use std::collections::hash_map::Entry;
@@ -27,6 +27,8 @@ pub enum Standing {
     Ready,
     /// Another host has it, or one of its resources: it keeps its place, so that nothing behind it goes first.
     Away,
+    /// Kept from starting for a while, by a pause or a rate: what stands behind it goes first meanwhile.
+    Held,
     /// Runs now.
     Running,
     /// Waits for its next attempt.
@@ -89,6 +91,7 @@ impl Queue {
                 break;
             }
             let due = match place.standing {
+                Standing::Held => continue,
                 Standing::Ready => true,
                 Standing::Away | Standing::Running => false,
                 Standing::Retrying { due } => due <= now,
@@ -107,6 +110,7 @@ impl Queue {
         let keys = &self.places.get(order)?.keys;
         self.places
             .range(..order)
+            .filter(|(_, before)| before.standing != Standing::Held)
             .find_map(|(_, before)| before.keys.intersection(keys).next().map(|key| (before.id, key.clone())))
     }
 
@@ -182,6 +186,19 @@ mod tests {
         assert_eq!(queue.startable(at(0), 9), [id(4)]);
         queue.set(id(1), Standing::Ready);
         assert_eq!(queue.startable(at(0), 9), [id(1), id(4)]);
+    }
+
+    #[test]
+    fn what_is_held_lets_others_go_first_and_gets_its_place_back() {
+        let mut queue = queue(&[(1, 1, &["a"]), (2, 2, &["a", "b"]), (3, 3, &["b"])]);
+        queue.set(id(1), Standing::Held);
+        assert_eq!(queue.startable(at(0), 9), [id(2)]);
+        assert_eq!((queue.behind(id(2)), queue.behind(id(3))), (None, Some((id(2), "b".into()))));
+        queue.set(id(2), Standing::Held);
+        assert_eq!(queue.startable(at(0), 9), [id(3)]);
+        queue.set(id(1), Standing::Ready);
+        queue.set(id(2), Standing::Ready);
+        assert_eq!(queue.startable(at(0), 9), [id(1)]);
     }
 
     #[test]

@@ -131,6 +131,11 @@ impl StateDir {
         self.root.join("status.json")
     }
 
+    /// Requests that were handed in here and have not ended.
+    pub fn handed_in(&self) -> PathBuf {
+        self.root.join("handed-in")
+    }
+
     /// While this file exists nothing is started.
     pub fn paused(&self) -> PathBuf {
         self.root.join("paused")

@@ -15,8 +15,8 @@ const FLOORS: [(&str, &[&str]); 6] = [
     (
         "shell",
         &[
-            "archive", "contract", "env_file", "host", "inbox", "journal", "lock", "metrics", "notify", "publish",
-            "repo", "run", "spool", "statedir",
+            "archive", "contract", "env_file", "hand_in", "host", "inbox", "journal", "lock", "metrics", "notify",
+            "publish", "repo", "run", "spool", "statedir",
         ],
     ),
     (
@@ -28,8 +28,10 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "config",
             "handler",
             "host_file",
+            "pause",
             "policy",
             "queue",
+            "rate",
             "record",
             "redact",
             "rerun",

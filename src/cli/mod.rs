@@ -2,6 +2,7 @@
 //! exit code; decides nothing about requests.
 
 mod adopt;
+mod cancel;
 mod check;
 mod demo;
 mod exit;
@@ -11,6 +12,7 @@ mod init;
 mod kinds;
 mod list;
 mod logs;
+mod pause;
 mod poke;
 mod render;
 mod resolve;
@@ -18,6 +20,7 @@ mod run;
 mod selftest;
 mod standing;
 mod status;
+mod steer;
 mod why;
 
 use std::ffi::OsString;
@@ -124,6 +127,12 @@ enum Verb {
     Adopt(adopt::AdoptArgs),
     /// Say how a request ended, or that it is to be run again, where nobody can know (`indeterminate`)
     Resolve(resolve::ResolveArgs),
+    /// End a request that has not ended: one that waits is archived as cancelled, what runs is stopped
+    Cancel(cancel::CancelArgs),
+    /// Start nothing more, of a kind, of a resource or at all, with a reason and perhaps an end
+    Pause(pause::PauseArgs),
+    /// End such a pause
+    Resume(pause::ResumeArgs),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -175,6 +184,9 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Demo(args)) => demo::answer(&args),
         Some(Verb::Adopt(args)) => adopt::answer(place, &args),
         Some(Verb::Resolve(args)) => resolve::answer(place, &args),
+        Some(Verb::Cancel(args)) => cancel::answer(place, &args),
+        Some(Verb::Pause(args)) => pause::answer(place, &args),
+        Some(Verb::Resume(args)) => pause::answer_resume(place, &args),
         Some(Verb::Completions { shell }) => {
             clap_complete::generate(shell, &mut Line::command(), "dispatch", &mut std::io::stdout());
             Ok(Exit::Done)

@@ -102,6 +102,11 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
         }
         _ => {}
     }
+    if let Some(pause) = view.pause_on(line) {
+        let wait = if pause.until.is_some() { ", or wait" } else { "" };
+        let next = format!("`{} resume{}` lets it go on{wait}", render::program(), pause.scope.options());
+        return Ok(plain(&pause.words(), &next));
+    }
     if let Some(held) = view.held(line.id) {
         let next = match &held.by {
             HeldBy::Repository => "mend what is named and commit it; the next pass tries again",
@@ -121,6 +126,9 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
             HeldBy::Restored => {
                 "find out what was done since the copy was made, then `dispatch adopt` for all of them, or `dispatch resolve` for this one"
             }
+            HeldBy::Pause => "`dispatch resume` lets it go on",
+            HeldBy::Rate => "wait: it starts by itself then; the host file says how many may start in a while",
+            HeldBy::Ending => "wait: its record says what came of it",
             HeldBy::Backlog => "see that records can be published: `dispatch --selftest` tries the remote",
         };
         let faults = if held.by == HeldBy::Repository { verdict_details(view, line)? } else { Vec::new() };

@@ -135,7 +135,7 @@ impl Executor for Local {
         proxies.add_to(&mut launch.env);
         let argv = launch.argv.clone();
         let clock = Arc::clone(&self.clock);
-        let control = self.control.clone();
+        let control = self.control.with(&work.cancel);
         let slot = self.slot(level, network)?;
         let started_at = clock.now();
         let began = clock.monotonic();
