@@ -44,7 +44,7 @@ pub use doubt::{
 };
 pub use intake::{META_BRANCH, META_MERGED_ONLY};
 pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};
-pub use standing::{Held, HeldBy, Standing};
+pub use standing::{Held, HeldBy, InLine, Standing};
 pub use steering::pauses;
 
 use crate::admit::Admitted;
@@ -113,7 +113,7 @@ pub struct Summary {
 }
 
 /// A request that ended in this pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct Ended {
     /// Its id.
     pub id: RequestId,
@@ -580,7 +580,7 @@ impl Dispatcher {
         let batch = self.batch_open.filter(|_| again.is_none()).map(|opened| opened + BATCH_OPEN);
         let wake = [
             self.look_at.filter(|_| self.stopping.is_none()),
-            self.interval.map(|_| self.beat_at),
+            Some(self.beat_at),
             self.settings.notifier.due_in().map(|pause| now + pause),
             retry.filter(|due| *due > now),
             self.steering.due().filter(|due| *due > now),

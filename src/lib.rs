@@ -8,6 +8,7 @@
 pub mod cli;
 
 pub mod dispatch;
+pub mod health;
 pub mod host_check;
 pub mod selftest;
 pub mod submit;
@@ -35,6 +36,7 @@ pub mod admit;
 pub mod claim;
 pub mod command;
 pub mod config;
+pub mod guide;
 pub mod handler;
 pub mod host_file;
 pub mod pause;
@@ -60,6 +62,7 @@ pub mod backoff;
 pub mod clock;
 pub mod diagnostic;
 pub mod durable;
+pub mod explain;
 pub mod fields;
 pub mod paths;
 pub mod patience;
