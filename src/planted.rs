@@ -11,8 +11,6 @@ pub enum Bug {
     AnyPlace,
     /// Only the last attempt stands in the record.
     AttemptLeftOut,
-    /// What runs is told to end before that is journalled.
-    CancelUnsaid,
     /// Main is not read again once a claim was won.
     ClaimUnread,
     /// What lies in the inbox by then is archived, not what was admitted.
@@ -31,8 +29,6 @@ pub enum Bug {
     LitterStays,
     /// Requests on one resource run at the same time.
     NoLocks,
-    /// A pause is not written down.
-    PauseForgotten,
     /// The branch is forced to our commit, wherever it stands.
     PlainPush,
     /// Archive and record come in two commits.
@@ -61,10 +57,9 @@ pub enum Bug {
 
 impl Bug {
     /// Every fault, by its name.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 23] = [
         Self::AnyPlace,
         Self::AttemptLeftOut,
-        Self::CancelUnsaid,
         Self::ClaimUnread,
         Self::EditArchived,
         Self::FromTheIndex,
@@ -74,7 +69,6 @@ impl Bug {
         Self::LateStart,
         Self::LitterStays,
         Self::NoLocks,
-        Self::PauseForgotten,
         Self::PlainPush,
         Self::RecordApart,
         Self::RecordedTwice,
@@ -94,7 +88,6 @@ impl Bug {
         match self {
             Self::AnyPlace => "any-place",
             Self::AttemptLeftOut => "attempt-left-out",
-            Self::CancelUnsaid => "cancel-unsaid",
             Self::ClaimUnread => "claim-unread",
             Self::EditArchived => "edit-archived",
             Self::FromTheIndex => "from-the-index",
@@ -104,7 +97,6 @@ impl Bug {
             Self::LateStart => "late-start",
             Self::LitterStays => "litter-stays",
             Self::NoLocks => "no-locks",
-            Self::PauseForgotten => "pause-forgotten",
             Self::PlainPush => "plain-push",
             Self::RecordApart => "record-apart",
             Self::RecordedTwice => "recorded-twice",

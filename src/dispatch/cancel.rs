@@ -17,7 +17,6 @@ use crate::contract::Contract;
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::outcome::Outcome;
-use crate::planted::{self, Bug};
 use crate::publish::locked;
 use crate::record::report::Report;
 use crate::request;
@@ -109,9 +108,7 @@ impl Dispatcher {
 
     /// What runs, or whose actions do. CANCEL is durable first: whatever becomes of us, nothing more of it starts.
     fn tell_to_end(&mut self, id: RequestId, by: RequestId, reason: Option<String>) -> Result<(), DispatchError> {
-        if !planted::is(Bug::CancelUnsaid) {
-            self.append(&[Self::step(id, Event::Cancel { by, reason: reason.clone() })], &[])?;
-        }
+        self.append(&[Self::step(id, Event::Cancel { by, reason: reason.clone() })], &[])?;
         tracing::info!("{} is told to end ({by})", self.name_of(id));
         let ticket = self.tickets.get_mut(&id).expect("looked up by the caller");
         ticket.cancelling = Some(Cancelling { by, reason });

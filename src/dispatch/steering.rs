@@ -20,7 +20,6 @@ use crate::id::RequestId;
 use crate::journal::{FirstStart, Journal, JournalError};
 use crate::outcome::Outcome;
 use crate::pause::{self, Change, Done, Effect, Pause, Scope};
-use crate::planted::{self, Bug};
 use crate::publish::locked;
 use crate::queue::Standing as Place;
 use crate::rate::{ALL, Rates};
@@ -192,7 +191,7 @@ impl Dispatcher {
         let result = serde_json::to_value(effect).expect("plain data");
         let (step, counts) = self.seal_word(asked, contract, Outcome::Succeeded, result, words, Vec::new())?;
         crate::spool::sync(&self.state)?;
-        let facts = if planted::is(Bug::PauseForgotten) { Vec::new() } else { vec![fact(&change)] };
+        let facts = [fact(&change)];
         self.append_with(&[step], &counts, &facts)?;
         take(&mut self.steering.pauses, change);
         Ok(())
