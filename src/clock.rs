@@ -15,6 +15,10 @@ pub trait Clock: Send + Sync {
 
     /// Time since some fixed moment; never goes backwards. Only differences mean something.
     fn monotonic(&self) -> Duration;
+
+    /// Time since the machine was started, what it slept included: the same for every process until the next boot, and
+    /// nobody sets it.
+    fn since_boot(&self) -> Duration;
 }
 
 /// The clocks of the machine.
@@ -43,6 +47,11 @@ impl Clock for System {
 
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    fn since_boot(&self) -> Duration {
+        let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::try_from(up).unwrap_or_default()
     }
 }
 
@@ -78,6 +87,10 @@ impl Clock for Fixed {
 
     fn monotonic(&self) -> Duration {
         self.hands.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    fn since_boot(&self) -> Duration {
+        self.monotonic()
     }
 }
 
@@ -175,7 +188,8 @@ mod tests {
     #[test]
     fn the_system_clock_does_not_go_backwards() {
         let clock = System::new();
-        let first = clock.monotonic();
+        let (first, up) = (clock.monotonic(), clock.since_boot());
         assert!(clock.monotonic() >= first);
+        assert!(!up.is_zero() && clock.since_boot() >= up);
     }
 }

@@ -1,5 +1,5 @@
-//! What a request of a reserved kind (`dispatch.…`) asks of the dispatcher itself, and what a person's word on a request
-//! whose end is not known looks like afterwards.
+//! What a request of a reserved kind (`dispatch.…`) asks of the dispatcher itself: a person's word on a request whose end is
+//! not known, the end of one that is not wanted any more, a pause and its end; and what the word looks like afterwards.
 //!
 //! Owns the schemas of these kinds (those of `schemas/dispatch/`, compiled in, so that no commit can change them) and the
 //! form of a resolution. Pure: what a word does to a request is the dispatcher's.
@@ -8,12 +8,17 @@
 //! |---|---|
 //! | E0210 | a key that says nothing to the dispatcher itself |
 //! | E0211 | there is nothing to resolve (raised where the request is known) |
+//! | E0212 | there is nothing to cancel (raised where the request is known) |
+//! | E0213 | a pause that is over (raised where the time is known) |
 
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
 use crate::id::RequestId;
 use crate::outcome::Outcome;
+use crate::pause::{PAUSE, RESUME, Scope};
 use crate::record::Record;
 use crate::request::Envelope;
 use crate::schema::Schema;
@@ -21,12 +26,19 @@ use crate::schema::Schema;
 /// The kind that settles what is not known.
 pub const RESOLVE: &str = "dispatch.resolve";
 
-/// The longest note, in characters, as the schema says.
+/// The kind that ends what is not wanted any more.
+pub const CANCEL: &str = "dispatch.cancel";
+
+/// The longest note or reason, in characters, as the schemas say.
 pub const NOTE_CHARS_MAX: usize = 1024;
 
-/// The schema of each kind that is carried out.
-const SCHEMAS: [(&str, &str, &str); 1] =
-    [(RESOLVE, "schemas/dispatch/resolve.schema.json", include_str!("../schemas/dispatch/resolve.schema.json"))];
+/// The schema of each kind.
+const SCHEMAS: [(&str, &str, &str); 4] = [
+    (RESOLVE, "schemas/dispatch/resolve.schema.json", include_str!("../schemas/dispatch/resolve.schema.json")),
+    (CANCEL, "schemas/dispatch/cancel.schema.json", include_str!("../schemas/dispatch/cancel.schema.json")),
+    (PAUSE, "schemas/dispatch/pause.schema.json", include_str!("../schemas/dispatch/pause.schema.json")),
+    (RESUME, "schemas/dispatch/resume.schema.json", include_str!("../schemas/dispatch/resume.schema.json")),
+];
 
 /// Keys of the envelope that say something about a handler's run, of which there is none.
 const MEANINGLESS: [&str; 6] = ["resource", "timeout", "not_before", "expires", "idempotency_key", "rerun_of"];
@@ -36,6 +48,96 @@ const MEANINGLESS: [&str; 6] = ["resource", "timeout", "not_before", "expires", 
 pub enum Command {
     /// Settle a request.
     Resolve(Resolve),
+    /// End a request that has not ended.
+    Cancel(Cancel),
+    /// Start nothing more of something.
+    Pause(Pause),
+    /// Start it again.
+    Resume(Resume),
+}
+
+impl Command {
+    /// The kind that asks for it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Resolve(_) => RESOLVE,
+            Self::Cancel(_) => CANCEL,
+            Self::Pause(_) => PAUSE,
+            Self::Resume(_) => RESUME,
+        }
+    }
+}
+
+/// The spec of `dispatch.cancel`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// The request that shall end.
+    pub id: RequestId,
+    /// In words, for the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Cancel {
+    /// `reason` in the record of what it has ended.
+    pub fn words(reason: Option<&str>) -> String {
+        reason.map_or_else(|| "cancelled".to_owned(), |reason| format!("cancelled: {reason}"))
+    }
+}
+
+/// The spec of `dispatch.pause`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// What is paused.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// The spec of `dispatch.resume`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// What is not paused any more.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// In words, for the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `result` in the record of a cancelling request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancelled {
+    /// What was asked.
+    #[serde(flatten)]
+    pub asked: Cancel,
+    /// What came of it.
+    pub done: Ended,
+    /// How the request ended.
+    pub outcome: Outcome,
+}
+
+/// What came of the wish that a request shall end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// It was not started, and is not.
+    Unstarted,
+    /// It was started, and was ended; nothing more of it starts.
+    Stopped,
+    /// It came to another end before the word could reach it.
+    TooLate,
+}
+
+/// What an attempt that was told to end has come to, where that decides the outcome. What ended by itself before the word
+/// reached it keeps its outcome, unless something would have followed: nothing of it starts any more.
+pub fn outcome_of_cancelled(came_to: Outcome, goes_on: bool) -> Outcome {
+    if goes_on { Outcome::Cancelled } else { came_to }
 }
 
 /// The spec of `dispatch.resolve`.
@@ -238,10 +340,20 @@ pub fn read(envelope: &Envelope) -> Result<Command, (&'static str, Vec<Diagnosti
     if !faults.is_empty() {
         return Err(("invalid_spec", faults));
     }
-    let resolve = Resolve::deserialize(&envelope.request.spec);
-    resolve.map(Command::Resolve).map_err(|error| {
+    let spec = &envelope.request.spec;
+    let command = match kind {
+        CANCEL => spec_as(spec).map(Command::Cancel),
+        PAUSE => spec_as(spec).map(Command::Pause),
+        RESUME => spec_as(spec).map(Command::Resume),
+        _ => spec_as(spec).map(Command::Resolve),
+    };
+    command.map_err(|error| {
         ("invalid_spec", vec![document.fault_at_value("E0400", "/spec", format!("`spec` cannot be read: {error}"))])
     })
+}
+
+fn spec_as<T: DeserializeOwned>(spec: &serde_json::Value) -> Result<T, serde_json::Error> {
+    T::deserialize(spec)
 }
 
 #[cfg(test)]
@@ -282,6 +394,67 @@ mod tests {
         ] {
             let (found, codes) = ask(&format!("kind: dispatch.resolve\nspec: {spec}\n{rest}")).unwrap_err();
             assert_eq!((found, codes[0]), (class, code), "{spec}");
+        }
+    }
+
+    #[test]
+    fn what_steers_is_an_id_or_a_scope_with_a_reason_and_an_end() {
+        let kind = |name: &str| Scope::Kind(name.to_owned());
+        let until: Timestamp = "2026-11-21T08:00:00Z".parse().unwrap();
+        let pause = |scope, reason: Option<&str>, until| {
+            Command::Pause(Pause { scope, reason: reason.map(str::to_owned), until })
+        };
+        for (text, expected) in [
+            (
+                format!("kind: dispatch.cancel\nspec: {{id: {ID}, reason: not wanted}}\n"),
+                Command::Cancel(Cancel { id: ID.parse().unwrap(), reason: Some("not wanted".to_owned()) }),
+            ),
+            ("kind: dispatch.pause\n".to_owned(), pause(Scope::All, None, None)),
+            (
+                "kind: dispatch.pause\nspec: {kind: deploy, reason: why, until: 2026-11-21T09:00:00+01:00}\n"
+                    .to_owned(),
+                pause(kind("deploy"), Some("why"), Some(until)),
+            ),
+            (
+                "kind: dispatch.pause\nspec: {resource: host/a}\n".to_owned(),
+                pause(Scope::Resource("host/a".to_owned()), None, None),
+            ),
+            (
+                "kind: dispatch.resume\nspec: {kind: deploy}\n".to_owned(),
+                Command::Resume(Resume { scope: kind("deploy"), reason: None }),
+            ),
+        ] {
+            let found = ask(&text).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+            assert_eq!(found, expected, "{text}");
+            assert!(text.starts_with(&format!("kind: {}\n", found.kind())));
+        }
+        for (kind, spec) in [
+            ("cancel", "{}"),
+            ("cancel", "{id: 0198c0de}"),
+            ("cancel", &format!("{{id: {ID}, reason: ''}}")),
+            ("pause", "{kind: deploy, resource: a}"),
+            ("pause", "{kind: dispatch.cancel}"),
+            ("pause", "{until: tomorrow}"),
+            ("pause", "{for: 2h}"),
+            ("resume", "{until: 2026-11-21T08:00:00Z}"),
+        ] {
+            let found = ask(&format!("kind: dispatch.{kind}\nspec: {spec}\n")).map_err(|(class, _)| class);
+            assert_eq!(found, Err("invalid_spec"), "{kind} {spec}");
+        }
+    }
+
+    #[test]
+    fn what_was_told_to_end_is_cancelled_where_anything_would_follow() {
+        for (came_to, goes_on, outcome) in [
+            (Outcome::Cancelled, false, Outcome::Cancelled),
+            (Outcome::Succeeded, false, Outcome::Succeeded),
+            (Outcome::Succeeded, true, Outcome::Cancelled),
+            (Outcome::Failed, false, Outcome::Failed),
+            (Outcome::Failed, true, Outcome::Cancelled),
+            (Outcome::TimedOut, false, Outcome::TimedOut),
+            (Outcome::Killed, true, Outcome::Cancelled),
+        ] {
+            assert_eq!(outcome_of_cancelled(came_to, goes_on), outcome, "{came_to} {goes_on}");
         }
     }
 

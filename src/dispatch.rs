@@ -5,6 +5,7 @@
 //! writes SEEN, START and EXIT, only the publisher BUILT and PUSHED, and each is durable before what it announces.
 
 mod act;
+mod cancel;
 mod claims;
 mod command;
 mod crew;
@@ -12,6 +13,7 @@ mod deliver;
 mod doubt;
 mod ending;
 mod finish;
+mod handed_in;
 mod indexing;
 mod intake;
 mod pulse;
@@ -20,6 +22,7 @@ mod recover;
 mod setup;
 mod standing;
 mod start;
+mod steering;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,6 +46,7 @@ pub use doubt::{
 pub use intake::{META_BRANCH, META_MERGED_ONLY};
 pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};
 pub use standing::{Held, HeldBy, InLine, Standing};
+pub use steering::pauses;
 
 use crate::admit::Admitted;
 use crate::clock::Clock;
@@ -57,12 +61,13 @@ use crate::journal::{Entry as Step, Journal};
 use crate::lock::{Instance, ResourceLock};
 use crate::outcome::{ActionRun, Attempt, Outcome};
 use crate::patience::Patience;
+use crate::pause::Pause;
 use crate::publish::{self, Batch, Obstacle, PublishError, Round, locked};
 use crate::queue::Queue;
 use crate::record::report::Report;
 use crate::repo::{BranchWatch, Oid, Repo, Snapshot, Snapshots};
 use crate::room::Wait;
-use crate::run::sandbox::Control;
+use crate::run::sandbox::{Cancel, Control};
 use crate::run::{ActionWork, Actions, Local, RunError, Work};
 use crate::spool::{Parcel, SpoolError};
 use crate::statedir::StateDir;
@@ -102,8 +107,10 @@ pub struct Summary {
     pub restored: Option<String>,
     /// A disk or folder that could not be written.
     pub unwritable: Option<String>,
-    /// Nothing was started because somebody said so.
+    /// Nothing was started because of a file.
     pub paused: bool,
+    /// What people have paused.
+    pub pauses: Vec<Pause>,
 }
 
 /// A request that ended in this pass.
@@ -201,6 +208,18 @@ struct Ticket {
     hold: Hold,
     /// Since the handler has succeeded, where actions follow.
     acting: Option<Box<Acting>>,
+    /// Ends the attempt that was started last.
+    cancel: Option<Cancel>,
+    /// It shall end.
+    cancelling: Option<Cancelling>,
+}
+
+/// A person's wish that what was started shall end.
+struct Cancelling {
+    /// The request that says so.
+    by: RequestId,
+    /// Why, in words.
+    reason: Option<String>,
 }
 
 /// What outlasts a handler for the actions after it.
@@ -270,6 +289,7 @@ pub struct Dispatcher {
     outvoted: Option<String>,
     queue: Queue,
     claims: claims::Claims,
+    steering: steering::Steering,
     tickets: HashMap<RequestId, Box<Ticket>>,
     held: BTreeMap<RequestId, Held>,
     /// What the look before this one held and found wrong: said once, not at every look.
@@ -432,6 +452,9 @@ impl Dispatcher {
                 self.look().or_else(|error| self.bear(error))?;
                 self.plan_next_look();
                 quiet = false;
+            } else if self.stopping.is_some() && self.look_at.take().is_some_and(|due| due <= now) {
+                // What runs may still be cancelled.
+                self.obey_handed_in(false)?;
             }
             self.start_actions(crew)?;
             self.start_ready(crew)?;
@@ -467,6 +490,8 @@ impl Dispatcher {
     fn look(&mut self) -> Result<(), DispatchError> {
         self.say_endings()?;
         self.lacked_before = self.summary.unwritable.take();
+        // Before the remote is asked, which may not answer.
+        self.obey_handed_in(false)?;
         let Some(mut found) = self.fetch()? else { return Ok(()) };
         if self.register()? {
             let Some(again) = self.fetch()? else { return Ok(()) };
@@ -504,6 +529,7 @@ impl Dispatcher {
         }
         self.learn_of_others(tip)?;
         self.read_inbox(tip)?;
+        self.obey_handed_in(true)?;
         self.settle_claims(tip)
     }
 
@@ -564,6 +590,7 @@ impl Dispatcher {
             Some(self.beat_at),
             self.settings.notifier.due_in().map(|pause| now + pause),
             retry.filter(|due| *due > now),
+            self.steering.due().filter(|due| *due > now),
             self.recording.due().filter(|due| *due > now),
             batch.or(again).filter(|due| publishable && *due > now),
             again.filter(|_| publishable),
@@ -587,11 +614,21 @@ impl Dispatcher {
     }
 
     fn append(&mut self, steps: &[Step], counts: &[crate::journal::Count]) -> Result<(), DispatchError> {
+        self.append_with(steps, counts, &[])
+    }
+
+    /// The same, and remembers facts in the same step.
+    fn append_with(
+        &mut self,
+        steps: &[Step],
+        counts: &[crate::journal::Count],
+        facts: &[(String, String)],
+    ) -> Result<(), DispatchError> {
         // Whoever gets as far as this is not stuck, however much there is to take in.
         self.settings.notifier.alive();
         let at = crate::clock::utc_millis(self.clock.now());
         let (steps, counts) = self.with_endings(steps, counts);
-        self.room.wait(|| locked(&self.journal).append(&at, &steps, &counts))?;
+        self.room.wait(|| locked(&self.journal).append_with(&at, &steps, &counts, facts))?;
         self.endings_are_said();
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::RequestId;
 use crate::job::Publish;
 use crate::outcome::{ActionRun, Outcome};
 
@@ -60,6 +61,9 @@ pub enum Event {
         place: String,
         /// Boot of the machine: a different one after a crash means that nothing of the attempt lives.
         boot: String,
+        /// How long the machine had been up, in milliseconds: a clock that nobody sets.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        up_ms: Option<u64>,
         /// Its kind, for who asks after a power cut that left the journal and little else.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kind: Option<String>,
@@ -100,6 +104,14 @@ pub enum Event {
         run: ActionRun,
         /// It is started again.
         again: bool,
+    },
+    /// A person wants what was started to end. What runs is told so afterwards, and nothing more of the request starts.
+    Cancel {
+        /// The request that says so.
+        by: RequestId,
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// The attempt is over and its spool is masked and synced, or there was none to run.
     Exit {

@@ -8,7 +8,6 @@
 //! | E0801 | a value of the wrong type |
 //! | E0802 | an unknown key |
 //! | E0803 | a value breaks a rule of its key |
-//! | E0890 | well formed, and not yet supported |
 
 mod uids;
 
@@ -55,6 +54,9 @@ const KEYS: [&str; 19] = [
     "protocols",
     "remote_timeout",
 ];
+
+/// The most that a rate may allow: so many starts are kept in mind.
+pub const RATE_MAX: u32 = 100_000;
 
 /// The most entries of any list or mapping here.
 const LIST_MAX: usize = 1000;
@@ -293,20 +295,7 @@ fn read(file: &str, document: &Document) -> Result<HostFile, Vec<Diagnostic>> {
             .read("remote_timeout", "a duration such as 5m", remote_timeout)
             .unwrap_or(default.remote_timeout),
     };
-    not_yet(&mut fields, &host);
     if fields.is_sound() { Ok(host) } else { Err(fields.into_faults()) }
-}
-
-/// What is well formed and not carried out yet. To bring a feature, delete its line here.
-fn not_yet(fields: &mut Fields<'_>, host: &HostFile) {
-    if !fields.is_sound() {
-        return;
-    }
-    let asked = [(!host.rate.is_empty(), "rate", "`rate`")];
-    for (_, key, what) in asked.iter().filter(|(asked, ..)| *asked) {
-        let pointer = fields.pointer_to(key);
-        fields.push_at("E0890", &pointer, format!("not yet: {what} is not supported by this version"));
-    }
 }
 
 const CLAIMS: [(&str, Claims); 2] = [("local", Claims::Local), ("remote", Claims::Remote)];
@@ -528,10 +517,11 @@ fn rate(value: &Value) -> Result<Rate, Fault> {
     let text = fields::text(value)?;
     let parsed = text.split_once('/').and_then(|(count, unit)| {
         let per = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)].into_iter().find(|(name, _)| *name == unit)?.1;
-        let count = count.parse().ok().filter(|count| *count > 0 && text.starts_with(|c: char| c.is_ascii_digit()))?;
+        let count = count.parse().ok().filter(|count| (1..=RATE_MAX).contains(count))?;
+        let count = Some(count).filter(|_| text.starts_with(|c: char| c.is_ascii_digit()))?;
         Some(Rate { count, per: Duration::from_secs(per) })
     });
-    parsed.ok_or_else(|| Fault::rule("is no rate such as 10/h: a number above 0, a slash and s, m, h or d"))
+    parsed.ok_or_else(|| Fault::rule("is no rate such as 10/h: a number from 1 to 100000, a slash and s, m, h or d"))
 }
 
 fn credential(value: &Value) -> Result<String, Fault> {

@@ -38,6 +38,12 @@ pub struct Gauges {
     pub unpublished: usize,
     /// The remote declines every record, and nothing new is started.
     pub circuit_open: bool,
+    /// Pauses in force.
+    pub pauses: usize,
+    /// Requests that a pause holds.
+    pub held_by_pause: usize,
+    /// Requests that a rate of the host file holds.
+    pub held_by_rate: usize,
 }
 
 /// Why the textfile could not be written.
@@ -133,6 +139,7 @@ fn families(counts: &[Count], gauges: &Gauges) -> Vec<MetricFamily> {
             "When a record last reached main.",
             gauges.last_push_success as f64,
         ),
+        ("codex_dispatch_pauses", "Pauses that people have set and that are in force.", gauges.pauses as f64),
         ("codex_dispatch_unpublished_records", "Records that are not on main yet.", gauges.unpublished as f64),
         (
             "codex_dispatch_push_circuit_open",
@@ -142,6 +149,14 @@ fn families(counts: &[Count], gauges: &Gauges) -> Vec<MetricFamily> {
     ] {
         families.push(gauge_family(name, help, value, &[]));
     }
+    let of = |by: &str, held: usize| {
+        let help =
+            "Requests that wait although nothing is amiss: for the end of a pause, or for a rate of the host file.";
+        gauge_family("codex_dispatch_held_requests", help, held as f64, &[("by", by)])
+    };
+    let (mut held, by_rate) = (of("pause", gauges.held_by_pause), of("rate", gauges.held_by_rate));
+    held.set_metric([held.get_metric(), by_rate.get_metric()].concat());
+    families.push(held);
     families.push(gauge_family(
         "codex_dispatch_build_info",
         "The running version.",

@@ -2,7 +2,7 @@
 //! knows ids, lock keys and times, takes no lock and starts nothing.
 //!
 //! A request that is held (by a fault, a missing layer, its `not_before`) is not in the queue at all and so
-//! keeps no place. One that waits for its next attempt keeps its place and blocks those behind it. Times here are those of
+//! keeps no place; one that a pause or a rate holds gets its place back when that is over. One that waits for its next attempt keeps its place and blocks those behind it. Times here are those of
 //! the monotonic clock: a wall clock that is set back must not keep anything waiting.
 
 use std::collections::hash_map::Entry;
@@ -27,6 +27,8 @@ pub enum Standing {
     Ready,
     /// Another host has it, or one of its resources: it keeps its place, so that nothing behind it goes first.
     Away,
+    /// Kept from starting for a while, by a pause or a rate: what stands behind it goes first meanwhile.
+    Held,
     /// Runs now.
     Running,
     /// Waits for its next attempt.
@@ -103,6 +105,7 @@ impl Queue {
                 break;
             }
             let due = match place.standing {
+                Standing::Held => continue,
                 Standing::Ready => true,
                 Standing::Away | Standing::Running => false,
                 Standing::Retrying { due } => due <= now,
@@ -129,6 +132,10 @@ impl Queue {
                 let before = place.keys.iter().filter_map(|key| Some((first.get(key.as_str())?, key)));
                 let before = before.min_by_key(|((index, _), _)| *index);
                 waiting.push((place.id, before.map(|((_, id), key)| (*id, key.clone()))));
+            }
+            if place.standing == Standing::Held {
+                // What stands behind it goes first meanwhile.
+                continue;
             }
             for key in &place.keys {
                 first.entry(key).or_insert((index, place.id));
@@ -221,6 +228,20 @@ mod tests {
         assert_eq!(queue.startable(at(0), 9), [id(4)]);
         queue.set(id(1), Standing::Ready);
         assert_eq!(queue.startable(at(0), 9), [id(1), id(4)]);
+    }
+
+    #[test]
+    fn what_is_held_lets_others_go_first_and_gets_its_place_back() {
+        let mut queue = queue(&[(1, 1, &["a"]), (2, 2, &["a", "b"]), (3, 3, &["b"])]);
+        queue.set(id(1), Standing::Held);
+        assert_eq!(queue.startable(at(0), 9), [id(2)]);
+        let before: Vec<_> = queue.waiting(9).into_iter().map(|(_, before)| before).collect();
+        assert_eq!(before, [None, None, Some((id(2), "b".into()))]);
+        queue.set(id(2), Standing::Held);
+        assert_eq!(queue.startable(at(0), 9), [id(3)]);
+        queue.set(id(1), Standing::Ready);
+        queue.set(id(2), Standing::Ready);
+        assert_eq!(queue.startable(at(0), 9), [id(1)]);
     }
 
     #[test]

@@ -124,6 +124,9 @@ pub struct Record {
     /// The request (`dispatch.resolve`) that ended this one by a person's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_by: Option<RequestId>,
+    /// The request (`dispatch.cancel`) that ended this one, before a start or after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_by: Option<RequestId>,
     /// What the handler wrote to `$DISPATCH_RESULT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
@@ -274,6 +277,7 @@ impl Record {
             replay_of: None,
             rerun_of: None,
             resolved_by: None,
+            cancelled_by: None,
             result: None,
             handler: Map::new(),
             skipped: Vec::new(),

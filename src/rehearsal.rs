@@ -38,7 +38,7 @@ use crate::policy::HostFile;
 use crate::record::report::Report;
 use crate::record::{Artifact, Record, Sandbox};
 use crate::repo::{Repo, RepoError, Snapshot, SnapshotError, Snapshots};
-use crate::run::sandbox::{Control, Unavailable, User};
+use crate::run::sandbox::{Cancel, Control, Unavailable, User};
 use crate::run::{Executor as _, Local, RunError, Work, output};
 use crate::selftest;
 use crate::statedir::{StateDir, StateDirError};
@@ -314,6 +314,7 @@ impl<'a> Stage<'a> {
             secrets,
             user,
             locks: Vec::new(),
+            cancel: Cancel::new().map_err(RehearsalError::file("preparing to end a run in", self.base.path()))?,
             cleanup: false,
             stand_in: host.clone(),
             leave: None,

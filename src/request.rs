@@ -12,7 +12,6 @@
 //! | E0203 | `kind` is missing |
 //! | E0204 | a value breaks a rule of its key |
 //! | E0205 | a reserved kind that there is not |
-//! | E0290 | well formed, and not yet supported |
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,9 +36,6 @@ const KEYS: [&str; 10] =
 
 /// Kinds that the dispatcher handles itself; every kind that begins with [`RESERVED`] is kept for it.
 pub const RESERVED_KINDS: [&str; 4] = ["dispatch.cancel", "dispatch.pause", "dispatch.resume", "dispatch.resolve"];
-
-/// Those of them that are carried out by now.
-const OBEYED_KINDS: [&str; 1] = ["dispatch.resolve"];
 
 /// What reserved kinds begin with.
 pub const RESERVED: &str = "dispatch.";
@@ -147,8 +143,7 @@ pub struct Envelope {
 pub fn parse(file: &str, bytes: &[u8]) -> Result<Envelope, Vec<Diagnostic>> {
     let document = yaml::read(file, bytes, Limits::REQUEST).map_err(|fault| vec![fault])?;
     let request = read_envelope(&document)?;
-    let refused = not_yet(&request, &document);
-    if refused.is_empty() { Ok(Envelope { request, document }) } else { Err(refused) }
+    Ok(Envelope { request, document })
 }
 
 /// Whether a kind is kept for the dispatcher itself.
@@ -233,18 +228,6 @@ fn read_envelope(document: &Document) -> Result<Request, Vec<Diagnostic>> {
         fields.push(fault.help_if(did_you_mean(&request.kind, RESERVED_KINDS)));
     }
     if fields.is_sound() { Ok(request) } else { Err(fields.into_faults()) }
-}
-
-/// What is well formed and not carried out yet. To bring a feature, delete its line here.
-fn not_yet(request: &Request, document: &Document) -> Vec<Diagnostic> {
-    let reserved = is_reserved(&request.kind) && !OBEYED_KINDS.contains(&request.kind.as_str());
-    [(reserved, "/kind", format!("the kind `{}`", request.kind))]
-        .into_iter()
-        .filter(|(asked, ..)| *asked)
-        .map(|(_, pointer, what)| {
-            document.fault_at_key("E0290", pointer, format!("not yet: {what} is not supported by this version"))
-        })
-        .collect()
 }
 
 fn read_target(fields: &mut Fields<'_>) -> Option<Target> {
@@ -487,13 +470,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_yet_supported_is_refused_by_name() {
-        for kind in RESERVED_KINDS.iter().filter(|kind| !OBEYED_KINDS.contains(kind)) {
-            let found = faults(&format!("kind: {kind}"));
-            let part = format!("not yet: the kind `{kind}`");
-            assert!(found.len() == 1 && found[0].0 == "E0290" && found[0].1.starts_with(&part), "{found:?}");
+    fn kinds_of_the_dispatcher_itself_are_known_by_name() {
+        for kind in RESERVED_KINDS {
+            assert!(is_reserved(kind) && parse("a.yml", format!("kind: {kind}\n").as_bytes()).is_ok(), "{kind}");
         }
-        assert!(is_reserved("dispatch.pause") && !is_reserved("dispatcher") && !is_reserved("dispatch"));
+        assert!(!is_reserved("dispatcher") && !is_reserved("dispatch"));
     }
 
     #[test]

@@ -52,6 +52,12 @@ pub enum State {
         /// What the one after those is doing.
         now: Act,
     },
+    /// It was started, and shall end because a person wants that: it goes on to the end of what runs, and nothing more of it
+    /// starts.
+    Cancelling {
+        /// Where it stood, and how far that has come since: running, or acting.
+        from: Box<State>,
+    },
     /// An attempt is over and another one is due.
     Retrying {
         /// The attempt that is over.
@@ -97,7 +103,7 @@ pub enum Act {
 }
 
 /// Phases of what was started or has ended, and is not settled.
-pub const UNDER_WAY: [&str; 5] = ["running", "acting", "retrying", "ended", "built"];
+pub const UNDER_WAY: [&str; 6] = ["running", "acting", "cancelling", "retrying", "ended", "built"];
 
 impl State {
     /// The word for this state in the journal's index and in `status --json`.
@@ -109,6 +115,7 @@ impl State {
             Self::Claimed { .. } => "claimed",
             Self::Running { .. } => "running",
             Self::Acting { .. } => "acting",
+            Self::Cancelling { .. } => "cancelling",
             Self::Retrying { .. } => "retrying",
             Self::Ended { .. } => "ended",
             Self::Built { .. } => "built",
@@ -128,6 +135,14 @@ impl State {
     /// Nothing was started, nothing has ended, and it stands in the inbox.
     pub fn is_pending(&self) -> bool {
         matches!(self, Self::Seen | Self::Claiming { .. } | Self::Claimed { .. })
+    }
+
+    /// The same without the wish of a person that it shall end.
+    pub fn undisturbed(&self) -> &Self {
+        match self {
+            Self::Cancelling { from } => from,
+            state => state,
+        }
     }
 
     /// Nothing is left to do for it.
@@ -181,6 +196,10 @@ pub fn next(state: &State, event: &Event) -> Result<State, IllegalStep> {
             let (commit, place, actions) = (commit.clone(), place.clone(), actions.clone());
             Ok(State::Acting { attempt: *attempt, commit, place, actions, ended: 0, now: Act::Waiting })
         }
+        (State::Running { .. } | State::Acting { .. }, Event::Cancel { .. }) => {
+            Ok(State::Cancelling { from: Box::new(state.clone()) })
+        }
+        (State::Cancelling { from }, event) => next_cancelling(state, from, event),
         (State::Acting { .. }, event) if !matches!(event, Event::Found { .. }) => next_act(state, event),
         // All attempts see the commit and the place that the first START fixed.
         (
@@ -253,6 +272,27 @@ fn next_act(state: &State, event: &Event) -> Result<State, IllegalStep> {
     }
 }
 
+/// What shall end goes on to the end of what runs, and nothing more of it starts.
+fn next_cancelling(state: &State, from: &State, event: &Event) -> Result<State, IllegalStep> {
+    let starts = matches!(
+        event,
+        Event::Start { .. }
+            | Event::Passed { .. }
+            | Event::ActionStart { .. }
+            | Event::ActionExit { again: true, .. }
+            | Event::Exit { terminal: false, .. }
+            | Event::Cancel { .. }
+    );
+    if starts {
+        return Err(refusal(state, event));
+    }
+    match next(from, event) {
+        Ok(after @ State::Acting { .. }) => Ok(State::Cancelling { from: Box::new(after) }),
+        Ok(after) => Ok(after),
+        Err(_) => Err(refusal(state, event)),
+    }
+}
+
 /// The claim that a request went on with: the last one that was not given back.
 pub fn claim_of<'e>(events: impl IntoIterator<Item = &'e Event>) -> Option<&'e Claim> {
     events.into_iter().fold(None, |claim, event| match event {
@@ -272,6 +312,7 @@ fn refusal(state: &State, event: &Event) -> IllegalStep {
         Event::Passed { .. } => "passed",
         Event::ActionStart { .. } => "action_start",
         Event::ActionExit { .. } => "action_exit",
+        Event::Cancel { .. } => "cancel",
         Event::Exit { .. } => "exit",
         Event::Built { .. } => "built",
         Event::Pushed { .. } => "pushed",
@@ -297,6 +338,7 @@ mod tests {
             commit: "c".into(),
             place: "a".into(),
             boot: "x".into(),
+            up_ms: None,
             kind: None,
             publish: Publish::Full,
             run_as: None,
@@ -502,12 +544,68 @@ mod tests {
             commit: "other".into(),
             place: "a".into(),
             boot: "x".into(),
+            up_ms: None,
             kind: None,
             publish: Publish::Full,
             run_as: None,
             layers: Vec::new(),
         };
         assert!(fold(&[seen(), start(1), exit(1, false), moved]).is_err());
+    }
+
+    fn cancel() -> Event {
+        Event::Cancel { by: crate::id::RequestId::derived("c", "p", "b"), reason: None }
+    }
+
+    #[test]
+    fn what_is_to_end_comes_to_its_end_and_starts_nothing_more() {
+        let cancelled = over(Outcome::Cancelled);
+        for (events, outcome) in [
+            (vec![start(1), cancel(), cancelled.clone()], Outcome::Cancelled),
+            // It was faster than the word.
+            (vec![start(1), cancel(), over(Outcome::Succeeded)], Outcome::Succeeded),
+            (vec![start(1), cancel(), over(Outcome::Indeterminate)], Outcome::Indeterminate),
+            (vec![start(1), passed(), cancel(), cancelled.clone()], Outcome::Cancelled),
+            (
+                vec![start(1), passed(), act(1, "a"), cancel(), acted(1, 0, false), cancelled.clone()],
+                Outcome::Cancelled,
+            ),
+            (
+                vec![
+                    start(1),
+                    passed(),
+                    act(1, "a"),
+                    acted(1, 0, false),
+                    act(2, "b"),
+                    cancel(),
+                    acted(2, 0, false),
+                    over(Outcome::Succeeded),
+                ],
+                Outcome::Succeeded,
+            ),
+            // Before a start and between two attempts nothing runs that would have to be told.
+            (vec![exit(0, true)], Outcome::Failed),
+            (vec![start(1), exit(1, false), cancelled], Outcome::Cancelled),
+        ] {
+            assert_eq!(fold(&[&[seen()], &events[..]].concat()), Ok(State::Ended { outcome }), "{events:?}");
+        }
+        for events in [
+            vec![cancel()],
+            vec![start(1), exit(1, false), cancel()],
+            vec![start(1), exit(1, true), cancel()],
+            vec![start(1), cancel(), cancel()],
+            vec![start(1), cancel(), start(2)],
+            vec![start(1), cancel(), exit(1, false)],
+            vec![start(1), cancel(), passed()],
+            vec![start(1), cancel(), Event::Withdrawn],
+            vec![start(1), passed(), cancel(), act(1, "a")],
+            vec![start(1), passed(), act(1, "a"), cancel(), over(Outcome::Cancelled)],
+            vec![start(1), passed(), act(1, "a"), cancel(), acted(1, 1, true)],
+            vec![start(1), passed(), act(1, "a"), cancel(), acted(1, 0, false), act(2, "b")],
+            vec![start(1), passed(), act(1, "a"), cancel(), acted(1, 0, false), over(Outcome::Succeeded)],
+        ] {
+            assert!(fold(&[&[seen()], &events[..]].concat()).is_err(), "{events:?}");
+        }
     }
 
     #[test]

@@ -140,6 +140,11 @@ impl StateDir {
         self.root.join("status.json")
     }
 
+    /// Requests that were handed in here and have not ended.
+    pub fn handed_in(&self) -> PathBuf {
+        self.root.join("handed-in")
+    }
+
     /// The time of this file is the conductor's last sign of life.
     pub fn alive(&self) -> PathBuf {
         self.root.join("alive")

@@ -13,13 +13,14 @@ use serde::Serialize;
 
 use crate::admit::{self, Verdict};
 use crate::archive::{self, Effort, Index};
-use crate::clock::utc_millis;
+use crate::clock::{Clock, System, utc_millis};
 use crate::command::{Resolution, Word};
 use crate::config::RepoConfig;
 use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::diagnostic::Diagnostic;
-use crate::dispatch::{Held, Standing, resolutions};
+use crate::dispatch::{self, Held, HeldBy, Standing, resolutions};
 use crate::event::Event;
+use crate::hand_in;
 use crate::host::Host;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
@@ -27,6 +28,7 @@ use crate::job::Delivery;
 use crate::journal::{Journal, JournalError, Row};
 use crate::lock::Instance;
 use crate::outcome::Outcome;
+use crate::pause::{self, Pause};
 use crate::record::Record;
 use crate::repo::{self, Oid, Open, Repo, RepoError};
 use crate::request::{self, Target};
@@ -132,6 +134,8 @@ pub struct View {
     /// Kinds and their schemas, which most questions are not about.
     contract: OnceCell<Result<Contract, Vec<Diagnostic>>>,
     standing: Option<Standing>,
+    /// What people have paused here, as far as it is in force now.
+    pauses: Vec<Pause>,
     /// What people have said of requests on main, read at most once.
     said: OnceCell<BTreeMap<RequestId, Resolution>>,
     /// The index of the archive as it stands, opened at most once.
@@ -174,8 +178,11 @@ impl View {
         let tip = repo.known_tip();
         let config = config_at(&repo, tip)?;
         let standing = Standing::read(&state);
+        let mut pauses = dispatch::pauses(journal.as_ref(), &hand_in::all(&state))?;
+        let now = System::new().now();
+        pauses.retain(|pause| !pause.is_over(now));
         let (contract, said, index) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(Self { repo, state, journal, host, tip, config, contract, standing, said, index })
+        Ok(Self { repo, state, journal, host, tip, config, contract, standing, pauses, said, index })
     }
 
     /// Looks again: for who waits until something has happened.
@@ -226,7 +233,7 @@ impl View {
                 continue;
             }
             let target = bytes.as_ref().ok().and_then(|bytes| request::target_of(&entry.shown, bytes));
-            let (state, reason) = self.pending_state(id, rows.get(&id), &entry.shown, target.as_ref());
+            let (state, reason) = self.pending_state(id, rows.get(&id), &entry.shown, kind.as_deref(), target.as_ref());
             let queued = Timestamp::from_second(introduced.time).ok().map(utc_millis);
             lines.push((
                 introduced.position,
@@ -403,6 +410,27 @@ impl View {
         self.standing.as_ref()?.held.iter().find(|held| held.id == id)
     }
 
+    /// What people have paused here, and what was handed in of it and is not obeyed yet.
+    pub fn pauses(&self) -> &[Pause] {
+        &self.pauses
+    }
+
+    /// The pause that keeps a pending request from starting, as far as this clone can tell.
+    pub fn pause_on(&self, line: &Line) -> Option<&Pause> {
+        let held = self.held(line.id).filter(|held| line.path.as_ref() == Some(&held.path));
+        match held {
+            Some(held) if held.by != HeldBy::Pause => None,
+            Some(held) => self.pauses.iter().find(|pause| pause.words() == held.words),
+            None if line.state == "held" => self.pause_of(line.kind.as_deref()),
+            None => None,
+        }
+    }
+
+    /// The pause of everything or of a kind; what a request locks only the dispatcher knows.
+    fn pause_of(&self, kind: Option<&str>) -> Option<&Pause> {
+        pause::holding(&self.pauses, kind.unwrap_or_default(), &BTreeSet::new(), System::new().now())
+    }
+
     /// What the last pass saw; `None` where none has been made here.
     pub fn standing(&self) -> Option<&Standing> {
         self.standing.as_ref()
@@ -486,12 +514,16 @@ impl View {
         id: RequestId,
         row: Option<&Row>,
         path: &str,
+        kind: Option<&str>,
         target: Option<&Target>,
     ) -> (String, Option<String>) {
-        if let Some(held) = self.held(id).filter(|held| held.path == path) {
+        // What was paused when the last pass looked may have been resumed since.
+        let is_over = |held: &Held| held.by == HeldBy::Pause && self.pauses.is_empty();
+        if let Some(held) = self.held(id).filter(|held| held.path == path && !is_over(held)) {
             return ("held".to_owned(), Some(held.words.clone()));
         }
-        match row.map(|row| &row.state) {
+        let told = row.is_some_and(|row| matches!(row.state, State::Cancelling { .. }));
+        match row.map(|row| row.state.undisturbed()) {
             Some(state @ (State::Running { .. } | State::Acting { .. })) if !Instance::is_held(self.state.root()) => {
                 let words = match current_action(state) {
                     Some((action, _)) => format!(
@@ -500,6 +532,9 @@ impl View {
                     None => "it was started and its dispatcher is gone: the next pass settles it".to_owned(),
                 };
                 ("interrupted".to_owned(), Some(words))
+            }
+            Some(State::Running { .. } | State::Acting { .. }) if told => {
+                ("running".to_owned(), Some("it is cancelled, and told to end".to_owned()))
             }
             Some(State::Running { attempt, .. }) => ("running".to_owned(), Some(format!("attempt {attempt}"))),
             Some(State::Acting { actions, ended, .. }) => {
@@ -513,7 +548,10 @@ impl View {
             }
             _ => match target.filter(|target| !target.means(&self.host.node, &self.host.file.labels)) {
                 Some(target) => ("held".to_owned(), Some(format!("for {target}"))),
-                None => ("pending".to_owned(), None),
+                None => match self.pause_of(kind) {
+                    Some(pause) if !kind.is_some_and(request::is_reserved) => ("held".to_owned(), Some(pause.words())),
+                    _ => ("pending".to_owned(), None),
+                },
             },
         }
     }
@@ -522,10 +560,11 @@ impl View {
     fn line_of_open(&self, row: &Row) -> Result<Line, ViewError> {
         let copy = std::fs::read(self.state.spool(row.id).join("request")).ok();
         let bytes = copy.or_else(|| repo::cached_file(self.state.root(), &row.blob)).unwrap_or_default();
-        let (state, reason) = self.pending_state(row.id, Some(row), &row.path, None);
+        let kind = row.kind.clone().or_else(|| request::hints(&row.path, &bytes).0);
+        let (state, reason) = self.pending_state(row.id, Some(row), &row.path, kind.as_deref(), None);
         Ok(Line {
             name: self.name_in(&row.path),
-            kind: row.kind.clone().or_else(|| request::hints(&row.path, &bytes).0),
+            kind,
             state,
             reason,
             queued_at: Some(row.queued_at.clone()),

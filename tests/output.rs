@@ -102,6 +102,10 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
         "printf 'node: x\\nbad: 1\\n' > ../bad.yaml; dispatch host check --host ../bad.yaml --json",
         78,
     )?;
+    check("cancel", "dispatch cancel later -m 'not wanted' --json", 0)?;
+    check("pause", "dispatch pause --kind good -m freeze --for 1h --json", 0)?;
+    check("resume", "dispatch resume --kind good --json", 0)?;
+    check("resume", "dispatch resume --on-main --json", 0)?;
     check("selftest", "dispatch --selftest --host ../bad.yaml --json", 69)?;
     check("adopt", "dispatch adopt --dry-run --json", 0)?;
     // What waits is in doubt where another state folder begins: a person may say a word on it.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use codex_dispatch::job::Level;
 use codex_dispatch::run::sandbox::{
-    Cause, Control, Ending, Given, Launch, Limits, Mount, RunError, Slot, SlotSetup, Stream, User, sweep,
+    Cause, Control, Ending, Given, Launch, Limits, Mount, RunError, Slot, SlotSetup, Stopped, Stream, User, sweep,
 };
 use nix::mount::{MntFlags, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -233,7 +233,7 @@ fn a_timeout_that_is_honoured_leaves_the_handlers_own_code() {
         let mut launch = bench.script("trap 'echo bye; exit 3' TERM; while :; do sleep 0.01; done");
         launch.limits.timeout = Duration::from_millis(300);
         let ran = bench.run(launch);
-        assert!(ran.ending.timed_out && !ran.ending.stopped);
+        assert!(ran.ending.timed_out && ran.ending.stopped.is_none());
         assert_eq!(ran.code(), 3);
         assert_eq!(ran.stdout, "bye\n");
     }
@@ -261,7 +261,7 @@ fn stop_terminates_and_kill_kills() {
         let stopped = bench.run_watched(bench.script(script), &control.clone(), |_| control.stop());
         let stopped = stopped.unwrap();
         assert_eq!(stopped.cause, Cause::Exited(4));
-        assert!(stopped.stopped && !stopped.timed_out);
+        assert!(stopped.stopped == Some(Stopped::WithAll) && !stopped.timed_out);
 
         let control = Control::new().unwrap();
         let script = "trap '' TERM; echo up; while :; do sleep 0.01; done";
@@ -271,7 +271,7 @@ fn stop_terminates_and_kill_kills() {
         });
         let killed = killed.unwrap();
         assert_eq!(killed.cause, Cause::Signaled(9));
-        assert!(killed.stopped);
+        assert!(killed.stopped == Some(Stopped::WithAll));
         assert_eq!(bench.sh("exit 5").code(), 5, "the slot lives on");
     }
 }
@@ -283,7 +283,7 @@ fn a_control_that_was_stopped_before_stops_at_once() {
         let control = Control::new().unwrap();
         control.kill();
         let launch = bench.script("sleep 100000");
-        assert!(bench.try_run(launch, &control).unwrap().ending.stopped);
+        assert!(bench.try_run(launch, &control).unwrap().ending.stopped.is_some());
     }
 }
 

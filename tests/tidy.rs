@@ -18,8 +18,8 @@ const FLOORS: [(&str, &[&str]); 6] = [
     (
         "shell",
         &[
-            "archive", "contract", "env_file", "host", "inbox", "journal", "lock", "metrics", "notify", "publish",
-            "repo", "run", "spool", "statedir",
+            "archive", "contract", "env_file", "hand_in", "host", "inbox", "journal", "lock", "metrics", "notify",
+            "publish", "repo", "run", "spool", "statedir",
         ],
     ),
     (
@@ -33,8 +33,10 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "fixture",
             "handler",
             "host_file",
+            "pause",
             "policy",
             "queue",
+            "rate",
             "record",
             "redact",
             "rerun",

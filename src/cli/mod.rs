@@ -3,6 +3,7 @@
 
 mod adopt;
 mod agent_guide;
+mod cancel;
 mod check;
 mod demo;
 mod exit;
@@ -17,6 +18,7 @@ mod list;
 mod logs;
 #[cfg(test)]
 mod named_commands;
+mod pause;
 mod poke;
 mod progress;
 mod render;
@@ -25,6 +27,7 @@ mod run;
 mod selftest;
 mod standing;
 mod status;
+mod steer;
 mod wait;
 mod why;
 
@@ -138,6 +141,12 @@ enum Verb {
     Adopt(adopt::AdoptArgs),
     /// Say how a request ended, or that it is to be run again, where nobody can know (`indeterminate`)
     Resolve(resolve::ResolveArgs),
+    /// End a request that has not ended: one that waits is archived as cancelled, what runs is stopped
+    Cancel(cancel::CancelArgs),
+    /// Start nothing more, of a kind, of a resource or at all, with a reason and perhaps an end
+    Pause(pause::PauseArgs),
+    /// End such a pause
+    Resume(pause::ResumeArgs),
     /// Print what an agent has to know of this repository, or write it into AGENTS.md
     AgentGuide(agent_guide::AgentGuideArgs),
     /// Say what a code such as E0103, a word of a record or an exit code means
@@ -196,6 +205,9 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Demo(args)) => demo::answer(&args),
         Some(Verb::Adopt(args)) => adopt::answer(place, &args),
         Some(Verb::Resolve(args)) => resolve::answer(place, &args),
+        Some(Verb::Cancel(args)) => cancel::answer(place, &args),
+        Some(Verb::Pause(args)) => pause::answer(place, &args),
+        Some(Verb::Resume(args)) => pause::answer_resume(place, &args),
         Some(Verb::AgentGuide(args)) => agent_guide::answer(place, &args),
         Some(Verb::Explain(args)) => explain::answer(&args),
         Some(Verb::Completions { shell }) => {

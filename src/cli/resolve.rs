@@ -4,10 +4,11 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::exit::{Exit, Failure};
-use super::home::{Home, chain};
+use super::home::Home;
+use super::steer::{failure_of, note};
 use super::{PlaceArgs, render};
 use crate::clock::System;
-use crate::command::{NOTE_CHARS_MAX, RESOLVE, Word};
+use crate::command::{RESOLVE, Word};
 use crate::dispatch::{HeldBy, is_marked};
 use crate::outcome::Outcome;
 use crate::record::{emit, visible};
@@ -169,37 +170,4 @@ fn tell(line: &Line, word: Word, submitted: &Submitted, json: bool) {
         "next: the dispatcher settles it at its next pass (`{program} run`, or the `watch` that runs); then see `{program} status {}`",
         line.id.short()
     ));
-}
-
-fn failure_of(error: SubmitError) -> Failure {
-    let exit = match &error {
-        SubmitError::Fetch(_) | SubmitError::Push(_) => Exit::Missing,
-        SubmitError::Declined { .. } | SubmitError::Raced => Exit::NotPublished,
-        SubmitError::Contract(_) => Exit::Configuration,
-        SubmitError::Repo(_) => Exit::Unwritable,
-    };
-    let hint = match &error {
-        SubmitError::Repo(_) | SubmitError::Contract(_) => None,
-        SubmitError::Declined { .. } => Some("nothing was put on main; a pull request can, see above"),
-        SubmitError::Fetch(_) | SubmitError::Push(_) | SubmitError::Raced => {
-            Some("nothing was put on main; the same command can be given again")
-        }
-    };
-    let failure = match error {
-        SubmitError::Repo(error) => error.into(),
-        error => Failure::new(exit, chain(&error)),
-    };
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
-}
-
-fn note(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    match text.chars().count() {
-        0 => Err("a note says something".to_owned()),
-        1..=NOTE_CHARS_MAX => Ok(text.to_owned()),
-        count => Err(format!("it has {count} characters, at most {NOTE_CHARS_MAX}")),
-    }
 }

@@ -15,6 +15,7 @@ use crate::dispatch::{Dispatcher, HeldBy, LOOK_THEN_ADOPT, Summary};
 use crate::notify::Notifier;
 use crate::outcome::Outcome;
 use crate::publish::Obstacle;
+use crate::record::visible;
 use crate::units::{format_duration, parse_duration};
 
 /// Pushes in a row that may fail before a pass gives up for now.
@@ -207,6 +208,7 @@ fn tell(summary: &Summary) {
     if summary.paused {
         parts.push("paused: nothing is started while the file `paused` exists".to_owned());
     }
+    parts.extend(summary.pauses.iter().map(|pause| visible::line(&pause.words()).into_owned()));
     render::say(parts.join("; "));
     let to_look_at = summary.foreign.is_some()
         || summary.restored.is_some()

@@ -7,6 +7,7 @@ use super::home::Home;
 use super::{PlaceArgs, render};
 use crate::durable;
 use crate::lock::Instance;
+use crate::record::visible;
 
 /// A folder with less is full: a journal cannot be opened there.
 const FULL_BYTES: u64 = 256 << 10;
@@ -28,7 +29,7 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         render::print_json(&serde_json::json!({
             "v": 1, "origin": origin, "branch": branch, "tip": view.tip(), "state_folder": home.state.root(),
             "running": runs, "closed": home.closed().is_some(), "pending": pending, "last_failure": failure, "last_pass": standing,
-            "faults": view.faults()?,
+            "faults": view.faults()?, "pauses": view.pauses(),
         }));
         return Ok(Exit::Done);
     }
@@ -78,6 +79,9 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
     }
     if let Some(file) = home.paused_by() {
         render::print(format!("paused: nothing is started while `{}` exists", file.display()));
+    }
+    for pause in view.pauses() {
+        render::print(visible::line(&pause.words()));
     }
     for fault in view.faults()? {
         render::print(fault.to_string());

@@ -161,6 +161,11 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
         }
         _ => {}
     }
+    if let Some(pause) = view.pause_on(line) {
+        let wait = if pause.until.is_some() { ", or wait" } else { "" };
+        let next = format!("`{} resume{}` lets it go on{wait}", render::program(), pause.scope.options());
+        return Ok(Answer::new("held_pause", Whose::Person, pause.words(), next));
+    }
     if let Some(held) = view.held(line.id) {
         let (class, whose, next) = held_by(&held.by);
         let faults = if held.by == HeldBy::Repository { verdict_details(view, line)? } else { Vec::new() };
@@ -228,6 +233,13 @@ fn held_by(by: &HeldBy) -> (&'static str, Whose, &'static str) {
             Whose::Person,
             "find out what was done since the copy was made, then `dispatch adopt` for all of them, or `dispatch resolve` for this one",
         ),
+        HeldBy::Pause => ("held_pause", Whose::Person, "`dispatch resume` lets it go on"),
+        HeldBy::Rate => (
+            "held_rate",
+            Whose::Wait,
+            "wait: it starts by itself then; the host file says how many may start in a while",
+        ),
+        HeldBy::Ending => ("held_ending", Whose::Wait, "wait: its record says what came of it"),
         HeldBy::Backlog => {
             ("held_backlog", Whose::Host, "see that records can be published: `dispatch --selftest` tries the remote")
         }

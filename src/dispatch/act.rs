@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::recover::unknown_attempt;
 use super::start::boot_id;
 use super::{Acting, Crew, DispatchError, Dispatcher, Errand, HeldBy, Hold, Report, RunError};
+use crate::command::outcome_of_cancelled;
 use crate::event::Event;
 use crate::host;
 use crate::id::RequestId;
@@ -140,13 +141,14 @@ impl Dispatcher {
         let ticket = self.tickets.get_mut(&id).expect("what acts has a ticket");
         let row = &ticket.admitted.kind.row;
         let acting = ticket.acting.as_mut().expect("what was started acts");
+        let told = ticket.cancelling.is_some();
         let (number, starts) = (number_of(acting), acting.starts);
         let name = ticket.admitted.grant.actions[acting.done.len()].name.clone();
         let (mut run, again) = match result {
             Ok(run) => {
                 // Ended by our own stop: the next dispatcher starts it again.
                 let stopped = stopping && run.reason.as_deref() == Some("shutdown");
-                let again = stopped && may_start_again(row, starts);
+                let again = stopped && !told && may_start_again(row, starts);
                 (run, again)
             }
             Err(error) => {
@@ -154,7 +156,7 @@ impl Dispatcher {
                 let ran = error.may_have_started();
                 let reason = if ran { ActionRun::UNSEEN.to_owned() } else { format!("not_started: {error}") };
                 let run = ActionRun { name, started_at: Some(now), reason: Some(reason), ..ActionRun::default() };
-                (run, if ran { may_start_again(row, starts) } else { starts < MISFIRES_MAX })
+                (run, !told && if ran { may_start_again(row, starts) } else { starts < MISFIRES_MAX })
             }
         };
         run.starts = (starts > 1).then_some(starts);
@@ -166,26 +168,35 @@ impl Dispatcher {
         let succeeded = run.succeeded();
         acting.done.push(run);
         acting.starts = 0;
-        if succeeded && acting.done.len() < ticket.admitted.grant.actions.len() {
+        if succeeded && !told && acting.done.len() < ticket.admitted.grant.actions.len() {
             self.actions_due.push(id);
             return Ok(ActionEnd { step, last: None });
         }
         Ok(ActionEnd { step, last: Some(self.seal_acted(id)?) })
     }
 
-    /// Seals the record of a request whose actions are over: all of them, or up to one that did not succeed.
-    fn seal_acted(&mut self, id: RequestId) -> Result<(Step, Vec<Count>), DispatchError> {
-        let acting = self.tickets[&id].acting.as_ref().expect("its actions are over");
+    /// Seals the record of a request whose actions are over: all of them, up to one that did not succeed, or up to where a
+    /// person wanted it to end.
+    pub(super) fn seal_acted(&mut self, id: RequestId) -> Result<(Step, Vec<Count>), DispatchError> {
+        let ticket = &self.tickets[&id];
+        let acting = ticket.acting.as_ref().expect("its actions are over");
         let mut report = acting.report.clone();
         let failed = acting.done.iter().find(|run| !run.succeeded());
-        let reason = failed.map(reason_of);
-        report.outcome = failed.map_or(Outcome::Succeeded, outcome_of);
+        let all = acting.done.len() == ticket.admitted.grant.actions.len();
+        report.outcome = match failed {
+            Some(failed) => outcome_of(failed),
+            None => outcome_of_cancelled(Outcome::Succeeded, ticket.cancelling.is_some() && !all),
+        };
+        let reason = failed.map(reason_of).or_else(|| self.words_of_cancelled(id, report.outcome));
         self.seal_with(id, &report, reason)
     }
 
     /// Takes up a request whose handler had succeeded, at the action that the journal says.
     pub(super) fn recover_acting(&mut self, row: &Row) -> Result<(), DispatchError> {
-        let State::Acting { attempt, commit, place, actions, ended, now } = row.state.clone() else { return Ok(()) };
+        let State::Acting { attempt, commit, place, actions, ended, now } = row.state.undisturbed().clone() else {
+            return Ok(());
+        };
+        let cancelling = self.cancelling_of(row)?;
         tracing::warn!("{} was in its actions when the dispatcher was ended", row.path);
         let mut attempts = self.attempts_of(row)?;
         let (mut done, starts) = self.actions_of(row)?;
@@ -218,7 +229,9 @@ impl Dispatcher {
             let outcome = done.last().map_or(Outcome::Failed, outcome_of);
             return self.end_without_ticket(row, &place, attempt, attempts, outcome, done);
         };
-        let again = may_start_again(&ticket.admitted.kind.row, count);
+        ticket.cancelling = cancelling;
+        let told = ticket.cancelling.is_some();
+        let again = !told && may_start_again(&ticket.admitted.kind.row, count);
         let in_doubt = self.doubt_of(row.id).is_some() && ticket.admitted.kind.row.delivery == Delivery::AtMostOnce;
         let mut steps = Vec::new();
         let goes_on = match now {
@@ -233,7 +246,7 @@ impl Dispatcher {
                 done.push(ActionRun { reason: Some(ActionRun::IN_DOUBT.to_owned()), ..ActionRun::not_run(&next) });
                 false
             }
-            Act::Waiting => ended < actions.len(),
+            Act::Waiting => ended < actions.len() && !told,
             Act::Failed => false,
         };
         ticket.attempts = attempts;

@@ -385,7 +385,7 @@ impl Dispatcher {
         loop {
             let before = self.queue.len();
             starts.clear();
-            for id in self.queue.startable(self.clock.monotonic(), free) {
+            for id in self.within_rates(self.queue.startable(self.clock.monotonic(), free)) {
                 starts.extend(self.wanted_start(id)?);
             }
             // What is held, or ends without a start, makes room for others.

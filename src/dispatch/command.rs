@@ -1,6 +1,7 @@
 //! Requests of the kinds `dispatch.…`: handled here, in process, before all others, and archived with a record like any.
 //!
-//! Owns what a person's word does to a request whose end is not known. A record that is on main is never touched: the word
+//! Owns which of them is carried out where, their refusals and records, and what a person's word does to a request whose end
+//! is not known (`cancel` and `steering` have the other words). A record that is on main is never touched: the word
 //! stands beside it. Whatever the word cannot apply to refuses the request that brought it, never the one that it names.
 
 use std::path::Path;
@@ -12,7 +13,7 @@ use super::intake::Met;
 use super::{DispatchError, Dispatcher, HeldBy};
 use crate::admit::{Rejection, Verdict};
 use crate::archive;
-use crate::command::{Command, Done, Effect, RESOLVE, Resolution, Resolve, Unresolvable};
+use crate::command::{CANCEL, Command, Done, Effect, RESOLVE, Resolution, Resolve, Unresolvable};
 use crate::config::RepoConfig;
 use crate::contract::Contract;
 use crate::diagnostic::Diagnostic;
@@ -41,11 +42,11 @@ enum Target {
 }
 
 /// Why a word cannot be taken.
-enum Refusal {
+pub(super) enum Refusal {
     /// It is no word on anything; the request that brought it is refused.
     Fault(Box<Diagnostic>),
-    /// The remote does not let us, now.
-    Wait(String),
+    /// Not now.
+    Wait(HeldBy, String),
 }
 
 /// What is left of a request that ended.
@@ -95,30 +96,60 @@ pub(super) struct Asked {
     pub(super) introduced: Introduced,
     pub(super) loose: bool,
     pub(super) bytes: Arc<[u8]>,
+    /// Main may have more than what was read of it.
+    pub(super) is_early: bool,
 }
 
 impl Dispatcher {
     /// Does what a request of a reserved kind asks.
     pub(super) fn obey(&mut self, asked: &Asked, command: &Command) -> Result<(), DispatchError> {
         let Some(contract) = self.contract.clone() else { return Ok(()) };
-        match command {
-            Command::Resolve(resolve) => match self.resolve(asked, resolve, &contract)? {
-                Ok(()) => Ok(()),
-                Err(Refusal::Wait(words)) => {
-                    self.hold(asked.id, &asked.entry, HeldBy::Claim, words);
-                    Ok(())
-                }
-                Err(Refusal::Fault(fault)) => {
-                    let rejection = Rejection {
-                        reason: Unresolvable::REASON,
-                        kind: Some(RESOLVE.to_owned()),
-                        id: Some(asked.id.uuid()),
-                        faults: vec![*fault],
-                    };
-                    self.reject(asked.id, &asked.entry, &asked.introduced, asked.loose, rejection)
-                }
-            },
+        let obeyed = match command {
+            Command::Resolve(resolve) => self.resolve(asked, resolve, &contract)?,
+            Command::Cancel(cancel) => self.cancel(asked, cancel, &contract)?,
+            Command::Pause(pause) => self.pause(asked, pause, &contract)?,
+            Command::Resume(resume) => Ok(self.resume(asked, resume, &contract)?),
+        };
+        match obeyed {
+            Ok(()) => Ok(()),
+            Err(Refusal::Wait(by, words)) => {
+                self.hold(asked.id, &asked.entry, by, words);
+                Ok(())
+            }
+            Err(Refusal::Fault(fault)) => {
+                let reason = match command.kind() {
+                    RESOLVE => Unresolvable::REASON,
+                    CANCEL => "not_cancellable",
+                    _ => "over",
+                };
+                let (kind, id) = (Some(command.kind().to_owned()), Some(asked.id.uuid()));
+                let rejection = Rejection { reason, kind, id, faults: vec![*fault] };
+                self.reject(asked.id, &asked.entry, &asked.introduced, asked.loose, rejection)
+            }
         }
+    }
+
+    /// Seals the record of a request that asked something of the dispatcher itself.
+    pub(super) fn seal_word(
+        &mut self,
+        asked: &Asked,
+        contract: &Contract,
+        outcome: Outcome,
+        result: serde_json::Value,
+        reason: String,
+        requests: Vec<NewRequest>,
+    ) -> Result<(Step, Vec<Count>), DispatchError> {
+        let Asked { id, entry, introduced, loose, bytes, .. } = asked;
+        let mut record = self.record(outcome, *id, entry, introduced, &contract.commit.to_string());
+        record.kind = request::hints(&entry.shown, bytes).0;
+        record.exit_code = Some(i32::from(outcome != Outcome::Succeeded));
+        record.result = Some(result);
+        record.reason = Some(reason);
+        if let Some(resolution) = Resolution::of(&record) {
+            // Before EXIT: the same request may say it again after a crash, and another may not.
+            self.remember(&resolution)?;
+        }
+        self.seal_unrun(contract, record, entry, introduced, *loose, None, requests)
     }
 
     fn resolve(
@@ -134,7 +165,8 @@ impl Dispatcher {
         if matches!(target, Target::Waiting(_)) && self.is_claimed_by_another(resolve.id) {
             // So that nobody else can start or end it while we do.
             if let Err(words) = self.seize(resolve.id)? {
-                return Ok(Err(Refusal::Wait(format!("the claim of {} cannot be taken: {words}", resolve.id))));
+                let words = format!("the claim of {} cannot be taken: {words}", resolve.id);
+                return Ok(Err(Refusal::Wait(HeldBy::Claim, words)));
             }
         }
         let mut steps: Vec<(Step, Vec<Count>)> = Vec::new();
@@ -159,18 +191,10 @@ impl Dispatcher {
                 Err(fault) => return Ok(Err(Refusal::Fault(Box::new(fault)))),
             },
         };
-        let Asked { id, entry, introduced, loose, .. } = asked;
-        let mut record = self.record(Outcome::Succeeded, *id, entry, introduced, &contract.commit.to_string());
-        record.kind = Some(RESOLVE.to_owned());
-        record.exit_code = Some(0);
         let effect = Effect { asked: resolve.clone(), done, rerun };
-        record.result = Some(serde_json::to_value(effect).expect("plain data"));
-        record.reason = Some(words_of(resolve, done, rerun));
-        if let Some(resolution) = Resolution::of(&record) {
-            // Before EXIT: the same request may say it again after a crash, and another may not.
-            self.remember(&resolution)?;
-        }
-        steps.push(self.seal_unrun(contract, record, entry, introduced, *loose, None, requests)?);
+        let result = serde_json::to_value(effect).expect("plain data");
+        let words = words_of(resolve, done, rerun);
+        steps.push(self.seal_word(asked, contract, Outcome::Succeeded, result, words, requests)?);
         spool::sync(&self.state)?;
         let (steps, counts): (Vec<Step>, Vec<Vec<Count>>) = steps.into_iter().unzip();
         self.append(&steps, &counts.concat())?;
@@ -188,12 +212,12 @@ impl Dispatcher {
         let tip = self.tip.unwrap_or(contract.commit);
         let refuse = |why: &Unresolvable| {
             let (words, help) = why.words(id);
-            Ok(Err(fault_at(asked, "/spec/id", words).help(help)))
+            Ok(Err(fault_at(asked, Unresolvable::CODE, "/spec/id", words).help(help)))
         };
         let row = locked(&self.journal).get(id)?;
         let known = row.as_ref().and_then(|row| row.state.outcome());
         if let Some(State::Running { .. } | State::Acting { .. } | State::Retrying { .. }) =
-            row.as_ref().map(|row| &row.state)
+            row.as_ref().map(|row| row.state.undisturbed())
         {
             return refuse(&Unresolvable::Started);
         }
@@ -261,7 +285,7 @@ impl Dispatcher {
         contract: &Contract,
     ) -> Result<Result<(RequestId, NewRequest), Diagnostic>, DispatchError> {
         let fault = |message: String| {
-            let fault = fault_at(asked, "/spec/as", message);
+            let fault = fault_at(asked, "E0211", "/spec/as", message);
             Ok(Err(fault.help("say what it came to with `succeeded` or `failed`, and merge a new request")))
         };
         let Some(bytes) = self.bytes_of(past, of)? else {
@@ -326,10 +350,10 @@ impl Dispatcher {
 }
 
 /// A fault of the request that brought the word, at its place.
-fn fault_at(asked: &Asked, pointer: &str, message: String) -> Diagnostic {
+pub(super) fn fault_at(asked: &Asked, code: &'static str, pointer: &str, message: String) -> Diagnostic {
     match yaml::read(&asked.entry.shown, &asked.bytes, Limits::REQUEST) {
-        Ok(document) => document.fault_at_value(Unresolvable::CODE, pointer, message),
-        Err(_) => Diagnostic::new(Unresolvable::CODE, &asked.entry.shown, message),
+        Ok(document) => document.fault_at_value(code, pointer, message),
+        Err(_) => Diagnostic::new(code, &asked.entry.shown, message),
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::claims::LostClaim;
 use super::intake::Met;
 use super::{DispatchError, Dispatcher, Halt, HeldBy};
-use crate::admit::{self, Admitted, Rejection, Verdict};
+use crate::admit::{self, Rejection, Verdict};
 use crate::archive;
 use crate::config::RepoConfig;
 use crate::contract::{self, Compiled, Contract, ContractError};
@@ -21,9 +21,8 @@ use crate::event::Event;
 use crate::host_file::Claims;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
-use crate::job::{Delivery, Introduced};
+use crate::job::Delivery;
 use crate::journal::{Entry as Step, Journal, JournalError};
-use crate::outcome::Outcome;
 use crate::planted::{self, Bug};
 use crate::policy::HostFile;
 use crate::publish::locked;
@@ -569,28 +568,5 @@ impl Dispatcher {
             }
         }
         self.append(&steps, &[])
-    }
-
-    /// Ends a request that may have been started elsewhere: nobody can know.
-    #[expect(clippy::too_many_arguments, reason = "the facts of one request, which has no ticket yet or no longer")]
-    pub(super) fn end_in_doubt(
-        &mut self,
-        id: RequestId,
-        entry: &Entry,
-        introduced: &Introduced,
-        loose: bool,
-        admitted: Option<&Admitted>,
-        kind: Option<String>,
-        doubt: Doubt,
-    ) -> Result<(), DispatchError> {
-        let Some(contract) = self.contract.clone() else { return Ok(()) };
-        let mut record = self.record(Outcome::Indeterminate, id, entry, introduced, &contract.commit.to_string());
-        record.kind = kind;
-        if let Some(admitted) = admitted {
-            self.describe(id, admitted)?;
-            super::finish::fill_from_job(&mut record, admitted, &contract.index_blob);
-        }
-        record.reason = Some(doubt.as_str().to_owned());
-        self.end_with(record, entry, introduced, loose, None)
     }
 }

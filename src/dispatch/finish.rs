@@ -9,6 +9,7 @@ use super::{Crew, DispatchError, Dispatcher, Done, Ended, HeldBy, Hold, Report, 
 use crate::admit::{Admitted, Rejection};
 use crate::backoff::Policy;
 use crate::clock::utc_millis;
+use crate::command::Cancel;
 use crate::contract::Contract;
 use crate::diagnostic::Diagnostic;
 use crate::event::Event;
@@ -77,6 +78,11 @@ impl Dispatcher {
         ticket.attempts.push(report.attempt.clone());
         let row = &ticket.admitted.kind.row;
         let again = may_try_again(row.delivery, row.retry.as_ref(), report, self.stopping.is_some());
+        if ticket.cancelling.is_some() {
+            let acts = report.outcome == Outcome::Succeeded && !ticket.admitted.grant.actions.is_empty();
+            let goes_on = acts || again.is_some();
+            return Ok(self.conclude_cancelled(id, report, goes_on));
+        }
         if let Some(pause) = again.and_then(|retry| pause_before(retry, report.attempt.number)) {
             return Ok(End::GoesOn(self.retry(id, report.outcome, &report.attempt, pause)));
         }
@@ -103,6 +109,11 @@ impl Dispatcher {
             reason: Some(if ran { format!("lost: {error}") } else { format!("not_started: {error}") }),
         };
         ticket.attempts.push(attempt.clone());
+        if ticket.cancelling.is_some() {
+            let unknown = ran && ticket.admitted.kind.row.delivery == Delivery::AtMostOnce;
+            let report = Report::unrun(attempt, if unknown { Outcome::Indeterminate } else { Outcome::Cancelled });
+            return self.conclude_cancelled(id, &report, false);
+        }
         let row = &ticket.admitted.kind.row;
         let harmless = !ran || row.delivery == Delivery::AtLeastOnce;
         let misfires = ticket.misfires;
@@ -152,12 +163,7 @@ impl Dispatcher {
         Self::step(id, event)
     }
 
-    /// Seals the record of a request whose last attempt is over.
-    pub(super) fn seal_run(&mut self, id: RequestId, report: &Report) -> Result<(Step, Vec<Count>), DispatchError> {
-        self.seal_with(id, report, None)
-    }
-
-    /// The same where it was not the handler that decided the outcome.
+    /// Seals the record of a request whose last attempt is over. `reason` where it was not the handler that decided the outcome.
     pub(super) fn seal_with(
         &mut self,
         id: RequestId,
@@ -170,7 +176,7 @@ impl Dispatcher {
 
     /// What will stand in the record of a request whose last attempt is over. It keeps its place in the queue until that is
     /// sealed.
-    fn draft(&mut self, id: RequestId, report: &Report, reason: Option<String>) -> Draft {
+    pub(super) fn draft(&mut self, id: RequestId, report: &Report, reason: Option<String>) -> Draft {
         let ticket = self.tickets.remove(&id).expect("what ran has a ticket");
         let started = ticket.started.as_ref().expect("what ran was started");
         let job = &started.job;
@@ -186,6 +192,8 @@ impl Dispatcher {
             let rest = job.grant.actions.iter().skip(reached);
             record.then.extend(rest.map(|action| ActionRun::not_run(&action.name)));
         }
+        let cancelling = ticket.cancelling.as_ref().filter(|_| report.outcome == Outcome::Cancelled);
+        record.cancelled_by = cancelling.map(|cancelling| cancelling.by);
         record.run_as.clone_from(&report.run_as);
         record.sandbox = Some(Sandbox { level: job.grant.level.as_str().to_owned(), layers: report.layers.clone() });
         // Of what nobody saw the end of, what was printed is in handler.log, and nobody counted it.
@@ -246,9 +254,16 @@ impl Dispatcher {
                 self.end_unrun(id, &entry, &introduced, loose, &admitted, outcome, reason, replay_of)
             }
             How::InDoubt { admitted, kind, doubt } => {
-                self.end_in_doubt(id, &entry, &introduced, loose, admitted.as_deref(), kind, doubt)
+                let why = Why { outcome: Outcome::Indeterminate, reason: doubt.as_str().to_owned(), by: None };
+                self.end_for(id, &entry, &introduced, loose, admitted.as_deref(), kind, why)
             }
-            How::Command { command, bytes } => self.obey(&Asked { id, entry, introduced, loose, bytes }, &command),
+            How::Cancelled { admitted, kind, by, reason } => {
+                let why = Why { outcome: Outcome::Cancelled, reason: Cancel::words(reason.as_deref()), by: Some(by) };
+                self.end_for(id, &entry, &introduced, loose, admitted.as_deref(), kind, why)
+            }
+            How::Command { command, bytes } => {
+                self.obey(&Asked { id, entry, introduced, loose, bytes, is_early: false }, &command)
+            }
         }
     }
 
@@ -276,6 +291,30 @@ impl Dispatcher {
             record.exit_code = earlier.as_ref().and_then(|earlier| earlier.exit_code).or(Some(0));
             record.result = earlier.and_then(|earlier| earlier.result);
         }
+        self.end_with(record, entry, introduced, loose, None)
+    }
+
+    /// Ends a request without a start for a reason that is none of its own.
+    #[expect(clippy::too_many_arguments, reason = "the facts of one request, which has no ticket yet or no longer")]
+    fn end_for(
+        &mut self,
+        id: RequestId,
+        entry: &Entry,
+        introduced: &Introduced,
+        loose: bool,
+        admitted: Option<&Admitted>,
+        kind: Option<String>,
+        why: Why,
+    ) -> Result<(), DispatchError> {
+        let Some(contract) = self.contract.clone() else { return Ok(()) };
+        let mut record = self.record(why.outcome, id, entry, introduced, &contract.commit.to_string());
+        record.kind = kind;
+        if let Some(admitted) = admitted {
+            self.describe(id, admitted)?;
+            fill_from_job(&mut record, admitted, &contract.index_blob);
+        }
+        record.reason = Some(why.reason);
+        record.cancelled_by = why.by;
         self.end_with(record, entry, introduced, loose, None)
     }
 
@@ -352,7 +391,7 @@ impl Dispatcher {
     }
 
     /// Seals a record here and now; it is durable after [`spool::sync`].
-    fn seal(&mut self, draft: &Draft) -> Result<(Step, Vec<Count>), DispatchError> {
+    pub(super) fn seal(&mut self, draft: &Draft) -> Result<(Step, Vec<Count>), DispatchError> {
         self.tell_end(&draft.parcel.record);
         let sealed = self.room.wait(|| draft.seal(&self.state))?;
         Ok(self.take_sealed(sealed))
@@ -397,8 +436,8 @@ impl Dispatcher {
             log_sha256: record.log_sha256.clone(),
         };
         let step = Self::step(record.id, event);
-        // Whoever waits for what became of this key may go on.
-        self.look_again |= self.held.values().any(|held| held.by == HeldBy::Key);
+        // Whoever waits for what became of this key, or for this end, may go on.
+        self.look_again |= self.held.values().any(|held| matches!(held.by, HeldBy::Key | HeldBy::Ending));
         self.keep(whole);
         (step, counts)
     }
@@ -489,8 +528,16 @@ impl Dispatcher {
     }
 }
 
+/// Why a request ends that was not started.
+struct Why {
+    outcome: Outcome,
+    reason: String,
+    /// The request that asked for it.
+    by: Option<RequestId>,
+}
+
 /// What the end of an attempt leads to.
-enum End {
+pub(super) enum End {
     /// Another attempt, or actions: the step that says so.
     GoesOn(Step),
     /// A record.
@@ -513,6 +560,13 @@ pub(super) struct Sealed {
 }
 
 impl Draft {
+    /// Of an attempt that ended before: how much it printed is not known any more.
+    #[must_use]
+    pub(super) fn uncounted(mut self) -> Self {
+        self.parcel.record.output = None;
+        self
+    }
+
     /// Whose it is.
     pub(super) fn record(&self) -> &Record {
         &self.parcel.record

@@ -292,7 +292,7 @@ impl Dispatcher {
         let mut keyed = Vec::new();
         let asked = pending.first().is_some_and(is_command);
         for met in pending {
-            let row = if asked && !is_command(&met) { locked(&self.journal).get(met.id)? } else { None };
+            let row = if asked { locked(&self.journal).get(met.id)? } else { None };
             if row.is_none_or(|row| row.state.is_pending()) {
                 self.place(met, &mut keyed)?;
             }
@@ -379,7 +379,7 @@ impl Dispatcher {
         Ok(met)
     }
 
-    fn meet(
+    pub(super) fn meet(
         &self,
         contract: &Contract,
         entry: Entry,
@@ -461,6 +461,7 @@ impl Dispatcher {
             |row: &Row| there.contains(&(row.id, row.path.as_str(), row.blob.clone(), row.introduced.as_str()));
         let gone: HashSet<RequestId> =
             rows.values().filter(|row| row.state.is_pending() && !stands(row)).map(|row| row.id).collect();
+        let gone = &gone - &self.handed_in();
         for id in &gone {
             self.queue.remove(*id);
             self.tickets.remove(id);
@@ -470,6 +471,10 @@ impl Dispatcher {
 
     /// Puts an entry where its verdict says: out with a record, aside, or into the queue.
     fn place(&mut self, met: Met, keyed: &mut Vec<(RequestId, Described)>) -> Result<(), DispatchError> {
+        if self.is_ending(met.id) {
+            // What comes first has decided so.
+            return Ok(());
+        }
         // What is judged anew at this tip may have been queued by the last one.
         if self.tickets.get(&met.id).is_some_and(|ticket| ticket.started.is_none()) {
             self.queue.remove(met.id);
@@ -557,6 +562,8 @@ impl Dispatcher {
             misfires: 0,
             hold: Hold::default(),
             acting: None,
+            cancel: None,
+            cancelling: None,
         };
         self.tickets.insert(id, Box::new(ticket));
         Ok(())

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::deliver::{AUTH_PAUSES, PUSH_PAUSES};
 use super::{Dispatcher, Message, Obstacle};
 use crate::clock::utc_millis;
+use crate::pause::Pause;
 
 /// A branch that moves again and again is not read more often than this.
 const MOVED_PAUSE: Duration = Duration::from_millis(250);
@@ -127,6 +128,7 @@ impl Dispatcher {
         if self.is_paused() {
             parts.push("paused: nothing is started".to_owned());
         }
+        parts.extend(self.pauses().iter().map(Pause::words));
         let last = jiff::Timestamp::from_second(self.last_push).ok().filter(|_| self.last_push > 0);
         parts.push(match last {
             Some(time) => format!("last published {}", utc_millis(time)),

@@ -10,7 +10,7 @@ use super::act;
 use super::finish::pause_before;
 use super::intake::introduced_of;
 use super::start::job_of;
-use super::{DispatchError, Dispatcher, Hold, Started, Ticket};
+use super::{Cancelling, DispatchError, Dispatcher, Hold, Started, Ticket};
 use crate::admit::{self, Verdict};
 use crate::contract::{self, ContractError};
 use crate::event::Event;
@@ -36,7 +36,7 @@ impl Dispatcher {
             if let Some(place) = &row.place {
                 self.places.insert(place.to_lowercase());
             }
-            match row.state.clone() {
+            match row.state.undisturbed().clone() {
                 State::Running { attempt, commit, place } => self.recover_running(&row, attempt, &commit, &place)?,
                 State::Acting { .. } => self.recover_acting(&row)?,
                 State::Retrying { commit, place, due, .. } => self.recover_retrying(&row, &commit, &place, &due)?,
@@ -46,11 +46,24 @@ impl Dispatcher {
                 | State::Seen
                 | State::Claiming { .. }
                 | State::Claimed { .. }
+                | State::Cancelling { .. }
                 | State::Published { .. }
                 | State::Withdrawn => {}
             }
         }
         Ok(())
+    }
+
+    /// Who wanted what was started to end, where somebody did.
+    pub(super) fn cancelling_of(&self, row: &Row) -> Result<Option<Cancelling>, DispatchError> {
+        if !matches!(row.state, State::Cancelling { .. }) {
+            return Ok(None);
+        }
+        let events = locked(&self.journal).events(row.id)?;
+        Ok(events.into_iter().find_map(|(_, event)| match event {
+            Event::Cancel { by, reason } => Some(Cancelling { by, reason }),
+            _ => None,
+        }))
     }
 
     /// Started, and nobody saw the end.
@@ -67,7 +80,10 @@ impl Dispatcher {
             return self.end_without_ticket(row, place, attempt, attempts, Outcome::Indeterminate, Vec::new());
         };
         let kind = &ticket.admitted.kind.row;
-        let retry = kind.retry.as_ref().filter(|_| kind.delivery == Delivery::AtLeastOnce);
+        ticket.cancelling = self.cancelling_of(row)?;
+        // What may be done twice is known not to be done again; of what may not nobody knows whether it was done.
+        let is_cancelled = ticket.cancelling.is_some() && kind.delivery == Delivery::AtLeastOnce;
+        let retry = kind.retry.as_ref().filter(|_| kind.delivery == Delivery::AtLeastOnce && !is_cancelled);
         let again = retry.and_then(|retry| pause_before(retry, attempt));
         let again = again.or_else(|| planted::is(Bug::StartedAgain).then_some(std::time::Duration::ZERO));
         ticket.attempts = attempts;
@@ -92,10 +108,12 @@ impl Dispatcher {
             return Ok(());
         }
         let last = last.unwrap_or_else(|| unknown_attempt(attempt, now));
-        let outcome = if planted::is(Bug::Guessed) { Outcome::Succeeded } else { Outcome::Indeterminate };
+        let outcome = if is_cancelled { Outcome::Cancelled } else { Outcome::Indeterminate };
+        let outcome = if planted::is(Bug::Guessed) { Outcome::Succeeded } else { outcome };
         let (run_as, layers) = self.known_at_start(row)?;
         let report = Report { layers, run_as, ..Report::unrun(last, outcome) };
-        let (step, counts) = self.seal_run(row.id, &report)?;
+        let words = self.words_of_cancelled(row.id, outcome);
+        let (step, counts) = self.seal_with(row.id, &report, words)?;
         spool::sync(&self.state)?;
         self.append(&[step], &counts)
     }
@@ -186,6 +204,8 @@ impl Dispatcher {
             misfires: 0,
             hold: Hold::default(),
             acting: None,
+            cancel: None,
+            cancelling: None,
         })))
     }
 

@@ -137,11 +137,7 @@ impl Dispatcher {
         crate::run::sweep_secrets();
         crate::run::sweep_stages(&state);
         let mut journal = Journal::open(state.root())?;
-        let known = journal.meta(META_STATE_ID)?.and_then(|text| Uuid::parse_str(&text).ok());
-        let state_id = known.unwrap_or_else(Uuid::new_v4);
-        if known.is_none() {
-            journal.set_meta(META_STATE_ID, &state_id.to_string())?;
-        }
+        let state_id = own_name(&mut journal)?;
         let number = |key| -> Result<i64, JournalError> {
             Ok(journal.meta(key)?.and_then(|text| text.parse().ok()).unwrap_or(0))
         };
@@ -149,6 +145,7 @@ impl Dispatcher {
         let last_fetch = number(super::intake::META_FETCHED_AT)?;
         let delivery = Delivery::resume(&journal, &repo, state_id)?;
         let (doubts, doubt_loose) = (super::doubt::marks(&journal)?, super::doubt::loose_mark(&journal)?);
+        let steering = super::steering::Steering::taken_up(&journal, &host, &*clock)?;
         let snapshots = Snapshots::open(state.root())?;
         let control = Control::new().map_err(|source| DispatchError::System { what: "making a control", source })?;
         let room = Wait::of(super::ROOM_PATIENCE, repo.patience().clone());
@@ -170,6 +167,7 @@ impl Dispatcher {
             outvoted: None,
             queue: Queue::default(),
             claims: super::claims::Claims::default(),
+            steering,
             tickets: HashMap::new(),
             held: BTreeMap::new(),
             held_before: BTreeMap::new(),
@@ -268,6 +266,16 @@ impl Dispatcher {
         journal.set_meta(META_KIND_UIDS, &serde_json::to_string(&known).expect("plain data"))?;
         Ok(Ok(uid))
     }
+}
+
+/// The state folder's own name, made up at its first run.
+fn own_name(journal: &mut Journal) -> Result<Uuid, JournalError> {
+    let known = journal.meta(META_STATE_ID)?.and_then(|text| Uuid::parse_str(&text).ok());
+    let state_id = known.unwrap_or_else(Uuid::new_v4);
+    if known.is_none() {
+        journal.set_meta(META_STATE_ID, &state_id.to_string())?;
+    }
+    Ok(state_id)
 }
 
 /// The uids that kinds which keep something on this host have been given so far.

@@ -15,6 +15,7 @@ use crate::id::RequestId;
 use crate::inbox::{self, Entry};
 use crate::job::Introduced;
 use crate::metrics::{self, Gauges};
+use crate::pause::{Pause, Scope};
 use crate::publish::{self, locked};
 use crate::repo::{MODE_EXECUTABLE, MODE_FILE, Oid, Origin, TreeEntry};
 use crate::spool;
@@ -66,6 +67,12 @@ pub enum HeldBy {
     Target,
     /// The state folder is older than main, or than a claim of this node.
     Restored,
+    /// A person has paused it.
+    Pause,
+    /// Too many were started lately, by the host file's `rate`.
+    Rate,
+    /// It asks for the end of another request, and waits for it.
+    Ending,
 }
 
 impl HeldBy {
@@ -112,6 +119,9 @@ pub struct Standing {
     pub faults: Vec<String>,
     /// Nothing is started.
     pub paused: bool,
+    /// What people have paused, and what is in force.
+    #[serde(default)]
+    pub pauses: Vec<Pause>,
     /// The dispatcher was told to stop, and waits for what runs.
     #[serde(default)]
     pub stopping: bool,
@@ -180,11 +190,17 @@ impl Dispatcher {
         self.summary.held = self.held.values().cloned().collect();
         self.summary.unpublished = self.waiting_for_main();
         self.summary.paused = self.is_paused();
+        self.summary.pauses = self.pauses();
         self.tell();
         self.beat_at = self.clock.monotonic().saturating_add(self.interval.unwrap_or_default());
         if self.interval.is_some() {
             self.summary.ended.clear();
         }
+    }
+
+    /// Pauses that are in force.
+    pub(super) fn pauses(&self) -> Vec<Pause> {
+        self.steering.pauses(self.clock.now()).cloned().collect()
     }
 
     /// Records that are not on main yet.
@@ -226,7 +242,8 @@ impl Dispatcher {
             waiting: self.waiting(),
             adopt: self.to_adopt().or(before.adopt),
             faults: self.summary.faults.iter().map(ToString::to_string).chain(before.faults).collect(),
-            paused: self.is_paused(),
+            paused: self.is_paused() || self.pauses().iter().any(|pause| pause.scope == Scope::All),
+            pauses: self.pauses(),
             stopping: self.stopping.is_some(),
             interval_ms: self.interval.map(millis),
             fetched_at: told_at(self.last_fetch),
@@ -264,6 +281,7 @@ impl Dispatcher {
         let here = self.tickets.iter().filter(|(id, _)| !is_elsewhere(id));
         let oldest = here.map(|(_, ticket)| ticket.introduced.time).min();
         let all = self.queue.len() + self.held.keys().filter(|id| !self.tickets.contains_key(id)).count();
+        let held_by = |by: &HeldBy| self.held.values().filter(|held| held.by == *by).count();
         let elsewhere = self.held.keys().filter(|id| is_elsewhere(id)).count();
         Gauges {
             queue_depth: all.saturating_sub(elsewhere),
@@ -276,6 +294,9 @@ impl Dispatcher {
             last_push_success: self.last_push,
             unpublished: self.waiting_for_main(),
             circuit_open: self.delivery.circuit().is_some(),
+            pauses: self.pauses().len(),
+            held_by_pause: held_by(&HeldBy::Pause),
+            held_by_rate: held_by(&HeldBy::Rate),
         }
     }
 

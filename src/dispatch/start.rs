@@ -27,7 +27,7 @@ use crate::queue::Standing as Place;
 use crate::repo::{Snapshot, SnapshotError};
 use crate::room;
 use crate::run::action::OUTPUT_BYTES_MAX;
-use crate::run::sandbox::{Slot, TCP_LAYER, User};
+use crate::run::sandbox::{Cancel, Slot, TCP_LAYER, User};
 use crate::run::{Leave, Local, Work};
 use crate::state::State;
 
@@ -41,6 +41,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 impl Dispatcher {
     /// Starts what may start, as far as workers are free. All STARTs of a round are one durable write.
     pub(super) fn start_ready(&mut self, crew: &mut Crew) -> Result<(), DispatchError> {
+        self.hold_back();
         if !self.may_start_now() {
             return Ok(());
         }
@@ -141,8 +142,20 @@ impl Dispatcher {
             self.hold_queued(id, &entry, by, words.to_owned());
             return Ok(None);
         }
+        if self.is_held_back(id) {
+            return Ok(None);
+        }
         let Some(prepared) = self.prepare_parts(id)? else { return Ok(None) };
         let (run_as, layers) = self.contained_by(id, &prepared, worker);
+        let cancel = match Cancel::new() {
+            Ok(cancel) => cancel,
+            Err(error) => {
+                let entry = self.tickets[&id].entry.clone();
+                self.hold_queued(id, &entry, HeldBy::Layer, format!("no descriptor is left: {error}"));
+                return Ok(None);
+            }
+        };
+        let up_ms = u64::try_from(self.clock.since_boot().as_millis()).ok();
         let ticket = self.tickets.get_mut(&id).expect("looked up above");
         if !ticket.admitted.grant.actions.is_empty() {
             let locks = prepared.locks.iter().map(lock::ResourceLock::share).collect::<Result<_, _>>()?;
@@ -156,6 +169,7 @@ impl Dispatcher {
             commit: started.contract.commit.to_string(),
             place: started.place.clone(),
             boot: boot_id(),
+            up_ms,
             kind: Some(started.job.kind.clone()),
             publish: started.job.row.publish,
             run_as,
@@ -177,10 +191,16 @@ impl Dispatcher {
             secrets: prepared.secrets,
             user: prepared.user,
             locks: prepared.locks,
+            cancel: cancel.clone(),
             cleanup: config.cleanup,
             leave: None,
             stand_in: None,
         };
+        ticket.cancel = Some(cancel);
+        if attempt == 1 {
+            let kind = work.job.kind.clone();
+            self.count_start(&kind);
+        }
         self.held.remove(&id);
         self.stalled.remove(&id);
         Ok(Some((Self::step(id, event), work)))

@@ -99,12 +99,13 @@ fn faults() {
 }
 
 #[test]
-fn what_is_not_yet_supported_is_refused_with_its_line() {
-    let text = "jobs: 1\nrate: {\"*\": 200/h}\n";
-    let faults = parse(PATH, text.as_bytes()).unwrap_err();
-    let found: Vec<_> = faults.iter().map(|fault| (fault.code, fault.place.map_or(0, |place| place.line))).collect();
-    assert_eq!(found, [("E0890", 2)]);
-    assert_eq!(faults[0].message, "not yet: `rate` is not supported by this version");
+fn a_rate_is_so_many_in_a_second_minute_hour_or_day() {
+    let host = parse(PATH, b"rate: {\"*\": 200/h, deploy: 10/d, ping: 1/s, sync: 7/m}\n").unwrap();
+    let found: Vec<_> = host.rate.iter().map(|(kind, rate)| (kind.as_str(), rate.count, rate.per.as_secs())).collect();
+    assert_eq!(found, [("*", 200, 3600), ("deploy", 10, 86_400), ("ping", 1, 1), ("sync", 7, 60)]);
+    for text in ["rate: {x: 10/w}", "rate: {x: /h}", "rate: {x: -1/h}", "rate: {x: +1/h}", "rate: {x: 100001/h}"] {
+        assert_eq!(parse(PATH, text.as_bytes()).unwrap_err()[0].code, "E0803", "{text}");
+    }
 }
 
 #[test]

@@ -5,8 +5,10 @@
 //! secrets. `user_version` carries the format: a newer one is refused, an upgrade keeps a copy.
 
 mod row;
+mod starts;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -14,18 +16,19 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
 pub use row::{Admitted, Row};
+pub use starts::FirstStart;
 pub use verify::Contradiction;
 
-use crate::durable;
 use crate::event::{Claim, Event};
 use crate::id::RequestId;
 use crate::planted::{self, Bug};
 use crate::state::{self, IllegalStep, State};
 
 /// 2: steps of actions after success. 3: claims on the remote, and what a newer copy of the journal has recorded. A program
-/// that knows an older one alone would take such steps for a broken journal.
-const FORMAT: i64 = 3;
-/// Formats that differ from the present one in nothing that is read: they are raised by their number alone.
+/// that knows an older one alone would take such steps for a broken journal. 4: what is cancelled while it runs, and the first
+/// starts of requests.
+const FORMAT: i64 = 4;
+/// Formats that differ from the present one in nothing that is read: they lack tables at most, and are raised.
 const OLD_FORMATS: std::ops::Range<i64> = 1..FORMAT;
 
 const SCHEMA: &str = "
@@ -178,15 +181,13 @@ impl Journal {
             0 => {
                 let tx = db.transaction().map_err(wrap)?;
                 tx.execute_batch(SCHEMA).map_err(wrap)?;
+                tx.execute_batch(starts::SCHEMA).map_err(wrap)?;
                 tx.execute_batch(INDEXES).map_err(wrap)?;
                 tx.pragma_update(None, "user_version", FORMAT).map_err(wrap)?;
                 tx.commit().map_err(wrap)?;
             }
             FORMAT => {}
-            found if OLD_FORMATS.contains(&found) => {
-                keep_copy(&db, state, found)?;
-                db.pragma_update(None, "user_version", FORMAT).map_err(wrap)?;
-            }
+            found if OLD_FORMATS.contains(&found) => upgrade::raise(&mut db, state, found)?,
             _ => return Err(JournalError::Newer { path, found }),
         }
         let named = "SELECT count(*) FROM sqlite_schema WHERE name = 'request_under_way'";
@@ -234,7 +235,21 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Illegal`] where the fold refuses a step, and nothing is written.
     pub fn append(&mut self, at: &str, entries: &[Entry], counts: &[Count]) -> Result<(), JournalError> {
-        if entries.is_empty() && counts.is_empty() {
+        self.append_with(at, entries, counts, &[])
+    }
+
+    /// The same, and remembers facts in the same transaction.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn append_with(
+        &mut self,
+        at: &str,
+        entries: &[Entry],
+        counts: &[Count],
+        facts: &[(String, String)],
+    ) -> Result<(), JournalError> {
+        if entries.is_empty() && counts.is_empty() && facts.is_empty() {
             return Ok(());
         }
         let path = self.path();
@@ -242,6 +257,9 @@ impl Journal {
         let tx = self.db.transaction().map_err(wrap)?;
         for entry in entries {
             append_one(&tx, at, entry, &wrap)?;
+        }
+        for (key, value) in facts {
+            tx.execute(SET_META, [key, value]).map_err(wrap)?;
         }
         for count in counts {
             tx.prepare_cached(
@@ -467,18 +485,6 @@ fn file(state: &Path) -> PathBuf {
     state.join("journal.db")
 }
 
-/// The journal as an older program left it, whole and durable before anything is changed: `journal.db.v2`.
-fn keep_copy(db: &Connection, state: &Path, format: i64) -> Result<(), JournalError> {
-    let path = state.join(format!("journal.db.v{format}"));
-    let draft = state.join(format!("journal.db.v{format}.new"));
-    let failed = |words: String| JournalError::Copy { path: path.clone(), words };
-    durable::remove_file(&draft).map_err(|error| failed(error.to_string()))?;
-    db.execute("VACUUM INTO ?1", [draft.to_string_lossy()]).map_err(|error| failed(error.to_string()))?;
-    durable::sync_file(&draft).map_err(|error| failed(error.to_string()))?;
-    std::fs::rename(&draft, &path).map_err(|error| failed(error.to_string()))?;
-    durable::sync_folder(state).map_err(|error| failed(error.to_string()))
-}
-
 fn append_one(
     tx: &Transaction<'_>,
     at: &str,
@@ -518,6 +524,7 @@ fn append_one(
         .map_err(wrap)?;
         return Ok(());
     }
+    starts::note(tx, at, &entry.event).map_err(wrap)?;
     let (place, kind) = match &entry.event {
         Event::Start { place, kind, .. } => (Some(place), kind.as_ref()),
         _ => (None, None),

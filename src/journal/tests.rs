@@ -74,9 +74,11 @@ fn an_illegal_step_takes_the_whole_batch_back() {
 
 #[test]
 fn a_journal_of_an_earlier_format_is_raised_and_a_copy_kept() {
-    for (format, filled, phase, steps) in
-        [(1, include_str!("v1.sql"), "running", 2), (2, include_str!("v2.sql"), "acting", 4)]
-    {
+    for (format, filled, phase, steps) in [
+        (1, include_str!("v1.sql"), "running", 2),
+        (2, include_str!("v2.sql"), "acting", 4),
+        (3, include_str!("v3.sql"), "retrying", 5),
+    ] {
         let folder = tempfile::tempdir().expect("temp folder");
         let file = folder.path().join("journal.db");
         let db = Connection::open(&file).expect("opens");

@@ -114,6 +114,7 @@ mod tests {
             commit: word(),
             place: "a".to_owned(),
             boot: word(),
+            up_ms: None,
             kind: None,
             publish: crate::job::Publish::Full,
             run_as: None,

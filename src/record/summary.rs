@@ -133,9 +133,12 @@ fn write_facts(text: &mut String, record: &Record) -> fmt::Result {
         let what = if publish == Publish::Tail { "the end of the output" } else { "sizes and digests" };
         row(text, "published", &format!("{what}; `dispatch logs {}` on {} shows the rest", record.id, record.host))?;
     }
-    for (label, id) in
-        [("replay of", record.replay_of), ("rerun of", record.rerun_of), ("resolved by", record.resolved_by)]
-    {
+    for (label, id) in [
+        ("replay of", record.replay_of),
+        ("rerun of", record.rerun_of),
+        ("resolved by", record.resolved_by),
+        ("cancelled by", record.cancelled_by),
+    ] {
         if let Some(id) = id {
             row(text, label, &id.to_string())?;
         }

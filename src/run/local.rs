@@ -148,7 +148,7 @@ impl Executor for Local {
         proxies.add_to(&mut launch.env);
         let argv = launch.argv.clone();
         let clock = Arc::clone(&self.clock);
-        let control = self.control.clone();
+        let control = self.control.with(&work.cancel);
         let slot = self.slot(level, network)?;
         if work.leave.as_ref().is_some_and(|leave| !leave.is_given()) {
             return Err(RunError::CalledOff);

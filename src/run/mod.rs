@@ -64,6 +64,8 @@ pub struct Work {
     pub user: Option<sandbox::User>,
     /// Held until the last process of the attempt is gone.
     pub locks: Vec<ResourceLock>,
+    /// Ends it before its time.
+    pub cancel: sandbox::Cancel,
     /// Remove the scratch folder of a success.
     pub cleanup: bool,
     /// Waited for before anything of the handler is started; none: it may start at once.
@@ -174,7 +176,7 @@ pub trait Executor: Send {
 /// How the end of a handler is judged: outcome, and the class of the reason.
 pub fn judge(ending: &sandbox::Ending, said: &HandlerStatus) -> (Outcome, Option<String>) {
     use nix::libc;
-    use sandbox::Cause;
+    use sandbox::{Cause, Stopped};
     let signal = |number: i32| {
         nix::sys::signal::Signal::try_from(number)
             .map_or_else(|_| format!("signal {number}"), |name| format!("signal {}", name.as_str()))
@@ -182,7 +184,8 @@ pub fn judge(ending: &sandbox::Ending, said: &HandlerStatus) -> (Outcome, Option
     match &ending.cause {
         Cause::NotStarted(words) => (Outcome::Failed, Some(format!("not_started: {words}"))),
         _ if ending.timed_out => (Outcome::TimedOut, Some("timeout".to_owned())),
-        _ if ending.stopped => (Outcome::Killed, Some("shutdown".to_owned())),
+        _ if ending.stopped == Some(Stopped::WithAll) => (Outcome::Killed, Some("shutdown".to_owned())),
+        _ if ending.stopped == Some(Stopped::Alone) => (Outcome::Cancelled, Some("cancelled".to_owned())),
         _ if ending.oom => (Outcome::Failed, Some("oom".to_owned())),
         _ if ending.over.is_some() => (Outcome::Failed, ending.over.map(|limit| format!("disk_quota: {limit}"))),
         Cause::Signaled(libc::SIGXCPU) => (Outcome::Failed, Some("cpu_time".to_owned())),
@@ -201,10 +204,10 @@ pub fn judge(ending: &sandbox::Ending, said: &HandlerStatus) -> (Outcome, Option
 mod tests {
     use super::*;
     use crate::outcome::Status;
-    use sandbox::{Cause, Ending};
+    use sandbox::{Cause, Ending, Stopped};
 
     fn ending(cause: Cause) -> Ending {
-        Ending { cause, timed_out: false, stopped: false, oom: false, over: None, layers: Vec::new() }
+        Ending { cause, timed_out: false, stopped: None, oom: false, over: None, layers: Vec::new() }
     }
 
     #[test]
@@ -212,6 +215,8 @@ mod tests {
         let nothing = HandlerStatus::default();
         let denied = HandlerStatus { status: Some(Status::Failure), ..HandlerStatus::default() };
         let timed_out = Ending { timed_out: true, ..ending(Cause::Signaled(15)) };
+        let stopped = Ending { stopped: Some(Stopped::WithAll), ..ending(Cause::Signaled(15)) };
+        let cancelled = Ending { stopped: Some(Stopped::Alone), ..ending(Cause::Exited(0)) };
         let disk = Ending { over: Some("work"), ..ending(Cause::Signaled(9)) };
         let memory = Ending { oom: true, ..ending(Cause::Signaled(9)) };
         for (ending, said, outcome, reason) in [
@@ -223,6 +228,8 @@ mod tests {
             (ending(Cause::Signaled(25)), &nothing, Outcome::Failed, Some("file_size")),
             (ending(Cause::Signaled(40)), &nothing, Outcome::Killed, Some("signal 40")),
             (timed_out, &nothing, Outcome::TimedOut, Some("timeout")),
+            (stopped, &nothing, Outcome::Killed, Some("shutdown")),
+            (cancelled, &nothing, Outcome::Cancelled, Some("cancelled")),
             (memory, &nothing, Outcome::Failed, Some("oom")),
             (disk, &nothing, Outcome::Failed, Some("disk_quota: work")),
             (

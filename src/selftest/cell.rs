@@ -425,7 +425,7 @@ mod tests {
     #[test]
     fn ends_of_bombs_are_judged_from_outside() {
         let outcome = |cause, timed_out, oom, stdout: &[u8], stderr: &[u8]| Outcome {
-            ending: Ending { cause, timed_out, stopped: false, oom, over: None, layers: Vec::new() },
+            ending: Ending { cause, timed_out, stopped: None, oom, over: None, layers: Vec::new() },
             stdout: stdout.to_vec(),
             stderr: stderr.to_vec(),
         };

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::{Act, State, next};
 use crate::event::{Claim, Event};
+use crate::id::RequestId;
 use crate::job::Publish;
 use crate::outcome::{ActionRun, Outcome};
 
@@ -27,6 +28,7 @@ fn start(attempt: u32, commit: &str, place: &str) -> Event {
         commit: commit.into(),
         place: place.into(),
         boot: "x".into(),
+        up_ms: None,
         kind: None,
         publish: Publish::Full,
         run_as: None,
@@ -36,6 +38,10 @@ fn start(attempt: u32, commit: &str, place: &str) -> Event {
 
 fn found() -> Event {
     Event::Found { commit: "m".into(), outcome: Outcome::TimedOut }
+}
+
+fn cancel() -> Event {
+    Event::Cancel { by: RequestId::derived("c", "p", "b"), reason: None }
 }
 
 fn exit(attempt: u32, outcome: Outcome, retry_at: Option<&str>) -> Event {
@@ -65,7 +71,7 @@ fn claiming() -> [Event; 2] {
 
 /// Every step with every parameter that makes a difference.
 fn alphabet() -> Vec<Event> {
-    let mut all = vec![seen(), Event::Withdrawn, Event::Pushed { tip: "t".into() }, found()];
+    let mut all = vec![seen(), Event::Withdrawn, Event::Pushed { tip: "t".into() }, found(), cancel()];
     all.extend(claiming());
     all.push(Event::Unclaimed { reason: "another node was faster".into() });
     all.extend(["k", "l"].map(|commit| Event::Built { base: "c".into(), commit: commit.into() }));
@@ -75,7 +81,7 @@ fn alphabet() -> Vec<Event> {
         all.push(start(attempt, "c", "elsewhere"));
         all.push(passed(attempt, &["one", "two"]));
         all.push(passed(attempt, &[]));
-        for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::Indeterminate] {
+        for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::Cancelled, Outcome::Indeterminate] {
             all.push(exit(attempt, outcome, None));
             all.push(exit(attempt, outcome, Some("2026-01-01T00:00:00Z")));
         }
@@ -97,12 +103,23 @@ fn holds(steps: &[Event]) -> Result<(), &'static str> {
     let (mut running, mut starts, mut fixed) = (None, 0, None);
     let (mut passes, mut action, mut actions_done, mut action_failed) = (None, false, 0, false);
     let (mut outcome, mut built, mut on_main) = (None, false, false);
+    let mut cancelled = false;
     // Of the claim, where there is one: asked for, and whether it was read back as ours.
     let mut claim: Option<bool> = None;
     for step in &steps[from + 1..] {
         let over = outcome.is_some();
         match step {
             Event::Seen { .. } => unreachable!("the last one was looked for"),
+            Event::Start { .. } | Event::Passed { .. } | Event::ActionStart { .. } if cancelled => {
+                return Err("nothing more of what shall end starts");
+            }
+            Event::Exit { terminal: false, .. } | Event::ActionExit { again: true, .. } if cancelled => {
+                return Err("what shall end is not tried again");
+            }
+            Event::Cancel { .. } if cancelled || over || (running.is_none() && passes.is_none()) => {
+                return Err("what is told to end runs, or its actions do, and it is told once");
+            }
+            Event::Cancel { .. } => cancelled = true,
             Event::Claim(_) | Event::Claimed { .. } | Event::Unclaimed { .. } if starts > 0 || over => {
                 return Err("a claim comes before the start");
             }
@@ -240,7 +257,12 @@ fn a_life(dice: &mut Dice) -> Vec<Event> {
             attempt += 1;
             life.push(start(attempt, "c", "a"));
         }
-        match dice.below(5) {
+        match dice.below(7) {
+            5 => life.extend([cancel(), exit(attempt, Outcome::Cancelled, None)]),
+            6 => life.extend([
+                exit(attempt, Outcome::Failed, Some("2026-01-01T00:00:00Z")),
+                exit(attempt, Outcome::Cancelled, None),
+            ]),
             0 => life.push(exit(attempt, Outcome::Indeterminate, None)),
             // What it was to be started with again is not there any more.
             1 => life.extend([
@@ -277,7 +299,14 @@ fn acts(dice: &mut Dice, attempt: u32) -> Vec<Event> {
         while dice.below(3) == 0 {
             steps.extend([begin.clone(), acted(number, false, true)]);
         }
-        match dice.below(8) {
+        match dice.below(10) {
+            2 => return [steps, vec![cancel(), exit(attempt, Outcome::Cancelled, None)]].concat(),
+            3 => {
+                let last = usize::try_from(number).is_ok_and(|number| number == names.len());
+                let end = if last { Outcome::Succeeded } else { Outcome::Cancelled };
+                steps.extend([begin, cancel(), acted(number, true, false), exit(attempt, end, None)]);
+                return steps;
+            }
             // The host file has lost it.
             0 => return [steps, vec![exit(attempt, Outcome::Failed, None)]].concat(),
             1 => {
@@ -306,7 +335,7 @@ fn every_prefix_of_a_legal_life_is_taken_and_the_life_ends_settled() {
         }
         assert!(state.is_settled(), "{life:#?}");
     }
-    for phase in ["seen", "running", "acting", "retrying", "ended", "built", "published", "withdrawn"] {
+    for phase in ["seen", "running", "acting", "cancelling", "retrying", "ended", "built", "published", "withdrawn"] {
         assert!(phases.contains(phase), "no life came through `{phase}`");
     }
 }
@@ -343,7 +372,7 @@ fn from_everywhere_there_is_a_way_to_the_end() {
             front = after.filter(|state| known.insert(state.clone())).collect();
         }
         assert!(front.iter().any(State::is_settled), "no way out of {from:?}");
-        let ran = matches!(&from, State::Acting { now: Act::Running, .. } | State::Running { .. });
+        let ran = matches!(from.undisturbed(), State::Acting { now: Act::Running, .. } | State::Running { .. });
         assert!(!ran || next(&from, &Event::Withdrawn).is_err(), "{from:?}");
     }
 }

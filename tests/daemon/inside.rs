@@ -54,6 +54,10 @@ impl Clock for Bent {
     fn monotonic(&self) -> Duration {
         self.system.monotonic() + *self.ahead.lock().expect("no panic")
     }
+
+    fn since_boot(&self) -> Duration {
+        self.system.since_boot() + *self.ahead.lock().expect("no panic")
+    }
 }
 
 struct Inside {

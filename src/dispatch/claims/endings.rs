@@ -30,6 +30,8 @@ pub(in crate::dispatch) enum How {
     Unrun { admitted: Box<Admitted>, outcome: Outcome, reason: &'static str, replay_of: Option<RequestId> },
     /// Somebody else may have started it, and nobody can know.
     InDoubt { admitted: Option<Box<Admitted>>, kind: Option<String>, doubt: Doubt },
+    /// A person does not want it any more.
+    Cancelled { admitted: Option<Box<Admitted>>, kind: Option<String>, by: RequestId, reason: Option<String> },
     /// It asks something of the dispatcher itself.
     Command { command: Command, bytes: Arc<[u8]> },
 }
@@ -47,6 +49,11 @@ impl Dispatcher {
             return Ok(());
         }
         self.carry_out(ending)
+    }
+
+    /// Whether a request waits for its claim to end.
+    pub(in crate::dispatch) fn is_ending(&self, id: RequestId) -> bool {
+        self.claims.endings.contains_key(&id)
     }
 
     /// Forgets what would have ended by the main before this one.

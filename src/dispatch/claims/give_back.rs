@@ -122,6 +122,7 @@ impl Dispatcher {
             }
             State::Running { .. }
             | State::Acting { .. }
+            | State::Cancelling { .. }
             | State::Retrying { .. }
             | State::Ended { .. }
             | State::Built { .. } => false,

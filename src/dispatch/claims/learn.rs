@@ -145,6 +145,7 @@ impl Dispatcher {
         archived: &str,
     ) -> Result<(), DispatchError> {
         let id = record.id;
+        self.learn_pause(record)?;
         if let Some(resolution) = Resolution::of(record)
             && self.remembered(resolution.id)?.is_none()
         {

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::wire::{self, Report};
-use super::{Control, Limits, Stream, Watched};
+use super::{Control, Limits, Stopped, Stream, Watched};
 
 /// How long the kernel may take to end what was killed. Longer means that a process hangs inside it.
 const KILL_WAIT: Duration = Duration::from_mins(1);
@@ -39,7 +39,7 @@ pub(super) struct Seen {
     /// `None`: pid 1 of the job has gone without a word.
     pub report: Option<Report>,
     pub timed_out: bool,
-    pub stopped: bool,
+    pub stopped: Option<Stopped>,
     /// The limit of a watched folder that was exceeded.
     pub over: Option<&'static str>,
     /// The job's file systems in memory, which last as long as this.
@@ -73,7 +73,7 @@ pub(super) fn attend(
         watched,
         look: (!watched.is_empty()).then(|| Instant::now() + LOOK_EVERY),
     };
-    let (mut timed_out, mut stopped, mut over) = (false, false, None);
+    let (mut timed_out, mut stopped, mut over) = (false, None, None);
     loop {
         if over.is_none()
             && let Some(limit) = job.look()
@@ -95,10 +95,10 @@ pub(super) fn attend(
         }
         let happened = job.wait(wanted)?;
         if happened.kill && !matches!(job.phase, Phase::Killed) {
-            stopped |= !timed_out;
+            stopped = stopped.or((!timed_out).then_some(Stopped::WithAll));
             job.kill();
-        } else if happened.stop && matches!(job.phase, Phase::Running) {
-            stopped = true;
+        } else if happened.stop.is_some() && matches!(job.phase, Phase::Running) {
+            stopped = happened.stop;
             job.terminate();
         }
         for (index, ready) in happened.outputs.into_iter().enumerate() {
@@ -136,7 +136,7 @@ struct Attended<'a> {
 #[derive(Default)]
 struct Happened {
     report: bool,
-    stop: bool,
+    stop: Option<Stopped>,
     kill: bool,
     outputs: [bool; 2],
 }
@@ -174,15 +174,19 @@ impl Attended<'_> {
         #[derive(Clone, Copy)]
         enum What {
             Report,
-            Stop,
+            Stop(Stopped),
             Kill,
             Output(usize),
         }
         let mut whats = vec![What::Report];
         let mut watched = vec![readable(self.control.as_fd())];
         if matches!(self.phase, Phase::Running) {
-            whats.push(What::Stop);
+            whats.push(What::Stop(Stopped::WithAll));
             watched.push(readable(wanted.stop.as_fd()));
+            if let Some(cancel) = &wanted.cancel {
+                whats.push(What::Stop(Stopped::Alone));
+                watched.push(readable(cancel.as_fd()));
+            }
         }
         if !matches!(self.phase, Phase::Killed) {
             whats.push(What::Kill);
@@ -207,7 +211,7 @@ impl Attended<'_> {
             if descriptor.any() == Some(true) {
                 match what {
                     What::Report => happened.report = true,
-                    What::Stop => happened.stop = true,
+                    What::Stop(whom) => happened.stop = happened.stop.or(Some(whom)),
                     What::Kill => happened.kill = true,
                     What::Output(index) => happened.outputs[index] = true,
                 }

@@ -237,14 +237,23 @@ pub struct Ending {
     pub cause: Cause,
     /// The timeout passed before it ended.
     pub timed_out: bool,
-    /// [`Control::stop`] or [`Control::kill`] came before it ended.
-    pub stopped: bool,
+    /// Somebody said that it shall end, before it did.
+    pub stopped: Option<Stopped>,
     /// The kernel ended one of its processes for want of memory.
     pub oom: bool,
     /// It was ended because a [`Watched`] folder had grown beyond this limit.
     pub over: Option<&'static str>,
     /// The layers that were active, as in [`Slot::layers`].
     pub layers: Vec<String>,
+}
+
+/// Who said first that a job shall end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// [`Control::stop`] or [`Control::kill`]: whatever runs.
+    WithAll,
+    /// [`Cancel::cancel`]: this job.
+    Alone,
 }
 
 /// What became of the handler's first process.
@@ -264,13 +273,41 @@ pub struct Control {
     // Never read, so that every poll loop that looks at them is woken.
     stop: Arc<EventFd>,
     kill: Arc<EventFd>,
+    /// Asks for the end of one run alone.
+    cancel: Option<Arc<EventFd>>,
+}
+
+/// Ends one run, and no other, from another thread.
+#[derive(Clone, Debug)]
+pub struct Cancel(Arc<EventFd>);
+
+impl Cancel {
+    /// One that has asked for nothing yet. Fails where no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        event().map(Self)
+    }
+
+    /// SIGTERM now, and SIGKILL when the grace has passed.
+    pub fn cancel(&self) {
+        // Fails only when the counter is full, and then it is readable already.
+        let _ = self.0.write(1);
+    }
+}
+
+fn event() -> io::Result<Arc<EventFd>> {
+    Ok(Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?))
 }
 
 impl Control {
     /// One that has asked for nothing yet. Fails where no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        let signal = || EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).map(Arc::new);
-        Ok(Self { stop: signal()?, kill: signal()? })
+        Ok(Self { stop: event()?, kill: event()?, cancel: None })
+    }
+
+    /// The same for one run, which may be ended alone.
+    #[must_use]
+    pub fn with(&self, cancel: &Cancel) -> Self {
+        Self { cancel: Some(Arc::clone(&cancel.0)), ..self.clone() }
     }
 
     /// SIGTERM now, and SIGKILL when the grace has passed. For good: it holds for later runs too.
