@@ -9,6 +9,7 @@ pub mod cli;
 
 pub mod dispatch;
 pub mod host_check;
+pub mod report;
 pub mod selftest;
 pub mod submit;
 pub mod trial;

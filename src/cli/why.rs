@@ -12,6 +12,7 @@ use crate::dispatch::HeldBy;
 use crate::job::Delivery;
 use crate::outcome::Outcome;
 use crate::record::visible;
+use crate::report::Advice;
 use crate::view::{Line, View};
 
 /// Arguments of `why`.
@@ -41,16 +42,7 @@ pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
     let view = home.view()?;
     let line = view.find(&args.id)?;
-    let answer = match (line.path.is_some(), home.paused_by()) {
-        (true, Some(file)) if line.state == "pending" => paused(&file),
-        (true, None) if line.state == "pending" && home.closed().is_some() => Answer {
-            because: home.closed().unwrap_or_default(),
-            details: Vec::new(),
-            next: "ask as the dispatcher's user, or as root".to_owned(),
-        },
-        (true, _) => pending(&view, &line)?,
-        (false, _) => ended(&view, &line)?,
-    };
+    let answer = explain(&home, &view, &line)?;
     if args.json {
         render::print_json(&serde_json::json!({
             "v": 1, "request": line, "because": answer.because, "details": answer.details, "next": answer.next,
@@ -63,6 +55,25 @@ pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
     }
     render::print(format!("\nnext: {}", answer.next));
     Ok(Exit::Done)
+}
+
+/// What a report says of a request: the same.
+pub fn advice(home: &Home, view: &View, line: &Line) -> Result<Advice, Failure> {
+    let Answer { because, details, next } = explain(home, view, line)?;
+    Ok(Advice { because, details, next })
+}
+
+fn explain(home: &Home, view: &View, line: &Line) -> Result<Answer, Failure> {
+    Ok(match (line.path.is_some(), home.paused_by()) {
+        (true, Some(file)) if line.state == "pending" => paused(&file),
+        (true, None) if line.state == "pending" && home.closed().is_some() => Answer {
+            because: home.closed().unwrap_or_default(),
+            details: Vec::new(),
+            next: "ask as the dispatcher's user, or as root".to_owned(),
+        },
+        (true, _) => pending(view, line)?,
+        (false, _) => ended(view, line)?,
+    })
 }
 
 fn paused(file: &Path) -> Answer {
