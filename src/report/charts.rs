@@ -29,9 +29,9 @@ const STEPS: [(i64, &str); 8] = [
 const KINDS_MAX: usize = 20;
 
 /// The inside of a chart, in its own units.
-const WIDTH: f64 = 420.0;
-const HEIGHT: f64 = 190.0;
-const LEFT: f64 = 44.0;
+const WIDTH: f64 = 360.0;
+const HEIGHT: f64 = 180.0;
+const LEFT: f64 = 40.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
 
@@ -200,16 +200,16 @@ fn patterns(id: &str) -> Markup {
     }
 }
 
-/// The next number that is good to read: 1, 2 or 5 with noughts; at least 2, so that its half is whole where counts are.
+/// The next number that is good to read and whose half is: at least 2, so that it is whole where counts are.
 fn round_up(value: f64) -> f64 {
-    let mut top = 2.0;
-    for factor in [2.5, 2.0, 2.0].into_iter().cycle().take(60) {
-        if top >= value {
-            break;
+    let mut tens = 1.0;
+    for _ in 0..30 {
+        if let Some(top) = [2.0, 4.0, 6.0, 8.0, 10.0].into_iter().map(|step| step * tens).find(|top| *top >= value) {
+            return top;
         }
-        top *= factor;
+        tens *= 10.0;
     }
-    top
+    value
 }
 
 /// A coordinate, with no more digits than anybody sees.
@@ -411,13 +411,16 @@ pub fn durations(ended: &[Line]) -> Markup {
     rows.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let left_out = rows.len().saturating_sub(KINDS_MAX);
     rows.truncate(KINDS_MAX);
-    let longest = rows.iter().map(|row| row.3).max().unwrap_or(1).max(1);
+    let longest = rows.iter().map(|row| row.3).max().unwrap_or(1);
+    let shortest = rows.iter().map(|row| row.2).min().unwrap_or(1);
     // Kinds differ by orders of magnitude: equal steps are equal factors.
-    let place = |time: u64| ((time.max(1) as f64).ln_1p() / (longest as f64).ln_1p()).clamp(0.0, 1.0) * 92.0 + 4.0;
+    let log = |time: u64| (time.max(1) as f64).ln();
+    let room = (log(longest) - log(shortest)).max(1.0);
+    let place = |time: u64| 3.0 + (log(time) - log(shortest)) / room * 94.0;
     html! {
         div.scroll tabindex="0" role="region" aria-label="Durations by kind" {
             table {
-                caption { "From the first start to the end, on a logarithmic scale: the dot is the median, the bar ends where 95 of 100 have ended." }
+                caption { "From the first start to the end, on a logarithmic scale: the block is the median, and the bar ends where 95 of 100 have ended." }
                 thead { tr { th scope="col" { "Kind" } th.num scope="col" { "Runs" } th.num scope="col" { "Median" } th.num scope="col" { "95 of 100" } th scope="col" { span.hide { "As a bar" } } } }
                 tbody {
                     @for (kind, number, median, most) in &rows {
@@ -493,7 +496,7 @@ mod tests {
     #[test]
     fn scales_end_at_a_round_number() {
         for (value, top) in
-            [(0.0, 2.0), (2.0, 2.0), (3.0, 5.0), (7.0, 10.0), (11.0, 20.0), (21.0, 50.0), (999.0, 1000.0)]
+            [(0.0, 2.0), (2.0, 2.0), (3.0, 4.0), (7.0, 8.0), (11.0, 20.0), (21.0, 40.0), (999.0, 1000.0)]
         {
             assert!((round_up(value) - top).abs() < 1e-9, "{value}: {}", round_up(value));
         }

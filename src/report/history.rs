@@ -128,12 +128,20 @@ fn ways(kinds: &BTreeMap<&str, usize>, outcomes: &BTreeMap<&str, usize>, here: O
     let current = |title: &str| (here == Some(title)).then_some("page");
     html! {
         nav aria-label="By outcome and kind" {
-            ul.chips {
-                @for (outcome, number) in outcomes {
-                    li { a href=(file_of_outcome(outcome)) aria-current=[current(&format!("Outcome {}", word_of(outcome)))] { (word_of(outcome)) " (" (count(*number)) ")" } }
+            details open[here.is_some()] {
+                summary { "A page for each outcome and kind" }
+                h2 { "Outcomes" }
+                ul.chips {
+                    @for (outcome, number) in outcomes {
+                        @let title = format!("Outcome {}", word_of(outcome));
+                        li { a href=(file_of_outcome(outcome)) aria-current=[current(&title)] { (word_of(outcome)) " (" (count(*number)) ")" } }
+                    }
                 }
-                @for (kind, number) in kinds {
-                    li { a href=(file_of_kind(kind)) aria-current=[current(&format!("Kind {kind}"))] { (shown(kind)) " (" (count(*number)) ")" } }
+                h2 { "Kinds" }
+                ul.chips {
+                    @for (kind, number) in kinds {
+                        li { a href=(file_of_kind(kind)) aria-current=[current(&format!("Kind {kind}"))] { (shown(kind)) " (" (count(*number)) ")" } }
+                    }
                 }
             }
         }
@@ -169,7 +177,7 @@ fn row(line: &Line, place: Place) -> Markup {
                 " " span.note.mono { (line.id.short()) }
             }
             td { (badge(&line.state, "")) }
-            td data-l="Kind" { (shown(if kind.is_empty() { "none" } else { kind })) }
+            td.any data-l="Kind" { (shown(if kind.is_empty() { "none" } else { kind })) }
             td.when data-l="Ended" { @if let Some(time) = &line.finished_at { (time_of(time)) } }
             td.num data-l="Took" { @if let Some(duration) = line.duration_ms { (span(duration)) } }
             td.why { (shown(reason.as_deref().and_then(|reason| reason.lines().next()).unwrap_or(""))) }

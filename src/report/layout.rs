@@ -135,6 +135,20 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A sentence from elsewhere; what stands between backticks is code.
+pub fn prose(text: &str) -> Markup {
+    let text = shown(text);
+    let parts: Vec<&str> = text.split('`').collect();
+    html! {
+        @for (number, part) in parts.iter().enumerate() {
+            @if number % 2 == 0 { (part) }
+            // One that has no other belongs to the text.
+            @else if number + 1 == parts.len() { "`" (part) }
+            @else { code { (part) } }
+        }
+    }
+}
+
 /// A time, to the second, in UTC.
 pub fn time(time: Timestamp) -> Markup {
     let exact = crate::clock::utc_millis(time);
@@ -229,7 +243,7 @@ fn sprite() -> Markup {
         ("flag", "M4 14V2.5h8L10 5.5l2 3H4"),
     ];
     html! {
-        svg width="0" height="0" aria-hidden="true" {
+        svg.sprite aria-hidden="true" {
             @for (name, path) in signs {
                 symbol id={ "i-" (name) } viewBox="0 0 16 16" {
                     path d=(path) fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" {}

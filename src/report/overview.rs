@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::charts;
 use super::history;
-use super::layout::{Page, Place, badge, count, page, page_of, shown, span, time_of};
+use super::layout::{Page, Place, badge, count, page, page_of, prose, shown, span, time_of};
 use super::model::{Group, Notice, Pending, Site, queued_at};
 use crate::clock::millis_between;
 use crate::record::visible;
@@ -44,7 +44,7 @@ fn notice_box(notice: &Notice) -> Markup {
     let first = lines.next().unwrap_or_default();
     html! {
         div.call.bad[notice.stops] .warn[!notice.stops] role="note" {
-            p { strong.what { (if notice.stops { "Stopped" } else { "To know" }) } ": " (shown(first)) }
+            p { strong.what { (if notice.stops { "Stopped" } else { "To know" }) } ": " (prose(first)) }
             @if let Some(rest) = lines.next() { pre tabindex="0" { (visible::lines(rest)) } }
         }
     }
@@ -88,9 +88,9 @@ fn queue(site: &Site) -> Markup {
                         tr {
                             th scope="row" { a href=(page_of(pending.line.id)) { (shown(&pending.line.name)) } }
                             td { (badge(&pending.line.state, "")) }
-                            td data-l="Kind" { (shown(pending.line.kind.as_deref().unwrap_or("none"))) }
+                            td.any data-l="Kind" { (shown(pending.line.kind.as_deref().unwrap_or("none"))) }
                             td.num data-l="Age" { @if let Some(age) = age(pending) { (span(age)) } }
-                            td.why { (shown(&pending.advice.because)) br; "Next: " (shown(&pending.advice.next)) }
+                            td.why { (prose(&pending.advice.because)) br; "Next: " (prose(&pending.advice.next)) }
                         }
                     }
                 }

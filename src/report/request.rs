@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::diff;
-use super::layout::{Page, Place, badge, count, icon, page, reference, shown, size, span, time, time_of, word_of};
+use super::layout::{
+    Page, Place, badge, count, icon, page, prose, reference, shown, size, span, time, time_of, word_of,
+};
 use super::model::{Reference, Request, Site, look, waited_ms};
 use super::output::{Output, Piece};
 use crate::clock::millis_between;
@@ -53,8 +55,8 @@ fn advice(request: &Request) -> Markup {
     let tone = look(&request.line.state).tone;
     html! {
         div class={ "call " (tone) } role="note" {
-            p { strong.what { "Why" } ": " (shown(&request.advice.because)) }
-            p { strong.what { "Next" } ": " (shown(&request.advice.next)) }
+            p { strong.what { "Why" } ": " (prose(&request.advice.because)) }
+            p { strong.what { "Next" } ": " (prose(&request.advice.next)) }
             // An ended request has its last lines further down.
             @if request.line.path.is_some() {
                 @for detail in &request.advice.details { pre tabindex="0" { (text(detail)) } }
@@ -122,8 +124,10 @@ fn timeline(request: &Request) -> Markup {
                 li {
                     span class={ "sign " (step.tone) } { (icon(step.sign)) }
                     (step.words)
-                    @if let Some(at) = step.at { (time(at)) }
-                    @if let Some(after) = step.after_ms { span.note { "after " (span(after)) } }
+                    p {
+                        @if let Some(at) = step.at { (time(at)) }
+                        @if let Some(after) = step.after_ms { ", after " (span(after)) }
+                    }
                 }
             }
         }
@@ -245,7 +249,7 @@ fn output(request: &Request) -> Markup {
     html! {
         section aria-labelledby="output" {
             h2 id="output" { "Output" }
-            @if request.output.is_empty() { p.note { (no_output(record)) } }
+            @if request.output.is_empty() { p.note { (prose(&no_output(record))) } }
             @else {
                 p.note {
                     (count(request.output.lines)) " lines"
@@ -426,7 +430,7 @@ fn artifacts(request: &Request, record: &Record) -> Markup {
 fn remarks(record: &Record) -> Markup {
     html! {
         @for warning in record.warnings.iter().take(ENTRIES_MAX) {
-            div.call.warn role="note" { p { strong.what { "To know" } ": " (shown(warning)) } }
+            div.call.warn role="note" { p { strong.what { "To know" } ": " (prose(warning)) } }
         }
         @if let Some(words) = &record.withheld {
             div.call.warn role="note" { p { strong.what { "Declined by the server" } ": " (shown(words)) } }
