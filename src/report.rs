@@ -16,7 +16,7 @@ mod overview;
 mod request;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ pub enum ReportError {
     Folder(#[from] FolderError),
 }
 
-/// Writes a report into a folder. `advise` says of a request what `why` says.
+/// Writes a report into a folder. `why` says of a request what the verb of that name says.
 ///
 /// # Errors
 /// [`ReportError`]; an earlier report stands as it was, but for where its folder cannot be exchanged as a whole.
@@ -94,7 +94,7 @@ pub fn write<E>(
     view: &View,
     dir: &Path,
     options: &Options,
-    mut advise: impl FnMut(&Line) -> Result<Advice, E>,
+    mut why: impl FnMut(&Line) -> Result<Advice, E>,
 ) -> Result<Report, E>
 where
     E: From<ReportError>,
@@ -103,7 +103,7 @@ where
     let mut folder = Folder::open(dir).map_err(|error| fails(error.into()))?;
     let mut pending = Vec::new();
     for line in view.pending().map_err(|error| fails(error.into()))? {
-        let advice = advise(&line)?;
+        let advice = why(&line)?;
         pending.push(Pending { line, advice });
     }
     let site = read_site(view, options, pending).map_err(|error| fails(error.into()))?;
@@ -116,12 +116,12 @@ where
             to_make.push((line, from));
         }
     }
-    let lines: Vec<&Line> = to_make.iter().map(|(line, _)| *line).collect();
-    let published = view.published(&lines).map_err(|error| fails(error.into()))?;
+    let unmade: Vec<&Line> = to_make.iter().map(|(line, _)| *line).collect();
+    let published = view.published(&unmade).map_err(|error| fails(error.into()))?;
     let mut tables = HashMap::new();
     let sources = Sources { view, site: &site, links: &links, published: &published };
     for (line, from) in to_make {
-        let advice = advise(line)?;
+        let advice = why(line)?;
         sources.put(&mut folder, &mut tables, line, advice, Some(from)).map_err(fails)?;
     }
     for pending in &site.pending {
@@ -141,7 +141,8 @@ where
 fn read_site(view: &View, options: &Options, pending: Vec<Pending>) -> Result<Site, ViewError> {
     let (origin, branch) = view.origin();
     let mut ended = view.ended(options.most.saturating_add(1))?;
-    ended.retain(|line| !pending.iter().any(|pending| pending.line.id == line.id));
+    let open: HashSet<RequestId> = pending.iter().map(|pending| pending.line.id).collect();
+    ended.retain(|line| !open.contains(&line.id));
     let is_cut = ended.len() > options.most;
     ended.truncate(options.most);
     let known = ended.len();

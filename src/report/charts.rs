@@ -94,6 +94,8 @@ struct Telling<'a> {
     fills: &'a [Fill],
     /// A value for beside the axis.
     value: fn(f64) -> String,
+    /// The end of the scale for a highest value.
+    top: fn(f64) -> f64,
 }
 
 /// How a bar is filled.
@@ -108,7 +110,7 @@ enum Fill {
 /// Stacked columns with a scale.
 fn columns(telling: &Telling<'_>, columns: &[Column]) -> Markup {
     let highest = columns.iter().map(|column| column.parts.iter().sum::<f64>()).fold(0.0, f64::max);
-    let top = round_up(highest);
+    let top = (telling.top)(highest);
     let room = HEIGHT - TOP - BOTTOM;
     let width = (WIDTH - LEFT) / columns.len().max(1) as f64;
     let bar = (width * 0.76).clamp(2.0, 34.0);
@@ -212,6 +214,12 @@ fn round_up(value: f64) -> f64 {
     value
 }
 
+/// The same for seconds, of which people count 60.
+fn round_up_seconds(value: f64) -> f64 {
+    let tops = [2.0, 4.0, 10.0, 20.0, 60.0, 120.0, 240.0, 600.0, 1200.0, 3600.0, 7200.0, 14_400.0, 43_200.0, 86_400.0];
+    tops.into_iter().find(|top| *top >= value).unwrap_or_else(|| round_up(value / 86_400.0) * 86_400.0)
+}
+
 /// A coordinate, with no more digits than anybody sees.
 fn point(value: f64) -> String {
     let text = format!("{value:.1}");
@@ -281,6 +289,7 @@ pub fn outcomes(ended: &[Line], now: Timestamp) -> Markup {
         description: format!("Requests that ended, by {}: in all {}.", axis.step_name, words(&total)),
         fills: &fills,
         value: |value| format!("{value:.0}"),
+        top: round_up,
     };
     let rows = shown.iter().zip(&counts).rev().map(|(column, counts)| {
         let numbers = counts.iter().map(|number| count(*number));
@@ -338,6 +347,7 @@ pub fn waits(ended: &[Line], now: Timestamp) -> Markup {
         ),
         fills: &fills,
         value: seconds,
+        top: round_up_seconds,
     };
     let rows =
         shown.iter().zip(&numbers).rev().map(|(column, (number, median, most))| {
@@ -382,6 +392,7 @@ pub fn ages(pending: &[Pending], now: Timestamp) -> Markup {
         description: format!("{} requests, the oldest {} old.", pending.len(), span(oldest.saturating_mul(1000))),
         fills: &fills,
         value: |value| format!("{value:.0}"),
+        top: round_up,
     };
     let rows: Vec<Vec<String>> =
         shown.iter().zip(counts).map(|(column, number)| vec![column.name.clone(), count(number)]).collect();

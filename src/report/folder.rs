@@ -110,9 +110,9 @@ impl Folder {
             Err(source) => return Err(FolderError::Io { path: dir.to_owned(), source }),
         };
         let before = read_marker(&target)?;
-        let (parent, name) = match (target.parent(), target.file_name().and_then(|name| name.to_str())) {
-            (Some(parent), Some(name)) => (parent, name),
-            _ => return Err(FolderError::Nameless(dir.to_owned())),
+        let name = target.file_name().and_then(|name| name.to_str());
+        let (Some(parent), Some(name)) = (target.parent(), name) else {
+            return Err(FolderError::Nameless(dir.to_owned()));
         };
         let beside = parent.join(format!(".{name}.dispatch-report"));
         let (next, is_inside) = match make(&beside) {
@@ -299,8 +299,8 @@ fn read_marker(target: &Path) -> Result<Marker, FolderError> {
 /// Whether a page may have this name: what a marker says is a file, and files are edited.
 fn is_ours(name: &str) -> bool {
     let file = name.strip_prefix("requests/").unwrap_or(name);
-    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
-    file.ends_with(".html") && !file.starts_with('.') && file.bytes().all(plain)
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    file.strip_suffix(".html").is_some_and(|stem| !stem.is_empty() && stem.bytes().all(plain))
 }
 
 fn absolute(dir: &Path) -> Result<PathBuf, FolderError> {

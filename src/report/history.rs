@@ -24,13 +24,14 @@ pub fn pages(site: &Site) -> Vec<(String, String)> {
     let (kinds, outcomes) = (kinds(site), outcomes(site));
     let mut pages = vec![(FILE.to_owned(), all(site, &kinds, &outcomes))];
     for kind in kinds.keys() {
-        let lines = site.ended.iter().filter(|line| line.kind.as_deref() == Some(kind)).cloned().collect();
-        pages.push((file_of_kind(kind), some(site, &format!("Kind {kind}"), lines, &kinds, &outcomes)));
+        let of_kind = |line: &&Line| line.kind.as_deref() == Some(kind);
+        let lines: Vec<Line> = site.ended.iter().filter(of_kind).cloned().collect();
+        pages.push((file_of_kind(kind), some(site, &format!("Kind {kind}"), &lines, &kinds, &outcomes)));
     }
     for outcome in outcomes.keys() {
-        let lines = site.ended.iter().filter(|line| line.state == *outcome).cloned().collect();
+        let lines: Vec<Line> = site.ended.iter().filter(|line| line.state == *outcome).cloned().collect();
         let title = format!("Outcome {}", word_of(outcome));
-        pages.push((file_of_outcome(outcome), some(site, &title, lines, &kinds, &outcomes)));
+        pages.push((file_of_outcome(outcome), some(site, &title, &lines, &kinds, &outcomes)));
     }
     pages
 }
@@ -89,7 +90,7 @@ fn all(site: &Site, kinds: &BTreeMap<&str, usize>, outcomes: &BTreeMap<&str, usi
 fn some(
     site: &Site,
     title: &str,
-    lines: Vec<Line>,
+    lines: &[Line],
     kinds: &BTreeMap<&str, usize>,
     outcomes: &BTreeMap<&str, usize>,
 ) -> String {
@@ -98,7 +99,7 @@ fn some(
         h1 { (shown(title)) }
         p.lead { (count(lines.len())) " requests that have ended, the youngest first." }
         (ways(kinds, outcomes, Some(title)))
-        (table("requests", &format!("{}: requests that have ended, the youngest first.", shown(title)), &lines, Place::History))
+        (table("requests", &format!("{}: requests that have ended, the youngest first.", shown(title)), lines, Place::History))
     };
     page(site, &Page { title, place: Place::History, scripts: &[], is_dated: true }, &body)
 }

@@ -175,7 +175,7 @@ pub fn human_size(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     let place = (1..=units.len()).rev().find(|place| bytes >> (10 * place) > 0);
     let Some(place) = place else { return format!("{bytes} B") };
-    let tenths = u128::from(bytes) * 10 >> (10 * place);
+    let tenths = (u128::from(bytes) * 10) >> (10 * place);
     format!("{}.{} {}", tenths / 10, tenths % 10, units[place - 1])
 }
 

@@ -66,7 +66,7 @@ dispatch report --html ../site --most 1 --json
 dispatch report --html ../site --since 1ms
 grep -o 'What ended in the last 1ms is here' ../site/history.html
 --- stdout has
-What ended in the last 1ms is here
+What ended in the last [DURATION] is here
 --- run 73
 mkdir ../mine
 echo years > ../mine/thesis
