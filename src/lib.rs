@@ -8,6 +8,7 @@
 pub mod cli;
 
 pub mod dispatch;
+pub mod health;
 pub mod host_check;
 pub mod report;
 pub mod selftest;
@@ -35,6 +36,7 @@ pub mod admit;
 pub mod claim;
 pub mod command;
 pub mod config;
+pub mod guide;
 pub mod handler;
 pub mod host_file;
 pub mod policy;
@@ -58,6 +60,7 @@ pub mod backoff;
 pub mod clock;
 pub mod diagnostic;
 pub mod durable;
+pub mod explain;
 pub mod fields;
 pub mod paths;
 pub mod patience;

@@ -2,7 +2,8 @@
 //!
 //! Reads through [`View`], turns what it read into plain data (`model`), the data into pages (pure functions), and has
 //! `folder` put them in place. It starts nothing and asks no remote. Not on a page, because a report is made to be shown to
-//! others: output of what still runs (secrets in it are not masked yet), what a kind keeps on its host, paths of the machine.
+//! others: output of what still runs (secrets in it are not masked yet), what a kind keeps on its host, and paths of the
+//! machine but where `why` names one.
 
 mod ansi;
 mod charts;

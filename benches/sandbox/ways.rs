@@ -330,6 +330,7 @@ impl Way for InAttempt {
             user: None,
             locks: Vec::new(),
             cleanup: true,
+            leave: None,
         });
         match report.map_err(text)? {
             report if report.outcome == Outcome::Succeeded => Ok(()),
