@@ -148,6 +148,51 @@ fn pages_are_sound_and_hold_what_is_hostile() -> Tested {
     Ok(())
 }
 
+/// A page that nothing is wrong with, and around which wrong ones are made.
+fn sound(body: &str) -> String {
+    let own = format!("'sha256-{}'", BASE64.encode(&Sha256::digest("a{}")));
+    format!(
+        "<!DOCTYPE html><html lang=\"en\"><head><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+         style-src {own}; base-uri 'none'; form-action 'none'\"><title>t</title><style>a{{}}</style></head><body><main>\
+         <h1>h</h1>{body}</main></body></html>"
+    )
+}
+
+#[test]
+fn what_is_wrong_with_a_page_is_found() {
+    let files = BTreeMap::from([("a.html".to_owned(), BTreeSet::new())]);
+    let faults = |text: &str| match html::read(text) {
+        Err(why) => vec![why],
+        Ok(page) => [html::faults("a.html", &page, &files), faults_of_policy("a.html", &page)].concat(),
+    };
+    assert_eq!(faults(&sound("<p>fine &lt;script&gt;</p>")), Vec::<String>::new());
+    for body in [
+        "<script>alert(1)</script>",
+        "<style>b{}</style>",
+        "<p onmouseover=\"alert(1)\">x</p>",
+        "<p style=\"color:red\">x</p>",
+        "<p title=x>not quoted</p>",
+        "<p>not closed",
+        "<b><i>crossed</b></i>",
+        "<p>a > b</p>",
+        "<p>a < b</p>",
+        "<img src=\"x\">",
+        "<iframe></iframe>",
+        "<a href=\"https://example.com\">out</a>",
+        "<a href=\"javascript:alert(1)\">run</a>",
+        "<a href=\"b.html\">missing</a>",
+        "<a href=\"#nowhere\">missing</a>",
+        "<a href=\"a.html\"></a>",
+        "<p id=\"x\">x</p><p id=\"x\">x</p>",
+        "<table><tr><th scope=\"col\">x</th></tr></table>",
+        "<svg></svg>",
+        "<input id=\"x\">",
+        "<h1>another</h1>",
+    ] {
+        assert!(!faults(&sound(body)).is_empty(), "{body}");
+    }
+}
+
 /// The policy lets in what the page has, and nothing else.
 fn faults_of_policy(path: &str, page: &[Element]) -> Vec<String> {
     let policy = page.iter().find(|element| element.get("http-equiv") == Some("Content-Security-Policy"));

@@ -489,3 +489,29 @@ fn text(text: &str) -> String {
     let end = (0..=TEXT_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     format!("{}\n[{} bytes more are not shown here]", visible::lines(&text[..end]), text.len() - end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Outcome;
+    use crate::record::OutputCount;
+
+    #[test]
+    fn output_that_is_not_there_is_accounted_for() {
+        let id = "0198c0de-1111-7222-8333-44445555aaaa".parse().expect("uuid");
+        let silent = Record::new(Outcome::Succeeded, id, "a");
+        let printed = Some(OutputCount { bytes: 10, kept: 10, dropped: 0 });
+        let pruned = Record { output: printed, ..silent.clone() };
+        let kept = Record { publish: Some(Publish::Digest), host: "web\u{202e}1".to_owned(), ..pruned.clone() };
+        let declined = Record { withheld: Some("no".to_owned()), ..pruned.clone() };
+        for (record, words) in [
+            (None, "no record here"),
+            (Some(&silent), "Nothing was printed"),
+            (Some(&pruned), "`retention`"),
+            (Some(&kept), "on web\\u{202e}1 shows it"),
+            (Some(&declined), "The server declined it"),
+        ] {
+            assert!(no_output(record).contains(words), "{words}: {}", no_output(record));
+        }
+    }
+}
