@@ -1,7 +1,7 @@
 //! Codex Dispatch: merge a YAML file to main; a machine carries it out once, inside limits, and the record comes back.
 //!
 //! The rooms, highest floor first (ARCHITECTURE.md draws them; `tests/tidy.rs` holds imports to going down only):
-//! faces [`cli`] · orchestration [`dispatch`], [`view`], [`selftest`], [`host_check`] · shell [`repo`], [`inbox`], [`journal`],
+//! faces [`cli`] · orchestration [`dispatch`], [`view`], [`report`], [`selftest`], [`host_check`] · shell [`repo`], [`inbox`], [`journal`],
 //! [`run`], [`spool`], [`publish`], [`contract`] … · core [`admit`], [`route`], [`policy`], [`schema`], [`record`] … · nouns
 //! [`id`], [`request`], [`job`], [`outcome`], [`event`] … · ground [`yaml`], [`diagnostic`], [`units`] …
 
@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod health;
 pub mod host_check;
 pub mod rehearsal;
+pub mod report;
 pub mod selftest;
 pub mod submit;
 pub mod trial;

@@ -36,6 +36,10 @@ use crate::spool;
 use crate::state::{Act, State};
 use crate::statedir::StateDir;
 
+mod record;
+
+pub use record::{OWN_FILES, Published};
+
 /// The longest record file that is read whole.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Records on main that are looked through, the youngest first, for what the journal here does not know.

@@ -97,6 +97,8 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
     check("explain", "dispatch explain E0103 --json", 0)?;
     let guide = check("agent-guide", "dispatch agent-guide --json", 0)?;
     assert_eq!(guide["held_kinds"], serde_json::json!(["broken"]), "{guide}");
+    let report = check("report", "dispatch report --html ../site --most 2 --json", 0)?;
+    assert_eq!((&report["requests"]["ended"], report["left_out"].is_string()), (&2.into(), true), "{report}");
     check(
         "host-check",
         "printf 'node: x\\nbad: 1\\n' > ../bad.yaml; dispatch host check --host ../bad.yaml --json",

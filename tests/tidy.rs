@@ -13,7 +13,19 @@ const FLOORS: [(&str, &[&str]); 6] = [
     ("faces", &["main", "cli"]),
     (
         "orchestration",
-        &["dispatch", "watch", "recover", "submit", "rehearsal", "health", "selftest", "host_check", "trial", "view"],
+        &[
+            "dispatch",
+            "watch",
+            "recover",
+            "submit",
+            "rehearsal",
+            "health",
+            "selftest",
+            "host_check",
+            "trial",
+            "view",
+            "report",
+        ],
     ),
     (
         "shell",

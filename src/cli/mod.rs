@@ -22,6 +22,7 @@ mod pause;
 mod poke;
 mod progress;
 mod render;
+mod report;
 mod resolve;
 mod run;
 mod selftest;
@@ -147,6 +148,8 @@ enum Verb {
     Pause(pause::PauseArgs),
     /// End such a pause
     Resume(pause::ResumeArgs),
+    /// Write a static site of where things stand and what came of it, for a browser
+    Report(report::ReportArgs),
     /// Print what an agent has to know of this repository, or write it into AGENTS.md
     AgentGuide(agent_guide::AgentGuideArgs),
     /// Say what a code such as E0103, a word of a record or an exit code means
@@ -208,6 +211,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Cancel(args)) => cancel::answer(place, &args),
         Some(Verb::Pause(args)) => pause::answer(place, &args),
         Some(Verb::Resume(args)) => pause::answer_resume(place, &args),
+        Some(Verb::Report(args)) => report::answer(place, &args),
         Some(Verb::AgentGuide(args)) => agent_guide::answer(place, &args),
         Some(Verb::Explain(args)) => explain::answer(&args),
         Some(Verb::Completions { shell }) => {

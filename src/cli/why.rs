@@ -14,6 +14,7 @@ use crate::dispatch::HeldBy;
 use crate::job::Delivery;
 use crate::outcome::Outcome;
 use crate::record::visible;
+use crate::report::Advice;
 use crate::state::Act;
 use crate::view::{Line, View};
 
@@ -108,6 +109,12 @@ pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
     render::print(format!("\nnext: {}", answer.next));
     render::explained_by(&answer.details.concat());
     Ok(Exit::Done)
+}
+
+/// What a report says of a request: the same.
+pub fn advice(home: &Home, view: &View, line: &Line) -> Result<Advice, Failure> {
+    let Answer { because, details, next, .. } = explain(home, view, line)?;
+    Ok(Advice { because, details, next })
 }
 
 /// Why a request is where it is.
