@@ -1,6 +1,7 @@
 //! What the verbs print with `--json`, held against the schemas in `schemas/dispatch/output/`: real output of every verb
 //! that has the option, of requests in every state that can be had. docs/json.md lists them and says what may change.
 
+#[expect(dead_code, reason = "what the stories need besides")]
 mod support;
 
 use std::collections::BTreeSet;
