@@ -13,6 +13,7 @@ mod doubt;
 mod ending;
 mod finish;
 mod intake;
+mod pruning;
 mod pulse;
 mod recording;
 mod recover;
@@ -448,6 +449,7 @@ impl Dispatcher {
                     return self.broken.take().map_or(Ok(()), Err);
                 }
                 self.clear_old_at_times();
+                self.prune_at_times();
                 self.tidy();
                 quiet = true;
             }

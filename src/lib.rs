@@ -10,6 +10,7 @@ pub mod cli;
 pub mod dispatch;
 pub mod health;
 pub mod host_check;
+pub mod retention;
 pub mod selftest;
 pub mod submit;
 pub mod trial;

@@ -3,6 +3,8 @@
 
 #[path = "deploy/alerts.rs"]
 mod alerts;
+#[path = "deploy/containers.rs"]
+mod containers;
 #[path = "deploy/units.rs"]
 mod units;
 

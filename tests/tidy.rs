@@ -11,7 +11,10 @@ use std::process::Command;
 /// A new module gets a place here; ARCHITECTURE.md says what each floor is for.
 const FLOORS: [(&str, &[&str]); 6] = [
     ("faces", &["main", "cli"]),
-    ("orchestration", &["dispatch", "watch", "recover", "submit", "health", "selftest", "host_check", "trial", "view"]),
+    (
+        "orchestration",
+        &["dispatch", "watch", "recover", "submit", "health", "retention", "selftest", "host_check", "trial", "view"],
+    ),
     (
         "shell",
         &[

@@ -12,7 +12,9 @@ mod init;
 mod kinds;
 mod list;
 mod logs;
+mod man;
 mod poke;
+mod prune;
 mod render;
 mod resolve;
 mod run;
@@ -125,8 +127,12 @@ enum Verb {
     Demo(demo::DemoArgs),
     /// Accept what made the dispatcher stop: a moved history, a foreign dispatcher, a lost state folder, a changed branch
     Adopt(adopt::AdoptArgs),
+    /// Take the output of old records away from main, as `retention` in codex.repo.yaml says
+    Prune(prune::PruneArgs),
     /// Say how a request ended, or that it is to be run again, where nobody can know (`indeterminate`)
     Resolve(resolve::ResolveArgs),
+    /// Write the man pages, one for each verb
+    Man(man::ManArgs),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -178,7 +184,9 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Init(args)) => init::answer(&args),
         Some(Verb::Demo(args)) => demo::answer(&args),
         Some(Verb::Adopt(args)) => adopt::answer(place, &args),
+        Some(Verb::Prune(args)) => prune::answer(place, &args),
         Some(Verb::Resolve(args)) => resolve::answer(place, &args),
+        Some(Verb::Man(args)) => man::answer(Line::command(), &args),
         Some(Verb::Completions { shell }) => {
             clap_complete::generate(shell, &mut Line::command(), "dispatch", &mut std::io::stdout());
             Ok(Exit::Done)
