@@ -500,7 +500,7 @@ mod tests {
     #[test]
     fn an_age_that_nothing_can_have_is_said() {
         let facts = with(|_, standing, _| standing.interval_ms = Some(600_000));
-        let health = judge(&facts, at() + Duration::from_secs(300), Asked::Live, Duration::from_mins(2));
+        let health = judge(&facts, at() + Duration::from_mins(5), Asked::Live, Duration::from_mins(2));
         assert!(health.checks[0].detail.contains("it looks every 10m, so ask with a longer --max-age"), "{health:?}");
     }
 }

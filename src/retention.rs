@@ -356,7 +356,8 @@ impl Progress {
 
     /// As [`Progress::parse`] reads it.
     pub fn to_text(&self) -> String {
-        serde_json::to_string(self).expect("plain data")
+        // Plain data; what cannot be told is begun anew.
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     /// Whether something is due.

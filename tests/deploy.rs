@@ -5,6 +5,8 @@
 mod alerts;
 #[path = "deploy/containers.rs"]
 mod containers;
+#[path = "deploy/package.rs"]
+mod package;
 #[path = "deploy/units.rs"]
 mod units;
 

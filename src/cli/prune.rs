@@ -91,9 +91,9 @@ pub fn answer(place: &PlaceArgs, args: &PruneArgs) -> Result<Exit, Failure> {
     }
     let facts = Facts { span, before, aged, commits, dirty };
     if args.json {
-        print_json(&repo, args, &facts)
+        print_json(&repo, args, &facts);
     } else {
-        tell(&repo, args, &facts)
+        tell(&repo, args, &facts);
     }
     Ok(if dirty > 0 { Exit::NotPublished } else { Exit::Done })
 }
