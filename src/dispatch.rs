@@ -12,6 +12,7 @@ mod deliver;
 mod doubt;
 mod ending;
 mod finish;
+mod indexing;
 mod intake;
 mod pruning;
 mod pulse;
@@ -42,7 +43,7 @@ pub use doubt::{
 };
 pub use intake::{META_BRANCH, META_MERGED_ONLY};
 pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};
-pub use standing::{Held, HeldBy, Standing};
+pub use standing::{Held, HeldBy, InLine, Standing};
 
 use crate::admit::Admitted;
 use crate::clock::Clock;
@@ -107,7 +108,7 @@ pub struct Summary {
 }
 
 /// A request that ended in this pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct Ended {
     /// Its id.
     pub id: RequestId,
@@ -326,6 +327,8 @@ pub struct Dispatcher {
     moved: bool,
     /// When old files were cleared last.
     cleared_at: Option<Duration>,
+    /// The index of the archive, while nothing else is to be done.
+    indexing: indexing::Indexing,
     /// Says when the branch moves at an origin on this machine.
     branch_watch: Option<BranchWatch>,
     /// Since when everything that could start waits for a lock of another process.
@@ -454,7 +457,11 @@ impl Dispatcher {
                 quiet = true;
             }
             self.show_life();
-            self.take_messages(self.wait_for(now), crew)?;
+            if !quiet {
+                self.indexing.leave();
+            }
+            let wait = if quiet && self.index_a_little() { Duration::ZERO } else { self.wait_for(now) };
+            self.take_messages(wait, crew)?;
         }
     }
 

@@ -2,10 +2,14 @@
 //! this program's alone (mode 0700); nothing outside it is written through this module but the pointer
 //! `.git/dispatch/state`, which every verb follows so that a service and a typed command share one lock.
 
+mod watch;
+
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+pub use watch::StateWatch;
 
 use crate::durable;
 use crate::id::RequestId;

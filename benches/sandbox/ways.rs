@@ -330,6 +330,8 @@ impl Way for InAttempt {
             user: None,
             locks: Vec::new(),
             cleanup: true,
+            leave: None,
+            stand_in: None,
         });
         match report.map_err(text)? {
             report if report.outcome == Outcome::Succeeded => Ok(()),

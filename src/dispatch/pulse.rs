@@ -11,7 +11,6 @@ use uuid::Uuid;
 use super::deliver::{AUTH_PAUSES, PUSH_PAUSES};
 use super::{Dispatcher, Message, Obstacle};
 use crate::clock::utc_millis;
-use crate::queue::Standing as Place;
 
 /// A branch that moves again and again is not read more often than this.
 const MOVED_PAUSE: Duration = Duration::from_millis(250);
@@ -105,7 +104,7 @@ impl Dispatcher {
 
     /// One line: what runs, how many wait, the last publication, and what is in the way.
     fn status_line(&self) -> String {
-        let running: Vec<_> = self.queue.iter().filter(|(_, place)| *place == Place::Running).collect();
+        let running: Vec<_> = self.queue.running().collect();
         let mut parts = Vec::new();
         if self.stopping.is_some() {
             parts.push("stopping".to_owned());
@@ -113,8 +112,8 @@ impl Dispatcher {
         match running.first() {
             None if self.stopping.is_none() => parts.push("idle".to_owned()),
             None => {}
-            Some((id, _)) if running.len() == 1 => parts.push(format!("running {}", self.name_of(*id))),
-            Some((id, _)) => parts.push(format!("running {} and {} more", self.name_of(*id), running.len() - 1)),
+            Some(id) if running.len() == 1 => parts.push(format!("running {}", self.name_of(*id))),
+            Some(id) => parts.push(format!("running {} and {} more", self.name_of(*id), running.len() - 1)),
         }
         for (count, what) in [
             (self.queue.len() - running.len(), "waiting"),

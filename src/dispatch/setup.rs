@@ -202,6 +202,7 @@ impl Dispatcher {
             beat_at: Duration::ZERO,
             moved: false,
             cleared_at: None,
+            indexing: super::indexing::Indexing::default(),
             branch_watch: None,
             locked_out: None,
             running: 0,

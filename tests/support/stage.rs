@@ -56,6 +56,7 @@ pub fn set_up(world: &World, story: &Story) -> io::Result<Ended> {
         Remote::Bare => format!("git init -q -b main\n{identity}{origin}{commit}{push}"),
         Remote::Empty => format!("git init -q -b main\n{identity}{origin}"),
         Remote::None => format!("git init -q -b main\n{identity}{commit}"),
+        Remote::NoRepository => String::new(),
     };
     world.must(&script)?;
     world.shell("true")

@@ -3,6 +3,7 @@
 //! ```text
 //! A sentence of intent, up to the first section.
 //! --- remote none               before: no origin (default `bare`: a bare origin and a clone; `empty`: the origin has no commit)
+//! --- repository none           before: an empty folder and no repository at all
 //! --- host                      before: the host file (`[STORY]` stands for the story's folder)
 //! --- file PATH [755]           before: a file of the first commit; mode 644 unless given
 //! --- link PATH TARGET          before: a symlink of the first commit
@@ -58,6 +59,8 @@ pub enum Remote {
     Bare,
     Empty,
     None,
+    /// There is not even a clone.
+    NoRepository,
 }
 
 /// How an expectation is compared.
@@ -121,6 +124,7 @@ impl Kind {
             ["remote", "bare"] => Self::Remote(Remote::Bare),
             ["remote", "empty"] => Self::Remote(Remote::Empty),
             ["remote", "none"] => Self::Remote(Remote::None),
+            ["repository", "none"] => Self::Remote(Remote::NoRepository),
             ["host"] => Self::Host,
             ["file", path] => Self::File { path: (*path).to_owned(), executable: false },
             ["file", path, "755"] => Self::File { path: (*path).to_owned(), executable: true },
