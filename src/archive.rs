@@ -160,7 +160,7 @@ fn files(
 }
 
 /// When a record says that it ended, without reading the rest of it.
-fn finished_at(bytes: &[u8]) -> Option<String> {
+pub fn finished_at(bytes: &[u8]) -> Option<String> {
     let line = bytes.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"finished_at: "))?;
     Some(String::from_utf8_lossy(line).trim().trim_matches(['"', '\'']).to_owned())
 }
@@ -512,7 +512,10 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 /// Whether the request of a record stands in the archive: only then it counts.
-fn is_archived(repo: &Repo, tip: Oid, config: &RepoConfig, folder: &str) -> Result<bool, RepoError> {
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn is_archived(repo: &Repo, tip: Oid, config: &RepoConfig, folder: &str) -> Result<bool, RepoError> {
     let place = folder.strip_prefix(&config.output).unwrap_or(folder).trim_start_matches('/');
     for extension in [".yml", ".yaml"] {
         if repo.exists(tip, format!("{}/{place}{extension}", config.archive))? {

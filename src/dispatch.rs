@@ -16,6 +16,7 @@ mod finish;
 mod handed_in;
 mod indexing;
 mod intake;
+mod pruning;
 mod pulse;
 mod recording;
 mod recover;
@@ -474,6 +475,7 @@ impl Dispatcher {
                     return self.broken.take().map_or(Ok(()), Err);
                 }
                 self.clear_old_at_times();
+                self.prune_at_times();
                 self.tidy();
                 quiet = true;
             }

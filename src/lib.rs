@@ -12,6 +12,7 @@ pub mod health;
 pub mod host_check;
 pub mod rehearsal;
 pub mod report;
+pub mod retention;
 pub mod selftest;
 pub mod submit;
 pub mod trial;

@@ -381,6 +381,22 @@ impl View {
             .find_map(|path| std::fs::read(path).ok()))
     }
 
+    /// Whether the output of a record has left main (`retention`): its summary stands there, and its log does not.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn is_pruned(&self, line: &Line) -> Result<bool, ViewError> {
+        let (Some(tip), Some(folder)) = (self.tip, &line.record) else { return Ok(false) };
+        let stands = |name: &str| self.repo.exists(tip, format!("{folder}/{name}"));
+        Ok(stands("dispatch.log")? && !stands("log.jsonl")?)
+    }
+
+    /// What became of it, in words, where it is [pruned](View::is_pruned).
+    pub fn pruned_words(&self) -> String {
+        let after = self.config.retention.output.map(|span| format!(" after {}", crate::units::format_duration(span)));
+        format!("its output was pruned{} (`retention`): older commits have it", after.unwrap_or_default())
+    }
+
     /// A file of what this host kept whole because the kind does not publish all of it.
     pub fn kept_file(&self, line: &Line, name: &str) -> Option<Vec<u8>> {
         let folder = self.state.kept(line.id).join(spool::kept::RECORD);

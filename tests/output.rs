@@ -110,6 +110,9 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
     check("resume", "dispatch resume --kind good --json", 0)?;
     check("resume", "dispatch resume --on-main --json", 0)?;
     check("selftest", "dispatch --selftest --host ../bad.yaml --json", 69)?;
+    check("health", "dispatch health --max-age 1h --json", 0)?;
+    let pruned = check("prune", "dispatch prune --older-than 1ms --dry-run --json", 0)?;
+    assert!(pruned["records"].as_array().is_some_and(|records| !records.is_empty()), "{pruned}");
     check("adopt", "dispatch adopt --dry-run --json", 0)?;
     // What waits is in doubt where another state folder begins: a person may say a word on it.
     world.write("requests/lost.yml", "kind: good\nspec: {n: 1}\n")?;

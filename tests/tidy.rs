@@ -20,6 +20,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "submit",
             "rehearsal",
             "health",
+            "retention",
             "selftest",
             "host_check",
             "trial",

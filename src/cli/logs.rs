@@ -64,6 +64,15 @@ pub fn answer(place: &PlaceArgs, args: &LogsArgs) -> Result<Exit, Failure> {
         Some(text) => render::print_bytes(&text),
         None if line.path.is_some() => tracing::info!("{} is {}: nothing printed yet", line.name, line.state),
         None if line.kept_on.is_some() => {}
+        None if view.is_pruned(&line)? => {
+            let folder = line.record.as_deref().unwrap_or_default();
+            tracing::info!(
+                "{} is {}; {}: `git log --diff-filter=D -- {folder}`",
+                line.name,
+                line.state,
+                view.pruned_words()
+            );
+        }
         None => tracing::info!(
             "{} is {} and left no {name}: `{} why {}` says why",
             line.name,

@@ -16,11 +16,13 @@ mod init;
 mod kinds;
 mod list;
 mod logs;
+mod man;
 #[cfg(test)]
 mod named_commands;
 mod pause;
 mod poke;
 mod progress;
+mod prune;
 mod render;
 mod report;
 mod resolve;
@@ -140,6 +142,8 @@ enum Verb {
     Demo(demo::DemoArgs),
     /// Accept what made the dispatcher stop: a moved history, a foreign dispatcher, a lost state folder, a changed branch
     Adopt(adopt::AdoptArgs),
+    /// Take the output of old records away from main, as `retention` in codex.repo.yaml says
+    Prune(prune::PruneArgs),
     /// Say how a request ended, or that it is to be run again, where nobody can know (`indeterminate`)
     Resolve(resolve::ResolveArgs),
     /// End a request that has not ended: one that waits is archived as cancelled, what runs is stopped
@@ -154,6 +158,8 @@ enum Verb {
     AgentGuide(agent_guide::AgentGuideArgs),
     /// Say what a code such as E0103, a word of a record or an exit code means
     Explain(explain::ExplainArgs),
+    /// Write the man pages, one for each verb
+    Man(man::ManArgs),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -207,6 +213,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Init(args)) => init::answer(&args),
         Some(Verb::Demo(args)) => demo::answer(&args),
         Some(Verb::Adopt(args)) => adopt::answer(place, &args),
+        Some(Verb::Prune(args)) => prune::answer(place, &args),
         Some(Verb::Resolve(args)) => resolve::answer(place, &args),
         Some(Verb::Cancel(args)) => cancel::answer(place, &args),
         Some(Verb::Pause(args)) => pause::answer(place, &args),
@@ -214,6 +221,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Report(args)) => report::answer(place, &args),
         Some(Verb::AgentGuide(args)) => agent_guide::answer(place, &args),
         Some(Verb::Explain(args)) => explain::answer(&args),
+        Some(Verb::Man(args)) => man::answer(Line::command(), &args),
         Some(Verb::Completions { shell }) => {
             clap_complete::generate(shell, &mut Line::command(), "dispatch", &mut std::io::stdout());
             Ok(Exit::Done)

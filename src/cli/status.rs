@@ -92,6 +92,9 @@ fn show(view: &View, line: &Line) -> Result<(), Failure> {
     }
     if let Some(folder) = &line.record {
         render::print(format!("\nrecord: {folder}/"));
+        if view.is_pruned(line)? {
+            render::print(view.pruned_words());
+        }
     }
     if let (Some(standing), "pending" | "publishing") = (view.standing(), line.state.as_str())
         && let Some(words) = standing.waiting.as_ref().or(standing.obstacle.as_ref())

@@ -314,6 +314,9 @@ impl Dispatcher {
 
     pub(super) fn close(mut self) -> Summary {
         self.settle_pass();
+        if self.interval.is_none() {
+            self.prune_at_times();
+        }
         self.clear_old();
         self.tidy();
         std::mem::take(&mut self.summary)
