@@ -10,6 +10,7 @@ pub mod cli;
 pub mod dispatch;
 pub mod health;
 pub mod host_check;
+pub mod plan;
 pub mod selftest;
 pub mod submit;
 pub mod trial;
@@ -32,9 +33,11 @@ pub mod spool;
 pub mod statedir;
 
 pub mod admit;
+pub mod bundle;
 pub mod claim;
 pub mod command;
 pub mod config;
+pub mod form;
 pub mod guide;
 pub mod handler;
 pub mod host_file;
@@ -47,6 +50,7 @@ pub mod route;
 pub mod row;
 pub mod schema;
 pub mod state;
+pub mod template;
 
 pub mod event;
 pub mod id;

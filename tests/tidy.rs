@@ -11,7 +11,10 @@ use std::process::Command;
 /// A new module gets a place here; ARCHITECTURE.md says what each floor is for.
 const FLOORS: [(&str, &[&str]); 6] = [
     ("faces", &["main", "cli"]),
-    ("orchestration", &["dispatch", "watch", "recover", "submit", "health", "selftest", "host_check", "trial", "view"]),
+    (
+        "orchestration",
+        &["dispatch", "watch", "recover", "submit", "health", "plan", "selftest", "host_check", "trial", "view"],
+    ),
     (
         "shell",
         &[
@@ -23,9 +26,11 @@ const FLOORS: [(&str, &[&str]); 6] = [
         "core",
         &[
             "admit",
+            "bundle",
             "claim",
             "command",
             "config",
+            "form",
             "guide",
             "handler",
             "host_file",
@@ -38,6 +43,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "row",
             "schema",
             "state",
+            "template",
         ],
     ),
     ("nouns", &["event", "id", "job", "outcome", "probe", "request"]),

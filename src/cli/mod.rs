@@ -3,6 +3,7 @@
 
 mod adopt;
 mod agent_guide;
+mod asked;
 mod check;
 mod demo;
 mod exit;
@@ -16,14 +17,19 @@ mod list;
 mod logs;
 #[cfg(test)]
 mod named_commands;
+mod new;
+mod plan;
 mod poke;
 mod progress;
 mod render;
+mod rerun;
 mod resolve;
 mod run;
+mod schema;
 mod selftest;
 mod standing;
 mod status;
+mod submit;
 mod wait;
 mod why;
 
@@ -111,6 +117,14 @@ enum Verb {
     Poke(poke::PokeArgs),
     /// Give the verdict of admission without running anything (exit 64 where something would be rejected)
     Check(check::CheckArgs),
+    /// Write a request to fill in, from the kind's schema
+    New(new::NewArgs),
+    /// Check requests, put them on main (or a branch) and print their ids
+    Submit(submit::SubmitArgs),
+    /// Show what would run, and why it would not; changes nothing
+    Plan(plan::PlanArgs),
+    /// Do a request that ended again: a new request that names the old one
+    Rerun(rerun::RerunArgs),
     /// List requests: pending first, then those that ended
     List(list::ListArgs),
     /// Show one request: where it stands and how it ended
@@ -125,6 +139,8 @@ enum Verb {
     Health(health::HealthArgs),
     /// List the kinds that this repository handles
     Kinds(kinds::KindsArgs),
+    /// Print one JSON Schema over requests of all kinds, for editors
+    Schema(schema::SchemaArgs),
     /// The host file: `host check` tries what it says
     Host(host::HostArgs),
     /// Make a repository with an inbox, a handler and an example request
@@ -180,6 +196,10 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Watch(args)) => run::answer_watch(place, &args),
         Some(Verb::Poke(args)) => poke::answer(place, &args),
         Some(Verb::Check(args)) => check::answer(place, &args),
+        Some(Verb::New(args)) => new::answer(place, &args),
+        Some(Verb::Submit(args)) => submit::answer(place, &args),
+        Some(Verb::Plan(args)) => plan::answer(place, &args),
+        Some(Verb::Rerun(args)) => rerun::answer(place, &args),
         Some(Verb::List(args)) => list::answer(place, &args),
         Some(Verb::Status(args)) => status::answer(place, &args),
         Some(Verb::Wait(args)) => wait::answer(place, &args),
@@ -187,6 +207,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Why(args)) => why::answer(place, &args),
         Some(Verb::Health(args)) => health::answer(place, &args),
         Some(Verb::Kinds(args)) => kinds::answer(place, &args),
+        Some(Verb::Schema(args)) => schema::answer(place, &args),
         Some(Verb::Host(args)) => host::answer(place, &args),
         Some(Verb::Init(args)) => init::answer(&args),
         Some(Verb::Demo(args)) => demo::answer(&args),

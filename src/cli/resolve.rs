@@ -3,8 +3,9 @@
 use clap::Args;
 use uuid::Uuid;
 
+use super::asked::not_submitted;
 use super::exit::{Exit, Failure};
-use super::home::{Home, chain};
+use super::home::Home;
 use super::{PlaceArgs, render};
 use crate::clock::System;
 use crate::command::{NOTE_CHARS_MAX, RESOLVE, Word};
@@ -74,7 +75,7 @@ pub fn answer(place: &PlaceArgs, args: &ResolveArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
     let mut repo = home.shared_repo()?;
     // What is asked about is looked for on main as it is now.
-    let tip = submit::fetch(&mut repo).map_err(|error| failure_of(SubmitError::Fetch(error)))?;
+    let tip = submit::fetch(&mut repo).map_err(|error| not_submitted(SubmitError::Fetch(error)))?;
     repo.show(tip.commit)?;
     let view = home.view()?;
     let line = view.find(&args.id)?;
@@ -89,7 +90,7 @@ pub fn answer(place: &PlaceArgs, args: &ResolveArgs) -> Result<Exit, Failure> {
                 render::print_bytes(draft.text.as_bytes());
                 render::say(format!("to settle it by a pull request, put the lines above into `{path}`"));
             }
-            return Err(failure_of(error));
+            return Err(not_submitted(error));
         }
     };
     tell(&line, word, &submitted, args.json);
@@ -171,31 +172,7 @@ fn tell(line: &Line, word: Word, submitted: &Submitted, json: bool) {
     ));
 }
 
-fn failure_of(error: SubmitError) -> Failure {
-    let exit = match &error {
-        SubmitError::Fetch(_) | SubmitError::Push(_) => Exit::Missing,
-        SubmitError::Declined { .. } | SubmitError::Raced => Exit::NotPublished,
-        SubmitError::Contract(_) => Exit::Configuration,
-        SubmitError::Repo(_) => Exit::Unwritable,
-    };
-    let hint = match &error {
-        SubmitError::Repo(_) | SubmitError::Contract(_) => None,
-        SubmitError::Declined { .. } => Some("nothing was put on main; a pull request can, see above"),
-        SubmitError::Fetch(_) | SubmitError::Push(_) | SubmitError::Raced => {
-            Some("nothing was put on main; the same command can be given again")
-        }
-    };
-    let failure = match error {
-        SubmitError::Repo(error) => error.into(),
-        error => Failure::new(exit, chain(&error)),
-    };
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
-}
-
-fn note(text: &str) -> Result<String, String> {
+pub fn note(text: &str) -> Result<String, String> {
     let text = text.trim();
     match text.chars().count() {
         0 => Err("a note says something".to_owned()),
