@@ -41,7 +41,8 @@ const SCHEMAS: [(&str, &str, &str); 4] = [
 ];
 
 /// Keys of the envelope that say something about a handler's run, of which there is none.
-const MEANINGLESS: [&str; 6] = ["resource", "timeout", "not_before", "expires", "idempotency_key", "rerun_of"];
+pub(crate) const MEANINGLESS: [&str; 6] =
+    ["resource", "timeout", "not_before", "expires", "idempotency_key", "rerun_of"];
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -312,6 +313,14 @@ impl Resolution {
         let note = self.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
         format!("{how}{who}{commit}{note}")
     }
+}
+
+/// The kinds that are carried out, each with its schema.
+///
+/// # Panics
+/// Never: they are compiled in, and a test compiles them.
+pub fn schemas() -> impl Iterator<Item = (&'static str, serde_json::Value)> {
+    SCHEMAS.iter().map(|(kind, _, text)| (*kind, serde_json::from_str(text).expect("it is compiled in")))
 }
 
 /// Reads what a request of a reserved kind asks.

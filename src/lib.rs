@@ -10,6 +10,7 @@ pub mod cli;
 pub mod dispatch;
 pub mod health;
 pub mod host_check;
+pub mod plan;
 pub mod rehearsal;
 pub mod report;
 pub mod retention;
@@ -36,10 +37,12 @@ pub mod spool;
 pub mod statedir;
 
 pub mod admit;
+pub mod bundle;
 pub mod claim;
 pub mod command;
 pub mod config;
 pub mod fixture;
+pub mod form;
 pub mod guide;
 pub mod handler;
 pub mod host_file;
@@ -55,6 +58,7 @@ pub mod row;
 pub mod scaffold;
 pub mod schema;
 pub mod state;
+pub mod template;
 
 pub mod event;
 pub mod id;

@@ -604,8 +604,7 @@ impl View {
 
     /// The name of the request at a path.
     fn name_in(&self, path: &str) -> String {
-        let name = path.strip_prefix(&self.config.inbox).unwrap_or(path).trim_start_matches('/');
-        name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name).to_owned()
+        inbox::name(&self.config.inbox, path).to_owned()
     }
 
     /// Whether another node is meant by a request that names one.

@@ -93,6 +93,10 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
     let waited = check("wait", "dispatch wait good bad --json", 1)?;
     assert_eq!(waited["requests"][0]["state"], "succeeded");
     check("wait", "dispatch wait later 00000000-0000-4000-8000-000000000001 --timeout 100ms --json", 124)?;
+    check("plan", "dispatch plan requests/later.yml --json", 0)?;
+    check("plan", "printf 'kind: wide\\n' | dispatch plan - --json", 64)?;
+    check("submit", "dispatch submit good -s n=2 --name asked --json", 0)?;
+    check("rerun", "dispatch rerun bad --json", 0)?;
     check("kinds", "dispatch kinds --json", 0)?;
     check("explain", "dispatch explain --json", 0)?;
     check("explain", "dispatch explain E0103 --json", 0)?;

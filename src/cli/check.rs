@@ -1,7 +1,7 @@
 //! `dispatch check`: the dispatcher's verdict before the merge, on the work tree, on some of its files or on a revision. Asks the
 //! same questions of the same code as a pass does; runs nothing and changes nothing.
 
-mod before;
+pub(super) mod before;
 mod findings;
 mod reports;
 

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod agent_guide;
+mod asked;
 mod cancel;
 mod check;
 mod demo;
@@ -19,18 +20,23 @@ mod logs;
 mod man;
 #[cfg(test)]
 mod named_commands;
+mod new;
 mod pause;
+mod plan;
 mod poke;
 mod progress;
 mod prune;
 mod render;
 mod report;
+mod rerun;
 mod resolve;
 mod run;
+mod schema;
 mod selftest;
 mod standing;
 mod status;
 mod steer;
+mod submit;
 mod wait;
 mod why;
 
@@ -118,6 +124,14 @@ enum Verb {
     Poke(poke::PokeArgs),
     /// Give the verdict of admission without running anything (exit 64 where something would be rejected)
     Check(check::CheckArgs),
+    /// Write a request to fill in, from the kind's schema
+    New(new::NewArgs),
+    /// Check requests, put them on main (or a branch) and print their ids
+    Submit(submit::SubmitArgs),
+    /// Show what would run, and why it would not; changes nothing
+    Plan(plan::PlanArgs),
+    /// Do a request that ended again: a new request that names the old one
+    Rerun(rerun::RerunArgs),
     /// List requests: pending first, then those that ended
     List(list::ListArgs),
     /// Show one request: where it stands and how it ended
@@ -134,6 +148,8 @@ enum Verb {
     Kinds(kinds::KindsArgs),
     /// Write a handler (`handler new`), try it before it is merged, hold it against its fixtures (`handler test`)
     Handler(handler::HandlerArgs),
+    /// Print one JSON Schema over requests of all kinds, for editors
+    Schema(schema::SchemaArgs),
     /// The host file: `host check` tries what it says
     Host(host::HostArgs),
     /// Make a repository with an inbox, a handler and an example request
@@ -201,6 +217,10 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Watch(args)) => run::answer_watch(place, &args),
         Some(Verb::Poke(args)) => poke::answer(place, &args),
         Some(Verb::Check(args)) => check::answer(place, &args),
+        Some(Verb::New(args)) => new::answer(place, &args),
+        Some(Verb::Submit(args)) => submit::answer(place, &args),
+        Some(Verb::Plan(args)) => plan::answer(place, &args),
+        Some(Verb::Rerun(args)) => rerun::answer(place, &args),
         Some(Verb::List(args)) => list::answer(place, &args),
         Some(Verb::Status(args)) => status::answer(place, &args),
         Some(Verb::Wait(args)) => wait::answer(place, &args),
@@ -209,6 +229,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Health(args)) => health::answer(place, &args),
         Some(Verb::Kinds(args)) => kinds::answer(place, &args),
         Some(Verb::Handler(args)) => handler::answer(place, &args),
+        Some(Verb::Schema(args)) => schema::answer(place, &args),
         Some(Verb::Host(args)) => host::answer(place, &args),
         Some(Verb::Init(args)) => init::answer(&args),
         Some(Verb::Demo(args)) => demo::answer(&args),

@@ -415,7 +415,8 @@ fn heed_signals(events: &Sender<Event>, patience: &Patience) -> Result<(), Failu
     listens.map(drop).map_err(|error| Failure::new(Exit::Missing, format!("starting a thread: {error}")))
 }
 
-fn span(text: &str) -> Result<Duration, String> {
+/// A span of time on the command line.
+pub fn span(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 

@@ -120,6 +120,23 @@ impl Repo {
         }
     }
 
+    /// Makes another branch at `commit`; it must not exist. Index and work tree stay as they are.
+    pub fn push_new_branch(&self, branch: &str, commit: Oid) -> Result<(), PushError> {
+        let name = format!("refs/heads/{branch}");
+        match &self.origin {
+            Origin::Remote { push_url, .. } => self.push_to(push_url, &[RefChange::create(name, commit)], &[]),
+            Origin::Local => {
+                self.sync_objects().map_err(|error| self.push_error(PushClass::Other, error.to_string()))?;
+                let made = self.store.reference(&name, commit.0, false, "dispatch submit");
+                made.map(drop).map_err(|error| {
+                    let taken = error.code() == git2::ErrorCode::Exists;
+                    let class = if taken { PushClass::LostRace } else { PushClass::Other };
+                    self.push_error(class, error.message().to_owned())
+                })
+            }
+        }
+    }
+
     /// Offers `commit` (usually the tip itself) without sending it. Proves that the credentials
     /// reach the server's receiving side, and nothing about hooks and protections.
     pub fn push_dry_run(&self, commit: Oid) -> Result<(), PushError> {
