@@ -14,7 +14,7 @@ stamp=$target/release/.dispatch-built
 stale() {
     [ -x "$program" ] && [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$root" ] || return 0
     newer=$(find "$root/src" "$root/schemas" "$root/handlers" "$root/Cargo.toml" "$root/Cargo.lock" \
-        "$root/README.codex.md" "$root/rust-toolchain.toml" -type f -newer "$stamp" | head -n 1)
+        "$root/README.codex.md" "$root/docs/errors.md" "$root/rust-toolchain.toml" -type f -newer "$stamp" | head -n 1)
     [ -n "$newer" ]
 }
 

@@ -57,7 +57,7 @@ missing() {
 }
 
 need_test_packages() {
-    packages=$(missing python3 python3 strace strace faketime faketime promtool prometheus curl curl openssl openssl)
+    packages=$(missing python3 python3 strace strace faketime faketime promtool prometheus systemd-analyze systemd curl curl openssl openssl)
     servers=$(missing lighttpd lighttpd sshd openssh-server ssh openssh-client)
     # Packages of servers start and enable them. In a container nothing does; on a machine with systemd that is not ours to do.
     if [ -n "$servers" ] && [ -d /run/systemd/system ]; then
@@ -70,7 +70,8 @@ need_test_packages() {
         install "for the tests" $packages || say "going on without"
     fi
     have python3 || fail "python3 is missing: some handlers under test are written in it"
-    have promtool || say "promtool is missing: metrics are not checked with it"
+    have promtool || say "promtool is missing: metrics and alerts are not checked with it"
+    have systemd-analyze || say "systemd-analyze is missing: units are not checked with it"
     if ! have lighttpd || ! have sshd; then
         say "lighttpd or sshd is missing: the tests over http and ssh are left out"
         export DISPATCH_TEST_SERVERS=skip

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::command::{self, Command};
 use crate::diagnostic::Diagnostic;
+use crate::id::RequestId;
 use crate::job::{Grant, Row};
 use crate::policy::{self, HostFile};
 use crate::request::{self, Envelope, Request};
@@ -112,6 +113,28 @@ impl Rejection {
             }
             Some(fault) => format!("{class}: {}", fault.message),
         }
+    }
+
+    /// A refusal of a file that a commit moved back from the archive.
+    pub fn returned(file: &str) -> Self {
+        let fault = Diagnostic::new("E0207", file, "this request came back from the archive: its record was reverted")
+            .help("what has run is not run again by a revert; `rerun` of it (a new request with the same spec) is how to ask for that");
+        Self { reason: "returned", kind: None, id: None, faults: vec![fault] }
+    }
+
+    /// A refusal of an id that another request has. The refusal itself goes by the derived id.
+    pub fn duplicate_id(file: &str, kind: Option<String>, id: Uuid) -> Self {
+        let fault = Diagnostic::new("E0206", file, format!("the id {id} belongs to another request"))
+            .help("give this one an id of its own, or none: then it gets one by itself");
+        Self { reason: "duplicate_id", kind, id: None, faults: vec![fault] }
+    }
+
+    /// A refusal of an idempotency key under which something else succeeded.
+    pub fn mismatched_key(file: &str, kind: String, key: &str, other: RequestId) -> Self {
+        let message = format!("idempotency_key `{key}` was used by {other} with another spec");
+        let fault = Diagnostic::new("E0208", file, message)
+            .help("a key stands for one spec: choose a new key, or make the specs the same");
+        Self { reason: "idempotency_mismatch", kind: Some(kind), id: None, faults: vec![fault] }
     }
 }
 

@@ -214,7 +214,7 @@ fn draw(source: &Excerpt, place: Place) -> (String, String) {
 
 /// Makes text that came from a file harmless for a terminal and a log: control characters and the
 /// invisible ones that reorder a line are written as escapes.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         if is_printable(character) {

@@ -41,7 +41,7 @@ pub use doubt::{
 };
 pub use intake::{META_BRANCH, META_MERGED_ONLY};
 pub use setup::{DispatchError, META_STATE_ID, Settings, kind_uids};
-pub use standing::{Held, HeldBy, Standing};
+pub use standing::{Held, HeldBy, InLine, Standing};
 
 use crate::admit::Admitted;
 use crate::clock::Clock;
@@ -106,7 +106,7 @@ pub struct Summary {
 }
 
 /// A request that ended in this pass.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct Ended {
     /// Its id.
     pub id: RequestId,
@@ -554,7 +554,7 @@ impl Dispatcher {
         let batch = self.batch_open.filter(|_| again.is_none()).map(|opened| opened + BATCH_OPEN);
         let wake = [
             self.look_at.filter(|_| self.stopping.is_none()),
-            self.interval.map(|_| self.beat_at),
+            Some(self.beat_at),
             self.settings.notifier.due_in().map(|pause| now + pause),
             retry.filter(|due| *due > now),
             self.recording.due().filter(|due| *due > now),

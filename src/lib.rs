@@ -8,6 +8,7 @@
 pub mod cli;
 
 pub mod dispatch;
+pub mod health;
 pub mod host_check;
 pub mod rehearsal;
 pub mod selftest;
@@ -36,6 +37,7 @@ pub mod claim;
 pub mod command;
 pub mod config;
 pub mod fixture;
+pub mod guide;
 pub mod handler;
 pub mod host_file;
 pub mod policy;
@@ -60,6 +62,7 @@ pub mod backoff;
 pub mod clock;
 pub mod diagnostic;
 pub mod durable;
+pub mod explain;
 pub mod fields;
 pub mod paths;
 pub mod patience;

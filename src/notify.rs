@@ -1,21 +1,25 @@
 //! Telling the service manager how we are: `sd_notify(3)`, one datagram a word.
 //!
 //! Owns what was told and when: ready, reloading, stopping, one line of status, the watchdog's sign of life, and more time
-//! for a start or a stop that takes longer. Without `NOTIFY_SOCKET` every call does nothing. A manager that does not read
-//! never holds us up: what is only of the moment is dropped, and what it must know is sent with the next word. Never
+//! for a start or a stop that takes longer. Without `NOTIFY_SOCKET` nobody is told; the same sign of life is then only the
+//! time of a file in the state folder, for `dispatch health`. A manager that does not read never holds us up: what is only of the moment is dropped, and what it must know is sent with the next word. Never
 //! decides how things stand, and never makes a sign of life by itself: only a call of the thread that must live does.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// More time that is asked for at once while we start or stop, and how often.
 const MORE_TIME: Duration = Duration::from_secs(30);
 const MORE_TIME_EVERY: Duration = Duration::from_secs(10);
+/// The file of the state folder is not given a new time more often than this.
+const TOUCH_EVERY: Duration = Duration::from_secs(1);
 /// The longest line of status that anybody reads.
 const STATUS_CHARS_MAX: usize = 400;
 
@@ -26,6 +30,8 @@ pub struct Notifier {
     /// A sign of life is due this often.
     sign_every: Option<Duration>,
     told: Mutex<Told>,
+    /// The file whose time says that we live, and when it was given its last one.
+    sign: Mutex<Option<(File, Option<Instant>)>>,
 }
 
 #[derive(Debug)]
@@ -103,7 +109,29 @@ impl Notifier {
     fn new(way: Option<(UnixDatagram, SocketAddr)>, watchdog: Option<Duration>) -> Self {
         let told =
             Told { phase: Phase::Starting, status: String::new(), signed: None, asked: None, unsent: Vec::new() };
-        Self { way, sign_every: watchdog.map(|span| span / 2), told: Mutex::new(told) }
+        Self { way, sign_every: watchdog.map(|span| span / 2), told: Mutex::new(told), sign: Mutex::new(None) }
+    }
+
+    /// From now on signs of life are the time of this file too. It is made where it is not there; nothing is written into it,
+    /// and nothing synced.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn sign_by(&self, file: &Path) -> io::Result<()> {
+        let file = File::options().create(true).append(true).open(file)?;
+        *self.sign.lock().unwrap_or_else(PoisonError::into_inner) = Some((file, None));
+        self.touch();
+        Ok(())
+    }
+
+    fn touch(&self) {
+        let mut sign = self.sign.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((file, last)) = sign.as_mut() else { return };
+        if last.is_none_or(|last| last.elapsed() >= TOUCH_EVERY) {
+            // Where it does not take a time, it looks as if we were dead, which is for whoever looks to find out.
+            let _ = file.set_modified(SystemTime::now());
+            *last = Some(Instant::now());
+        }
     }
 
     /// Whether anybody listens.
@@ -113,6 +141,7 @@ impl Notifier {
 
     /// The calling thread lives. To be called at least as often as [`Notifier::due_in`] says.
     pub fn alive(&self) {
+        self.touch();
         let Some(mut told) = self.told() else { return };
         let now = Instant::now();
         let is_due =
@@ -268,6 +297,24 @@ mod tests {
         assert_eq!(heard(&manager), ["READY=1", "WATCHDOG=1"]);
         let due = notifier.due_in().unwrap();
         assert!(due > Duration::from_mins(59) && due <= Duration::from_hours(1), "{due:?}");
+    }
+
+    #[test]
+    fn a_file_shows_it_too_where_nobody_listens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alive");
+        let notifier = Notifier::none();
+        notifier.sign_by(&path).unwrap();
+        let old = SystemTime::UNIX_EPOCH + Duration::from_hours(1);
+        let time = || std::fs::metadata(&path).unwrap().modified().unwrap();
+        let age = |file: &File| file.set_modified(old).unwrap();
+        age(&File::options().write(true).open(&path).unwrap());
+        notifier.alive();
+        assert_eq!(time(), old, "not more often than once a second");
+        notifier.sign.lock().unwrap().as_mut().unwrap().1 = None;
+        notifier.alive();
+        assert!(time() > old);
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
     }
 
     #[test]

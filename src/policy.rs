@@ -285,7 +285,7 @@ fn list<'a>(present: impl Iterator<Item = &'a str>, kind: &'a str) -> String {
 }
 
 /// A text as a YAML scalar, quoted where it could be read as anything else.
-fn scalar(text: &str) -> String {
+pub fn scalar(text: &str) -> String {
     const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-'))

@@ -49,6 +49,8 @@ pub struct Queue {
     // With the id, because what lies uncommitted in a work tree has no position and may share a path with its past.
     places: BTreeMap<(Order, RequestId), Place>,
     orders: HashMap<RequestId, (Order, RequestId)>,
+    /// Those that do something other than wait for their turn: a few among many.
+    engaged: BTreeSet<(Order, RequestId)>,
 }
 
 impl Queue {
@@ -57,6 +59,7 @@ impl Queue {
         if let Entry::Vacant(vacant) = self.orders.entry(id) {
             let order = (order, id);
             vacant.insert(order.clone());
+            self.engage(&order, standing);
             self.places.insert(order, Place { id, keys, standing });
         }
     }
@@ -65,13 +68,24 @@ impl Queue {
     pub fn remove(&mut self, id: RequestId) {
         if let Some(order) = self.orders.remove(&id) {
             self.places.remove(&order);
+            self.engaged.remove(&order);
         }
     }
 
     /// Notes what a queued request is doing now.
     pub fn set(&mut self, id: RequestId, standing: Standing) {
-        if let Some(place) = self.orders.get(&id).and_then(|order| self.places.get_mut(order)) {
+        let Some(order) = self.orders.get(&id).cloned() else { return };
+        if let Some(place) = self.places.get_mut(&order) {
             place.standing = standing;
+            self.engage(&order, standing);
+        }
+    }
+
+    fn engage(&mut self, order: &(Order, RequestId), standing: Standing) {
+        if standing == Standing::Ready {
+            self.engaged.remove(order);
+        } else {
+            self.engaged.insert(order.clone());
         }
     }
 
@@ -101,24 +115,46 @@ impl Queue {
         chosen
     }
 
-    /// The request that keeps `id` from starting: the first before it that shares a resource, with that resource.
-    pub fn behind(&self, id: RequestId) -> Option<(RequestId, String)> {
-        let order = self.orders.get(&id)?;
-        let keys = &self.places.get(order)?.keys;
-        self.places
-            .range(..order)
-            .find_map(|(_, before)| before.keys.intersection(keys).next().map(|key| (before.id, key.clone())))
+    /// The first requests that do not run, at most `most`, each with what keeps it from starting: the first before it that
+    /// shares a resource, with that resource.
+    pub fn waiting(&self, most: usize) -> Vec<(RequestId, Option<(RequestId, String)>)> {
+        // Who comes first to each resource, and as which.
+        let mut first: HashMap<&str, (usize, RequestId)> = HashMap::new();
+        let mut waiting = Vec::new();
+        for (index, place) in self.places.values().enumerate() {
+            if waiting.len() == most {
+                break;
+            }
+            if place.standing != Standing::Running {
+                let before = place.keys.iter().filter_map(|key| Some((first.get(key.as_str())?, key)));
+                let before = before.min_by_key(|((index, _), _)| *index);
+                waiting.push((place.id, before.map(|((_, id), key)| (*id, key.clone()))));
+            }
+            for key in &place.keys {
+                first.entry(key).or_insert((index, place.id));
+            }
+        }
+        waiting
     }
 
     /// When the next waiting attempt is due.
     pub fn next_due(&self) -> Option<Duration> {
-        self.places
-            .values()
-            .filter_map(|place| match place.standing {
+        self.engaged()
+            .filter_map(|(_, standing)| match standing {
                 Standing::Retrying { due } => Some(due),
                 _ => None,
             })
             .min()
+    }
+
+    /// What runs now.
+    pub fn running(&self) -> impl Iterator<Item = RequestId> {
+        self.engaged().filter(|(_, standing)| *standing == Standing::Running).map(|(id, _)| id)
+    }
+
+    /// Ids in order of all that does not merely wait for its turn, with what each is doing.
+    pub fn engaged(&self) -> impl Iterator<Item = (RequestId, Standing)> {
+        self.engaged.iter().filter_map(|order| self.places.get(order)).map(|place| (place.id, place.standing))
     }
 
     /// Ids in order, with what each is doing.
@@ -168,9 +204,12 @@ mod tests {
         let mut queue = queue(&[(1, 1, &["a"]), (2, 2, &["a", "b"]), (3, 3, &["b"]), (4, 4, &["c"])]);
         // 3 shares nothing with 1, but 2 stands before it and wants b.
         assert_eq!(queue.startable(at(0), 9), [id(1), id(4)]);
-        assert_eq!(queue.behind(id(3)), Some((id(2), "b".into())));
+        let behind = |n, key: &str| Some((id(n), key.to_owned()));
+        let waiting = [(id(1), None), (id(2), behind(1, "a")), (id(3), behind(2, "b")), (id(4), None)];
+        assert_eq!((queue.waiting(9), queue.waiting(2)), (waiting.to_vec(), waiting[..2].to_vec()));
         queue.set(id(1), Standing::Running);
         assert_eq!(queue.startable(at(0), 9), [id(4)]);
+        assert_eq!((queue.waiting(1), queue.running().collect()), (vec![(id(2), behind(1, "a"))], vec![id(1)]));
         queue.remove(id(1));
         assert_eq!(queue.startable(at(0), 9), [id(2), id(4)]);
     }

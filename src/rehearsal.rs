@@ -316,6 +316,7 @@ impl<'a> Stage<'a> {
             locks: Vec::new(),
             cleanup: false,
             stand_in: host.clone(),
+            leave: None,
         };
         let log = self.state.spool(id).join(asked.attempt.to_string()).join(output::FILE);
         let report = self.execute(work, &log, live)?;

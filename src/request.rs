@@ -18,9 +18,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -178,6 +180,24 @@ pub fn hints(file: &str, bytes: &[u8]) -> (Option<String>, Option<Uuid>) {
     let kind = document.value().get("kind").and_then(|value| kind(value).ok());
     let id = document.value().get("id").and_then(|value| uuid(value).ok());
     (kind, id)
+}
+
+/// The digest by which two specs are told apart: key order does not count.
+///
+/// # Panics
+/// Never: a spec is plain data.
+pub fn spec_digest(spec: &Value) -> String {
+    fn sorted(value: &Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                let ordered: BTreeMap<&String, Value> = map.iter().map(|(key, value)| (key, sorted(value))).collect();
+                serde_json::to_value(ordered).expect("plain data")
+            }
+            Value::Array(list) => list.iter().map(sorted).collect(),
+            other => other.clone(),
+        }
+    }
+    HEXLOWER.encode(&Sha256::digest(sorted(spec).to_string()))
 }
 
 fn read_envelope(document: &Document) -> Result<Request, Vec<Diagnostic>> {

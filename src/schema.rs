@@ -29,6 +29,7 @@
 //! | E0607 | references do not run in a circle on the same value |
 //! | E0608 | few enough alternatives and references upon one value |
 //! | E0609 | regular expressions that run in linear time |
+mod example;
 mod explain;
 mod graph;
 mod source;

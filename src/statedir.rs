@@ -2,10 +2,14 @@
 //! this program's alone (mode 0700); nothing outside it is written through this module but the pointer
 //! `.git/dispatch/state`, which every verb follows so that a service and a typed command share one lock.
 
+mod watch;
+
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+pub use watch::StateWatch;
 
 use crate::durable;
 use crate::id::RequestId;
@@ -57,6 +61,11 @@ impl StateDir {
             (None, None) => git_dir.join("dispatch"),
         };
         Ok(Self { root })
+    }
+
+    /// The state folder that is named, whichever repository it belongs to.
+    pub fn at(root: &Path) -> Self {
+        Self { root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()) }
     }
 
     /// Makes the folder and what belongs in it, and points the repository at it.
@@ -129,6 +138,11 @@ impl StateDir {
     /// What the last pass saw, for the reading faces.
     pub fn seen(&self) -> PathBuf {
         self.root.join("status.json")
+    }
+
+    /// The time of this file is the conductor's last sign of life.
+    pub fn alive(&self) -> PathBuf {
+        self.root.join("alive")
     }
 
     /// While this file exists nothing is started.

@@ -17,6 +17,7 @@ use crate::config::RepoConfig;
 use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::diagnostic::Diagnostic;
 use crate::dispatch::{Held, Standing, resolutions};
+use crate::event::Event;
 use crate::host::Host;
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
@@ -28,7 +29,7 @@ use crate::record::Record;
 use crate::repo::{self, Oid, Open, Repo, RepoError};
 use crate::request::{self, Target};
 use crate::spool;
-use crate::state::State;
+use crate::state::{Act, State};
 use crate::statedir::StateDir;
 
 /// The longest record file that is read whole.
@@ -53,6 +54,8 @@ pub struct Line {
     pub exit_code: Option<i32>,
     /// When it came onto main.
     pub queued_at: Option<String>,
+    /// When its first attempt began.
+    pub started_at: Option<String>,
     /// When it ended.
     pub finished_at: Option<String>,
     /// From first start to end, in milliseconds.
@@ -76,11 +79,44 @@ pub struct Line {
 }
 
 impl Line {
+    /// What is to be said of a request that nothing is known of but its id.
+    pub fn unknown(id: RequestId) -> Self {
+        Self {
+            id,
+            name: id.to_string(),
+            kind: None,
+            state: "unknown".to_owned(),
+            reason: None,
+            exit_code: None,
+            queued_at: None,
+            started_at: None,
+            finished_at: None,
+            duration_ms: None,
+            record: None,
+            path: None,
+            target: None,
+            kept_on: None,
+            rerun_of: None,
+            resolved: None,
+        }
+    }
+
     /// It did what it should, by its record or by a person's word.
     pub fn has_succeeded(&self) -> bool {
         let said = self.resolved.as_ref().filter(|_| self.state == Outcome::Indeterminate.as_str());
         self.state == Outcome::Succeeded.as_str() || said.is_some_and(|said| said.word == Word::Succeeded)
     }
+}
+
+/// How far a request has come.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// It waits, runs, or has ended and its record is not on main yet.
+    UnderWay(Line),
+    /// It has ended, and its record is on main.
+    Over(Line),
+    /// It was taken out of the inbox before it was started.
+    Withdrawn,
 }
 
 /// Everything that is read to answer.
@@ -132,14 +168,29 @@ impl View {
     /// [`ViewError`] where something is there and cannot be read.
     pub fn open(repo: Repo, state: StateDir, journal: Option<Journal>, host: Host) -> Result<Self, ViewError> {
         let tip = repo.known_tip();
-        let config = match tip.map(|tip| contract::load_config(&repo, tip)) {
-            Some(Ok((config, _))) => config,
-            None | Some(Err(ContractError::Faults(_))) => RepoConfig::default(),
-            Some(Err(ContractError::Repo(error))) => return Err(error.into()),
-        };
+        let config = config_at(&repo, tip)?;
         let standing = Standing::read(&state);
         let (contract, said) = (OnceCell::new(), OnceCell::new());
         Ok(Self { repo, state, journal, host, tip, config, contract, standing, said })
+    }
+
+    /// Looks again: for who waits until something has happened.
+    ///
+    /// # Errors
+    /// [`ViewError`], as [`View::open`].
+    pub fn refresh(&mut self) -> Result<(), ViewError> {
+        if self.journal.is_none() {
+            self.journal = Journal::open_to_read(self.state.root())?;
+        }
+        self.standing = Standing::read(&self.state);
+        self.said.take();
+        let tip = self.repo.known_tip();
+        if tip != self.tip {
+            self.config = config_at(&self.repo, tip)?;
+            self.contract.take();
+            self.tip = tip;
+        }
+        Ok(())
     }
 
     /// Pending requests in the order of main; last what the dispatcher has taken up and this clone has not fetched yet.
@@ -175,27 +226,21 @@ impl View {
             lines.push((
                 introduced.position,
                 Line {
-                    id,
                     name: name_of(entry),
                     kind,
                     state,
                     reason,
-                    exit_code: None,
                     queued_at: queued,
-                    finished_at: None,
-                    duration_ms: None,
-                    record: None,
+                    started_at: rows.get(&id).map(|row| self.started_at(row)).transpose()?.flatten(),
                     path: Some(entry.shown.clone()),
                     target,
-                    kept_on: None,
-                    rerun_of: None,
-                    resolved: None,
+                    ..Line::unknown(id)
                 },
             ));
         }
         let shown: BTreeSet<RequestId> = lines.iter().map(|(_, line)| line.id).collect();
         for row in rows.values().filter(|row| row.state.outcome().is_none() && !shown.contains(&row.id)) {
-            lines.push((u64::MAX, self.line_of_open(row)));
+            lines.push((u64::MAX, self.line_of_open(row)?));
         }
         lines.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
         Ok(lines.into_iter().map(|(_, line)| line).collect())
@@ -287,8 +332,11 @@ impl View {
         Err(ViewError::Unknown { word: word.to_owned(), nearest })
     }
 
-    /// A request by its whole id, without looking at those beside it.
-    fn find_by_id(&self, id: RequestId) -> Result<Option<Line>, ViewError> {
+    /// A request by its whole id, without looking at those beside it; `None` where neither main nor the journal has it.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn find_by_id(&self, id: RequestId) -> Result<Option<Line>, ViewError> {
         let row = self.journal.as_ref().map(|journal| journal.get(id)).transpose()?.flatten();
         if let Some(row) = row {
             let mut found = match row.state.outcome() {
@@ -306,6 +354,27 @@ impl View {
         let mut line = records.first().map(|(folder, record)| line_of_record(record, Some(folder.clone())));
         line.iter_mut().try_for_each(|line| self.add_resolution(line))?;
         Ok(line)
+    }
+
+    /// How far a request has come; `None` where main does not have it, as far as is known here.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn progress(&self, id: RequestId) -> Result<Option<Progress>, ViewError> {
+        let row = self.journal.as_ref().map(|journal| journal.get(id)).transpose()?.flatten();
+        let state = row.as_ref().map(|row| &row.state);
+        if state == Some(&State::Withdrawn) {
+            return Ok(Some(Progress::Withdrawn));
+        }
+        let Some(mut line) = self.find_by_id(id)? else { return Ok(None) };
+        let on_its_way = state.filter(|state| !state.is_settled()).and_then(State::outcome);
+        if let Some(outcome) = on_its_way {
+            line.state = "publishing".to_owned();
+            line.reason.get_or_insert_with(|| format!("ended {outcome}, not on main yet"));
+        } else if line.path.is_none() {
+            return Ok(Some(Progress::Over(line)));
+        }
+        Ok(Some(Progress::UnderWay(line)))
     }
 
     /// A file of a request's record: from main, else from the spool, else as it is being written.
@@ -402,6 +471,15 @@ impl View {
         self.contract().ok()?.as_ref().ok()?.rules.index.row(kind).map(|row| row.delivery)
     }
 
+    /// The action of a request whose handler has succeeded, and how far it is; `None` where none is left.
+    ///
+    /// # Errors
+    /// [`ViewError::Journal`].
+    pub fn action_of(&self, id: RequestId) -> Result<Option<(String, Act)>, ViewError> {
+        let row = self.journal.as_ref().map(|journal| journal.get(id)).transpose()?.flatten();
+        Ok(row.as_ref().and_then(|row| current_action(&row.state)).map(|(name, act)| (name.to_owned(), act)))
+    }
+
     /// Tip of main as this clone knows it.
     pub fn tip(&self) -> Option<Oid> {
         self.tip
@@ -439,9 +517,14 @@ impl View {
             return ("held".to_owned(), Some(held.words.clone()));
         }
         match row.map(|row| &row.state) {
-            Some(State::Running { .. } | State::Acting { .. }) if !Instance::is_held(self.state.root()) => {
-                let words = "it was started and its dispatcher is gone: the next pass settles it";
-                ("interrupted".to_owned(), Some(words.to_owned()))
+            Some(state @ (State::Running { .. } | State::Acting { .. })) if !Instance::is_held(self.state.root()) => {
+                let words = match current_action(state) {
+                    Some((action, _)) => format!(
+                        "its handler has succeeded, and its dispatcher is gone at the action `{action}`: the next pass settles it"
+                    ),
+                    None => "it was started and its dispatcher is gone: the next pass settles it".to_owned(),
+                };
+                ("interrupted".to_owned(), Some(words))
             }
             Some(State::Running { attempt, .. }) => ("running".to_owned(), Some(format!("attempt {attempt}"))),
             Some(State::Acting { actions, ended, .. }) => {
@@ -461,27 +544,28 @@ impl View {
     }
 
     /// What the journal alone knows of a request that has not ended.
-    fn line_of_open(&self, row: &Row) -> Line {
+    fn line_of_open(&self, row: &Row) -> Result<Line, ViewError> {
         let copy = std::fs::read(self.state.spool(row.id).join("request")).ok();
         let bytes = copy.or_else(|| repo::cached_file(self.state.root(), &row.blob)).unwrap_or_default();
         let (state, reason) = self.pending_state(row.id, Some(row), &row.path, None);
-        Line {
-            id: row.id,
+        Ok(Line {
             name: self.name_in(&row.path),
             kind: row.kind.clone().or_else(|| request::hints(&row.path, &bytes).0),
             state,
             reason,
-            exit_code: None,
             queued_at: Some(row.queued_at.clone()),
-            finished_at: None,
-            duration_ms: None,
-            record: None,
+            started_at: self.started_at(row)?,
             path: Some(row.path.clone()),
-            target: None,
-            kept_on: None,
-            rerun_of: None,
-            resolved: None,
-        }
+            ..Line::unknown(row.id)
+        })
+    }
+
+    /// When the first attempt of a request began that has not ended.
+    fn started_at(&self, row: &Row) -> Result<Option<String>, ViewError> {
+        let is_started = matches!(row.state, State::Running { .. } | State::Acting { .. } | State::Retrying { .. });
+        let Some(journal) = self.journal.as_ref().filter(|_| is_started) else { return Ok(None) };
+        let events = journal.events(row.id)?;
+        Ok(events.into_iter().find(|(_, event)| matches!(event, Event::Start { .. })).map(|(at, _)| at))
     }
 
     /// The name of the request at a path.
@@ -512,21 +596,13 @@ impl View {
             return Ok(Some(line_of_record(&record, folder)));
         }
         Ok(Some(Line {
-            id: row.id,
             name: self.name_in(&row.path),
             kind: row.kind.clone(),
             state: outcome.to_string(),
-            reason: None,
-            exit_code: None,
             queued_at: Some(row.queued_at.clone()),
             finished_at: Some(row.changed_at.clone()),
-            duration_ms: None,
             record: folder,
-            path: None,
-            target: None,
-            kept_on: None,
-            rerun_of: None,
-            resolved: None,
+            ..Line::unknown(row.id)
         }))
     }
 
@@ -558,6 +634,14 @@ impl View {
     }
 }
 
+fn config_at(repo: &Repo, tip: Option<Oid>) -> Result<RepoConfig, ViewError> {
+    match tip.map(|tip| contract::load_config(repo, tip)) {
+        Some(Ok((config, _))) => Ok(config),
+        None | Some(Err(ContractError::Faults(_))) => Ok(RepoConfig::default()),
+        Some(Err(ContractError::Repo(error))) => Err(error.into()),
+    }
+}
+
 fn line_of_record(record: &Record, folder: Option<String>) -> Line {
     Line {
         id: record.id,
@@ -567,6 +651,7 @@ fn line_of_record(record: &Record, folder: Option<String>) -> Line {
         reason: record.reason.clone(),
         exit_code: record.exit_code,
         queued_at: record.queued_at.map(utc_millis),
+        started_at: record.started_at.map(utc_millis),
         finished_at: record.finished_at.map(utc_millis),
         duration_ms: record.duration_ms,
         record: folder,
@@ -576,6 +661,11 @@ fn line_of_record(record: &Record, folder: Option<String>) -> Line {
         rerun_of: record.rerun_of,
         resolved: None,
     }
+}
+
+fn current_action(state: &State) -> Option<(&str, Act)> {
+    let State::Acting { actions, ended, now, .. } = state else { return None };
+    actions.get(*ended).map(|name| (name.as_str(), *now))
 }
 
 fn name_of(entry: &Entry) -> String {

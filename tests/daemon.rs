@@ -7,6 +7,8 @@
 mod bench;
 #[path = "daemon/endings.rs"]
 mod endings;
+#[path = "daemon/health.rs"]
+mod health;
 #[path = "daemon/idle.rs"]
 mod idle;
 #[path = "daemon/inside.rs"]

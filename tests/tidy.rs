@@ -13,7 +13,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
     ("faces", &["main", "cli"]),
     (
         "orchestration",
-        &["dispatch", "watch", "recover", "submit", "rehearsal", "selftest", "host_check", "trial", "view"],
+        &["dispatch", "watch", "recover", "submit", "rehearsal", "health", "selftest", "host_check", "trial", "view"],
     ),
     (
         "shell",
@@ -30,6 +30,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "command",
             "config",
             "fixture",
+            "guide",
             "handler",
             "host_file",
             "policy",
@@ -52,6 +53,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "clock",
             "diagnostic",
             "durable",
+            "explain",
             "fields",
             "paths",
             "patience",
@@ -180,7 +182,7 @@ fn tracked_files_name_no_machine_and_no_registry() {
 fn each_schema_is_json_and_has_its_page() {
     let pages: String = ["docs", "handlers", "."].iter().flat_map(|folder| markdown(&root().join(folder))).collect();
     let mut faults = Vec::new();
-    for folder in ["schemas", "schemas/dispatch"] {
+    for folder in ["schemas", "schemas/dispatch", "schemas/dispatch/output"] {
         for path in entries(&root().join(folder)) {
             let name = path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
             let Some(stem) = name.strip_suffix(".schema.json") else { continue };

@@ -1,17 +1,20 @@
 //! `dispatch check`: the dispatcher's verdict before the merge, on the work tree, on some of its files or on a revision. Asks the
 //! same questions of the same code as a pass does; runs nothing and changes nothing.
 
+mod before;
 mod findings;
+mod reports;
 
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use before::Before;
 use findings::{Findings, Judged};
 
 use super::exit::{Exit, Failure};
@@ -20,7 +23,7 @@ use super::{PlaceArgs, render};
 use crate::admit::{self, Admitted, Rejection, Verdict};
 use crate::clock::{Clock, System};
 use crate::config::{self, RepoConfig};
-use crate::contract::source::{Commit, Folder, Source, nothing};
+use crate::contract::source::{Commit, Folder, Index, Source, nothing};
 use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::diagnostic::Diagnostic;
 use crate::dispatch::{META_BRANCH, META_MERGED_ONLY};
@@ -36,7 +39,11 @@ use crate::request;
 #[command(
     after_help = "Examples:\n  dispatch check                    the work tree: its inbox, index, schemas and handlers\n  \
     dispatch check requests/a.yml     that file, by the work tree's index\n  \
-    dispatch check --rev my-branch    a branch before it is merged\n\n\
+    dispatch check --rev my-branch    a branch before it is merged\n  \
+    dispatch check --staged           what `git commit` would commit now: for a pre-commit hook\n  \
+    dispatch check --rev HEAD --format sarif > dispatch.sarif\n\n\
+    Formats: human; json (schemas/dispatch/output/check.schema.json); sarif (SARIF 2.1.0, for code scanning); github (workflow\n\
+    commands, shown beside the lines of a pull request); gitlab (a code quality report).\n\
     Exit codes: 0 all would run, 64 a request would be rejected, 78 the repository's own files have faults"
 )]
 pub struct CheckArgs {
@@ -48,15 +55,42 @@ pub struct CheckArgs {
     #[arg(long, value_name = "REV")]
     rev: Option<String>,
 
-    /// Print JSON
-    #[arg(long)]
+    /// Check what is staged, as a pre-commit hook has to, and not the work tree
+    #[arg(long, conflicts_with_all = ["rev", "paths"])]
+    staged: bool,
+
+    /// How to print what was found
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "human")]
+    format: Format,
+
+    /// Print JSON: the same as `--format json`
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines for people.
+    Human,
+    /// One document of our own.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// Workflow commands of GitHub Actions.
+    Github,
+    /// A code quality report of GitLab.
+    Gitlab,
 }
 
 /// Answers `check`.
 pub fn answer(place: &PlaceArgs, args: &CheckArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
-    let findings = if let (None, Some(top)) = (&args.rev, &home.checkout.work_tree) {
+    let findings = if args.staged {
+        let repo = home.reader()?;
+        let staged = repo.staged(hooks_index().as_deref())?;
+        Check::begin(&home, &Index::new(&repo, staged))?.inbox(None)?
+    } else if let (None, Some(top)) = (&args.rev, &home.checkout.work_tree) {
         let tree = Folder::open(top)?;
         let check = Check::begin(&home, &tree)?;
         if args.paths.is_empty() { check.inbox(None)? } else { check.paths(place, top, &args.paths)? }
@@ -71,12 +105,22 @@ pub fn answer(place: &PlaceArgs, args: &CheckArgs) -> Result<Exit, Failure> {
             check.paths(place, Path::new("/"), &args.paths)?
         }
     };
-    if args.json {
-        render::print_json(&findings.to_json());
-    } else {
-        findings.print();
+    match if args.json { Format::Json } else { args.format } {
+        Format::Human => findings.print(),
+        Format::Json => render::print_json(&findings.to_json()),
+        Format::Sarif => render::print_json(&reports::sarif(&findings)),
+        Format::Github => reports::github(&findings).iter().for_each(render::print),
+        Format::Gitlab => render::print_json(&reports::gitlab(&findings)),
+    }
+    if !matches!(args.format, Format::Human) {
+        render::say(findings.summary());
     }
     Ok(findings.exit())
+}
+
+/// The index of the commit that is being made, where git runs us from a hook: `git commit FILE` makes one of its own.
+fn hooks_index() -> Option<PathBuf> {
+    std::env::var_os("GIT_INDEX_FILE").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn commit_of(repo: &Repo, rev: Option<&str>) -> Result<Oid, Failure> {
@@ -97,6 +141,7 @@ fn commit_of(repo: &Repo, rev: Option<&str>) -> Result<Oid, Failure> {
 
 /// A check under way.
 struct Check<'a> {
+    home: &'a Home,
     tree: &'a dyn Source,
     host: &'a HostFile,
     now: Timestamp,
@@ -104,7 +149,15 @@ struct Check<'a> {
     contract: Option<Contract>,
     config: RepoConfig,
     ids: HashSet<Uuid>,
+    before: Before,
     findings: Findings,
+}
+
+/// A file that is to be judged.
+struct Read {
+    entry: Entry,
+    introduced: Option<Introduced>,
+    bytes: Result<Vec<u8>, Diagnostic>,
 }
 
 impl<'a> Check<'a> {
@@ -131,7 +184,8 @@ impl<'a> Check<'a> {
         let config = config.unwrap_or_default();
         findings.warnings.extend(changed_policy(home, &config));
         let (host, now) = (&home.host.file, System::new().now());
-        Ok(Self { tree, host, now, contract, config, ids: HashSet::new(), findings })
+        let (ids, before) = (HashSet::new(), Before::default());
+        Ok(Self { home, tree, host, now, contract, config, ids, before, findings })
     }
 
     /// Judges the whole inbox; of a commit in the order in which its requests would start.
@@ -148,23 +202,34 @@ impl<'a> Check<'a> {
         met.sort_by_cached_key(|(entry, introduced)| {
             (introduced.as_ref().map_or(0, |introduced| introduced.position), entry.path.clone())
         });
-        let tree = self.tree;
+        let mut read = Vec::with_capacity(met.len());
         for (entry, introduced) in met {
-            self.judge(tree, entry, introduced.as_ref())?;
+            let bytes = inbox::bytes_from(self.tree, &entry)?;
+            read.push(Read { entry, introduced, bytes });
         }
-        Ok(self.findings)
+        self.judge_all(read)
     }
 
     /// Judges the files that were named, and what lies in folders that were named.
     fn paths(mut self, place: &PlaceArgs, top: &Path, paths: &[PathBuf]) -> Result<Findings, Failure> {
         let top = top.canonicalize().unwrap_or_else(|_| top.to_owned());
-        let mut met = HashSet::new();
+        let (mut met, mut read) = (HashSet::new(), Vec::new());
         for asked in paths {
             for named in self.named(place, &top, asked)? {
                 if met.insert((named.root, named.entry.path.clone())) {
-                    self.judge(&*named.tree, named.entry, None)?;
+                    let bytes = inbox::bytes_from(&*named.tree, &named.entry)?;
+                    read.push(Read { entry: named.entry, introduced: None, bytes });
                 }
             }
+        }
+        self.judge_all(read)
+    }
+
+    fn judge_all(mut self, read: Vec<Read>) -> Result<Findings, Failure> {
+        let files = read.iter().filter_map(|read| Some((read.entry.shown.as_str(), read.bytes.as_deref().ok()?)));
+        self.before = Before::of(self.home, &self.config, files)?;
+        for file in read {
+            self.judge(file);
         }
         Ok(self.findings)
     }
@@ -227,8 +292,8 @@ impl<'a> Check<'a> {
         entry
     }
 
-    fn judge(&mut self, tree: &dyn Source, entry: Entry, introduced: Option<&Introduced>) -> Result<(), Failure> {
-        let read = inbox::bytes_from(tree, &entry)?;
+    fn judge(&mut self, Read { entry, introduced, bytes: read }: Read) {
+        let introduced = introduced.as_ref();
         let bytes = read.as_deref().unwrap_or_default().to_owned();
         let hints = || request::hints(&entry.shown, &bytes);
         let mut verdict = match (read, &self.contract) {
@@ -246,42 +311,46 @@ impl<'a> Check<'a> {
             Verdict::Rejected(rejection) => rejection.id,
             Verdict::Held { .. } => hints().1,
         };
-        let reject = |reason, fault: Diagnostic| {
-            Verdict::Rejected(Rejection { reason, kind: hints().0, id, faults: vec![fault] })
-        };
-        if introduced.is_some_and(|introduced| introduced.returned) {
-            let fault = Diagnostic::new(
-                "E0207",
-                &entry.shown,
-                "this request comes back from the archive: its record was reverted",
-            );
-            verdict = reject("returned", fault.help("a new request with the same spec is how to run it again"));
-        } else if id.is_some_and(|id| !self.ids.insert(id)) {
-            let message = format!("the id {} belongs to another request", id.unwrap_or_default());
-            let fault = Diagnostic::new("E0206", &entry.shown, message);
-            verdict = reject(
-                "duplicate_id",
-                fault.help("give this one an id of its own, or none: then it gets one by itself"),
-            );
-        } else if let Verdict::Ready(admitted) = &verdict
-            && let Some(end) = expiry(admitted, introduced).filter(|end| *end <= self.now)
-        {
-            verdict =
-                reject("expired", Diagnostic::new("E0209", &entry.shown, format!("the request expired at {end}")));
-        }
         let target = request::target_of(&entry.shown, &bytes);
-        self.findings.requests.push(Judged { path: entry.shown, verdict: self.on_this_host(verdict), target });
-        Ok(())
-    }
-
-    /// What the host file refuses it refuses here; another machine may allow it.
-    fn on_this_host(&self, mut verdict: Verdict) -> Verdict {
-        if let Verdict::Rejected(rejection) = &mut verdict {
-            for fault in rejection.faults.iter_mut().filter(|fault| fault.file == self.host.file) {
-                fault.message = format!("on this host {}", fault.message);
+        let elsewhere =
+            target.as_ref().is_some_and(|target| !target.means(&self.home.host.node, &self.home.host.file.labels));
+        let mut waits = None;
+        if introduced.is_some_and(|introduced| introduced.returned) {
+            verdict = Verdict::Rejected(Rejection::returned(&entry.shown));
+        } else if let Some(id) = id.filter(|id| !self.ids.insert(*id) || self.before.has(*id, &entry.shown, &bytes)) {
+            verdict = Verdict::Rejected(Rejection::duplicate_id(&entry.shown, hints().0, id));
+        } else if let Verdict::Ready(admitted) = &verdict {
+            match self.turn_of(&entry.shown, admitted, introduced) {
+                Ok(words) => waits = words,
+                Err(rejection) => verdict = Verdict::Rejected(rejection),
             }
         }
-        verdict
+        self.findings.requests.push(Judged {
+            path: entry.shown,
+            verdict,
+            target,
+            elsewhere,
+            waits,
+            host_file: self.host.file.clone(),
+        });
+    }
+
+    /// What a request that may run waits for, or why its turn never comes.
+    fn turn_of(
+        &mut self,
+        file: &str,
+        admitted: &Admitted,
+        introduced: Option<&Introduced>,
+    ) -> Result<Option<String>, Rejection> {
+        let request = &admitted.request;
+        if let Some(end) = expiry(admitted, introduced).filter(|end| *end <= self.now) {
+            let fault = Diagnostic::new("E0209", file, format!("the request expired at {end}"));
+            let (kind, faults) = (Some(request.kind.clone()), vec![fault]);
+            return Err(Rejection { reason: "expired", kind, id: request.id, faults });
+        }
+        let key = self.before.key_of(file, request)?;
+        let start = request.not_before.filter(|start| *start > self.now);
+        Ok(start.map(|start| format!("not before {start}")).or(key))
     }
 }
 

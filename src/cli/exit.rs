@@ -33,6 +33,8 @@ pub enum Exit {
     Configuration = 78,
     /// Timed out.
     TimedOut = 124,
+    /// Somebody pressed Ctrl-C while it waited for something; nothing else has come to an end by that.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

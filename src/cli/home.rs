@@ -18,11 +18,11 @@ use crate::notify::Notifier;
 use crate::patience::Patience;
 use crate::publish::PublishError;
 use crate::repo::{Checkout, Identity, Repo, RepoError, Settings, Token};
-use crate::statedir::StateDir;
+use crate::statedir::{StateDir, StateDirError};
 use crate::view::{View, ViewError};
 
 /// While it is there, no dispatcher of the machine starts anything.
-const MACHINE_PAUSED: &str = "/etc/dispatch/paused";
+pub const MACHINE_PAUSED: &str = "/etc/dispatch/paused";
 
 /// What every verb starts from.
 pub struct Home {
@@ -112,6 +112,8 @@ impl Home {
         notifier: Arc<Notifier>,
     ) -> Result<Dispatcher, Failure> {
         let instance = self.hold()?;
+        let sign = self.state.alive();
+        notifier.sign_by(&sign).map_err(|source| StateDirError::Unwritable { path: sign, source })?;
         let life = Arc::clone(&notifier);
         // Whoever waits for git shows meanwhile that it lives.
         let repo = self.own_repo(Patience::with_pulse(move || life.alive()))?;

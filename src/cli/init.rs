@@ -8,7 +8,8 @@ use std::process::Command;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::render;
+use super::{agent_guide, render};
+use crate::contract::source::Folder;
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -45,13 +46,38 @@ kind: hello
 spec: {name: world}
 ";
 
+/// What agents read first; the guide comes behind it.
+const AGENTS: &str = "\
+# For agents
+
+This repository is an inbox: what is merged here is carried out on a machine. [README.codex.md](README.codex.md) says more.
+";
+
+const FIXTURE: &str = "\
+# A fixture: what this request comes to stands beside it. `dispatch handler test --all` holds handlers to that.
+kind: hello
+spec: {name: Ada}
+";
+
+const EXPECTED: &str = "\
+outcome: succeeded
+exit_code: 0
+result: {greeted: Ada}
+output:
+- hello, Ada
+- request …, attempt 1, from commit …
+";
+
 /// Every file of a new repository: path, text, whether it is executable.
-pub const FILES: [(&str, &str, bool); 9] = [
+pub const FILES: [(&str, &str, bool); 12] = [
     ("codex.repo.yaml", CONFIG, false),
     ("handlers/index.yml", INDEX, false),
     ("handlers/hello.sh", include_str!("../../handlers/hello.sh"), true),
+    ("tests/handlers/hello/name.yml", FIXTURE, false),
+    ("tests/handlers/hello/name.expect.yml", EXPECTED, false),
     ("schemas/hello.schema.json", include_str!("../../schemas/hello.schema.json"), false),
-    ("README.codex.md", include_str!("../../README.codex.md"), false),
+    (agent_guide::README, include_str!("../../README.codex.md"), false),
+    (agent_guide::AGENTS, AGENTS, false),
     ("requests/.gitkeep", "", false),
     ("processed/.gitkeep", "", false),
     ("logs/.gitkeep", "", false),
@@ -73,6 +99,9 @@ pub fn answer(args: &InitArgs) -> Result<Exit, Failure> {
     }
     for path in &written {
         render::print(format!("wrote {}", folder.join(path).display()));
+    }
+    if !fresh && !written.contains(&agent_guide::AGENTS) {
+        render::print(format!("AGENTS.md is yours: `{} agent-guide --write` adds the guide to it", render::program()));
     }
     if written.is_empty() {
         render::print("everything is there already");
@@ -104,7 +133,22 @@ pub fn write(folder: &Path) -> Result<Vec<&'static str>, Failure> {
         put(&whole, text, executable)?;
         written.push(path);
     }
+    write_guide(folder, &written)?;
     Ok(written)
+}
+
+/// Puts the guide for this very repository into the files that were written. Where its own rules cannot be read there is none to
+/// write yet, and the files say how to get it.
+fn write_guide(folder: &Path, written: &[&str]) -> Result<(), Failure> {
+    let later = "`dispatch agent-guide --write` writes the guide here once `dispatch check` is content.";
+    let guide = Folder::open(folder).map_err(Failure::from).and_then(|tree| agent_guide::of(&tree));
+    let guide = guide.map_or_else(|_| later.to_owned(), |guide| guide.to_markdown());
+    for (path, text, _) in FILES.iter().filter(|(path, ..)| [agent_guide::README, agent_guide::AGENTS].contains(path)) {
+        if written.contains(path) {
+            put(&folder.join(path), &agent_guide::refreshed(Path::new(path), text, &guide)?, false)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes one file and the folders above it.

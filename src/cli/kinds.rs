@@ -44,9 +44,11 @@ pub fn answer(place: &PlaceArgs, args: &KindsArgs) -> Result<Exit, Failure> {
     } else {
         let rows: Vec<Vec<String>> = kinds.iter().map(Listed::cells).collect();
         render::print_table(&["KIND", "STATE", "DELIVERY", "TIMEOUT", "NEEDS", "SCHEMA", "DESCRIPTION", "SPEC"], &rows);
-        for fault in contract.faults() {
+        let faults = contract.faults();
+        for fault in &faults {
             render::print(format!("\n{fault}"));
         }
+        render::explained_by(&faults.first().map(ToString::to_string).unwrap_or_default());
     }
     Ok(Exit::Done)
 }

@@ -2,23 +2,30 @@
 //! exit code; decides nothing about requests.
 
 mod adopt;
+mod agent_guide;
 mod check;
 mod demo;
 mod exit;
+mod explain;
 mod handler;
+mod health;
 mod home;
 mod host;
 mod init;
 mod kinds;
 mod list;
 mod logs;
+#[cfg(test)]
+mod named_commands;
 mod poke;
+mod progress;
 mod render;
 mod resolve;
 mod run;
 mod selftest;
 mod standing;
 mod status;
+mod wait;
 mod why;
 
 use std::ffi::OsString;
@@ -109,10 +116,14 @@ enum Verb {
     List(list::ListArgs),
     /// Show one request: where it stands and how it ended
     Status(status::StatusArgs),
+    /// Wait until requests have ended; the exit code is that of the outcome
+    Wait(wait::WaitArgs),
     /// Print what the handler of a request printed
     Logs(logs::LogsArgs),
     /// Say why a request waits, was rejected or failed, and what to do
     Why(why::WhyArgs),
+    /// Say whether the dispatcher gets on: lives, reads main, runs, publishes (exit 69 where something has stalled)
+    Health(health::HealthArgs),
     /// List the kinds that this repository handles
     Kinds(kinds::KindsArgs),
     /// Write a handler (`handler new`), try it before it is merged, hold it against its fixtures (`handler test`)
@@ -127,6 +138,10 @@ enum Verb {
     Adopt(adopt::AdoptArgs),
     /// Say how a request ended, or that it is to be run again, where nobody can know (`indeterminate`)
     Resolve(resolve::ResolveArgs),
+    /// Print what an agent has to know of this repository, or write it into AGENTS.md
+    AgentGuide(agent_guide::AgentGuideArgs),
+    /// Say what a code such as E0103, a word of a record or an exit code means
+    Explain(explain::ExplainArgs),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -170,8 +185,10 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Check(args)) => check::answer(place, &args),
         Some(Verb::List(args)) => list::answer(place, &args),
         Some(Verb::Status(args)) => status::answer(place, &args),
+        Some(Verb::Wait(args)) => wait::answer(place, &args),
         Some(Verb::Logs(args)) => logs::answer(place, &args),
         Some(Verb::Why(args)) => why::answer(place, &args),
+        Some(Verb::Health(args)) => health::answer(place, &args),
         Some(Verb::Kinds(args)) => kinds::answer(place, &args),
         Some(Verb::Handler(args)) => handler::answer(place, &args),
         Some(Verb::Host(args)) => host::answer(place, &args),
@@ -179,6 +196,8 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Demo(args)) => demo::answer(&args),
         Some(Verb::Adopt(args)) => adopt::answer(place, &args),
         Some(Verb::Resolve(args)) => resolve::answer(place, &args),
+        Some(Verb::AgentGuide(args)) => agent_guide::answer(place, &args),
+        Some(Verb::Explain(args)) => explain::answer(&args),
         Some(Verb::Completions { shell }) => {
             clap_complete::generate(shell, &mut Line::command(), "dispatch", &mut std::io::stdout());
             Ok(Exit::Done)

@@ -7,10 +7,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::uptime;
 
 use super::exit::{Exit, Failure};
+use super::progress;
+use crate::explain::is_code;
 use crate::probe::{Probe, State};
 
 /// Sends the program's story to standard error. `DISPATCH_LOG` overrides the level, as in `DISPATCH_LOG=debug`.
 pub fn start_story(verbose: u8, quiet: bool) {
+    if quiet {
+        progress::be_quiet();
+    }
     let level = match (quiet, verbose) {
         (true, _) => "error",
         (false, 0) => "info",
@@ -21,7 +26,7 @@ pub fn start_story(verbose: u8, quiet: bool) {
         .unwrap_or_else(|_| EnvFilter::new(format!("warn,codex_dispatch={level}")));
     let story = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| progress::Story)
         // It would be said on standard error, where the reader has just gone away, and that panics.
         .log_internal_errors(false)
         .with_target(false)
@@ -34,7 +39,9 @@ pub fn start_story(verbose: u8, quiet: bool) {
 
 /// Prints one line of data. A reader that has gone away (`| head`) is not an error.
 pub fn print(line: impl AsRef<str>) {
-    let _ = writeln!(io::stdout(), "{}", line.as_ref());
+    progress::above(|| {
+        let _ = writeln!(io::stdout(), "{}", line.as_ref());
+    });
 }
 
 /// How this program was called, for commands that are shown to be typed: `scripts/dispatch.sh` says so by `DISPATCH_AS`.
@@ -44,12 +51,16 @@ pub fn program() -> String {
 
 /// Says one line of the story, which `--quiet` does not take away.
 pub fn say(line: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "{}", line.as_ref());
+    progress::above(|| {
+        let _ = writeln!(io::stderr(), "{}", line.as_ref());
+    });
 }
 
 /// Prints data without a line end, as bytes.
 pub fn print_bytes(bytes: &[u8]) {
-    let _ = io::stdout().write_all(bytes).and_then(|()| io::stdout().flush());
+    progress::above(|| {
+        let _ = io::stdout().write_all(bytes).and_then(|()| io::stdout().flush());
+    });
 }
 
 /// Prints a value as JSON, indented.
@@ -115,6 +126,17 @@ pub fn duration(milliseconds: u64) -> String {
     }
 }
 
+/// Where diagnostics were shown: how to read more about the first of them, once.
+pub fn explained_by(shown: &str) {
+    if let Some(code) = first_code(shown) {
+        print(format!("\n`{} explain {code}` tells more", program()));
+    }
+}
+
+fn first_code(shown: &str) -> Option<&str> {
+    shown.split(": error[").nth(1)?.get(..5).filter(|code| is_code(code))
+}
+
 /// Says on standard error why the command failed.
 pub fn failure(failure: &Failure) -> Exit {
     let mut text = failure.message.trim_end().to_owned();
@@ -124,6 +146,9 @@ pub fn failure(failure: &Failure) -> Exit {
     if let Some(hint) = &failure.hint {
         text.push_str("\nhint: ");
         text.push_str(hint);
+    }
+    if let Some(code) = first_code(&text) {
+        text = format!("{text}\nhint: `{} explain {code}` tells more", program());
     }
     let _ = writeln!(io::stderr(), "{text}");
     failure.exit

@@ -26,7 +26,7 @@ const ROOM_PAUSE: Duration = Duration::from_millis(500);
 /// Arguments of `run`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dispatch run\n  dispatch run --strict    exit 1 where a request did not succeed\n  dispatch -C /srv/inbox run --jobs 4"
+    after_help = "Examples:\n  dispatch run\n  dispatch run --strict    exit 1 where a request did not succeed\n  dispatch -C /srv/inbox run --jobs 4\n  dispatch run --json      what came of it, for programs"
 )]
 pub struct RunArgs {
     /// Requests that run at once [default: the host file's, else the cores]
@@ -40,6 +40,10 @@ pub struct RunArgs {
     /// Pushes in a row that may fail before the pass ends with 75
     #[arg(long, value_name = "N", default_value_t = PUSH_TRIES, value_parser = clap::value_parser!(u32).range(1..))]
     push_tries: u32,
+
+    /// Print what came of the pass as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Arguments of `watch`.
@@ -70,7 +74,16 @@ pub fn answer(place: &PlaceArgs, args: &RunArgs) -> Result<Exit, Failure> {
     tell(&summary);
     let exit = exit_of(&summary);
     let all_succeeded = summary.ended.iter().all(|ended| ended.outcome == Outcome::Succeeded);
-    Ok(if exit == Exit::Done && args.strict && !all_succeeded { Exit::Failed } else { exit })
+    let exit = if exit == Exit::Done && args.strict && !all_succeeded { Exit::Failed } else { exit };
+    if args.json {
+        render::print_json(&serde_json::json!({
+            "v": 1, "exit": exit as u8, "ended": summary.ended, "published": summary.published,
+            "unpublished": summary.unpublished, "held": summary.held, "faults": summary.faults,
+            "obstacle": summary.obstacle.as_ref().map(Obstacle::words), "unwritable": summary.unwritable,
+            "paused": summary.paused,
+        }));
+    }
+    Ok(exit)
 }
 
 /// Answers `watch`.

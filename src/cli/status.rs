@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::home::Home;
-use super::{PlaceArgs, render};
+use super::{PlaceArgs, render, why};
 use crate::command::Word;
 use crate::record::{Record, visible};
 use crate::view::{Line, View};
@@ -37,11 +37,12 @@ impl StatusArgs {
 
 /// Answers `status`.
 pub fn answer(place: &PlaceArgs, args: &StatusArgs) -> Result<Exit, Failure> {
-    let view = Home::open(place)?.view()?;
+    let home = Home::open(place)?;
+    let view = home.view()?;
     let line = view.find(&args.id)?;
-    let record = record_of(&view, &line)?;
     if args.json {
-        render::print_json(&serde_json::json!({"v": 1, "request": line, "record": record}));
+        let (record, why) = (record_of(&view, &line)?, why::explain(&home, &view, &line)?);
+        render::print_json(&serde_json::json!({"v": 1, "request": line, "why": why, "record": record}));
     } else {
         show(&view, &line)?;
     }
@@ -71,6 +72,7 @@ fn show(view: &View, line: &Line) -> Result<(), Failure> {
             ("state", Some(line.state.clone())),
             ("reason", line.reason.clone()),
             ("queued", line.queued_at.clone()),
+            ("started", line.started_at.clone()),
             ("path", line.path.clone()),
         ];
         render::print(format!("{}: {}", line.state, line.name));

@@ -1,8 +1,10 @@
-//! `dispatch why ID`: what a request waits for, or why it ended as it did, and what to do.
+//! `dispatch why ID`: what a request waits for, or why it ended as it did, and what to do. The same in the fewest words is
+//! part of `status --json`.
 
 use std::path::Path;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::home::Home;
@@ -12,6 +14,7 @@ use crate::dispatch::HeldBy;
 use crate::job::Delivery;
 use crate::outcome::Outcome;
 use crate::record::visible;
+use crate::state::Act;
 use crate::view::{Line, View};
 
 /// Arguments of `why`.
@@ -29,11 +32,61 @@ pub struct WhyArgs {
 
 const FOR_ANOTHER: &str =
     "nothing here: the dispatcher of that node takes it; or commit the request with another `target`";
+/// Of the last lines of an output.
+const TAIL_LINES: usize = 10;
+const TAIL_BYTES: usize = 2048;
 
-struct Answer {
+/// Whose move it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// It is done.
+    Nobody,
+    /// Nothing is to be done but to wait.
+    Wait,
+    /// The request has to change.
+    Request,
+    /// The handler, or what it met.
+    Handler,
+    /// The repository's index, schema or handler file.
+    Repository,
+    /// The owner of the machine.
+    Host,
+    /// Somebody has to find out, and say so.
+    Person,
+}
+
+/// Why a request is where it is, and what to do.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// How it ended.
+    outcome: Option<Outcome>,
+    /// A stable word for the reason.
+    class: String,
+    /// Whose move it is.
+    whose: Whose,
+    /// In a sentence.
     because: String,
-    details: Vec<String>,
+    /// How many stand before it.
+    before: Option<usize>,
+    /// What to do.
     next: String,
+    /// The last lines of its output, or the refusal.
+    tail: Option<String>,
+    #[serde(skip)]
+    details: Vec<String>,
+}
+
+impl Answer {
+    fn new(class: &str, whose: Whose, because: impl Into<String>, next: impl Into<String>) -> Self {
+        let (class, because, next) = (class.to_owned(), because.into(), next.into());
+        Self { outcome: None, class, whose, because, before: None, next, tail: None, details: Vec::new() }
+    }
+
+    fn details(mut self, details: Vec<String>) -> Self {
+        self.tail = (!details.is_empty()).then(|| bounded(&details.join("\n")));
+        Self { details, ..self }
+    }
 }
 
 /// Answers `why`.
@@ -41,121 +94,175 @@ pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
     let view = home.view()?;
     let line = view.find(&args.id)?;
-    let answer = match (line.path.is_some(), home.paused_by()) {
-        (true, Some(file)) if line.state == "pending" => paused(&file),
-        (true, None) if line.state == "pending" && home.closed().is_some() => Answer {
-            because: home.closed().unwrap_or_default(),
-            details: Vec::new(),
-            next: "ask as the dispatcher's user, or as root".to_owned(),
-        },
-        (true, _) => pending(&view, &line)?,
-        (false, _) => ended(&view, &line)?,
-    };
+    let answer = explain(&home, &view, &line)?;
     if args.json {
         render::print_json(&serde_json::json!({
-            "v": 1, "request": line, "because": answer.because, "details": answer.details, "next": answer.next,
+            "v": 1, "request": line, "because": answer.because, "details": answer.details, "next": answer.next, "why": answer,
         }));
         return Ok(Exit::Done);
     }
     render::print(format!("{} is {}: {}", line.name, line.state, answer.because));
-    for detail in answer.details {
+    for detail in &answer.details {
         render::print(format!("\n{}", detail.trim_end()));
     }
     render::print(format!("\nnext: {}", answer.next));
+    render::explained_by(&answer.details.concat());
     Ok(Exit::Done)
 }
 
-fn paused(file: &Path) -> Answer {
-    Answer {
-        because: "the dispatcher is paused: nothing is started while the file `paused` exists".to_owned(),
-        details: Vec::new(),
-        next: format!("`rm {}` lets it go on", file.display()),
+/// Why a request is where it is.
+pub fn explain(home: &Home, view: &View, line: &Line) -> Result<Answer, Failure> {
+    match (line.path.is_some(), home.paused_by()) {
+        (true, Some(file)) if line.state == "pending" => Ok(paused(&file)),
+        (true, None) if line.state == "pending" && home.closed().is_some() => {
+            let next = "ask as the dispatcher's user, or as root";
+            Ok(Answer::new("closed", Whose::Person, home.closed().unwrap_or_default(), next))
+        }
+        (true, _) => pending(view, line),
+        (false, _) => ended(view, line),
     }
 }
 
+fn paused(file: &Path) -> Answer {
+    let because = "the dispatcher is paused: nothing is started while the file `paused` exists";
+    Answer::new("paused", Whose::Host, because, format!("`rm {}` lets it go on", file.display()))
+}
+
 fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
-    let plain =
-        |because: &str, next: &str| Answer { because: because.to_owned(), details: Vec::new(), next: next.to_owned() };
     match line.state.as_str() {
         "interrupted" => {
             let next =
-                format!("`{} run` (or the start of its `watch`) settles it: {}", render::program(), after(view, line));
-            return Ok(plain(line.reason.as_deref().unwrap_or("its dispatcher is gone"), &next));
+                format!("`{} run` (or the start of its `watch`) settles it: {}", render::program(), after(view, line)?);
+            let because = line.reason.as_deref().unwrap_or("its dispatcher is gone");
+            return Ok(Answer::new("interrupted", Whose::Host, because, next));
         }
-        "running" => return Ok(plain("it runs now", &format!("`dispatch logs -f {}` follows it", line.id.short()))),
+        "running" => {
+            let because = match line.reason.as_deref().filter(|reason| reason.starts_with("then ")) {
+                Some(action) => format!("its handler has succeeded, and it runs {action} now"),
+                None => "it runs now".to_owned(),
+            };
+            let next = format!("`dispatch logs -f {}` follows it", line.id.short());
+            return Ok(Answer::new("running", Whose::Wait, because, next));
+        }
         "retrying" => {
-            return Ok(plain(
-                line.reason.as_deref().unwrap_or("it is tried again"),
-                "wait, or look at `dispatch logs`",
-            ));
+            let because = line.reason.as_deref().unwrap_or("it is tried again");
+            return Ok(Answer::new("retrying", Whose::Wait, because, "wait, or look at `dispatch logs`"));
         }
         "publishing" => {
             let obstacle = view.standing().and_then(|standing| standing.obstacle.clone());
-            return Ok(plain(
-                &format!(
-                    "{}{}",
-                    line.reason.as_deref().unwrap_or("it has ended"),
-                    obstacle.map(|words| format!(" ({words})")).unwrap_or_default()
-                ),
-                "`dispatch run` publishes it as soon as the remote lets it",
-            ));
+            let whose = if obstacle.is_some() { Whose::Host } else { Whose::Wait };
+            let because = format!(
+                "{}{}",
+                line.reason.as_deref().unwrap_or("it has ended"),
+                obstacle.map(|words| format!(" ({words})")).unwrap_or_default()
+            );
+            let next = "`dispatch run` publishes it as soon as the remote lets it";
+            return Ok(Answer::new("publishing", whose, because, next));
         }
         _ => {}
     }
     if let Some(held) = view.held(line.id) {
-        let next = match &held.by {
-            HeldBy::Repository => "mend what is named and commit it; the next pass tries again",
-            HeldBy::Layer => "set the machine up as named; `dispatch --selftest` and `dispatch host check` probe it",
-            HeldBy::Time(_) => "wait",
-            HeldBy::Key => {
-                "wait for the earlier request; where that ended `indeterminate`, `dispatch resolve` settles it"
-            }
-            HeldBy::Lock => "find out which process holds it; the next pass tries again",
-            HeldBy::Disk => "make room; the next pass tries again",
-            HeldBy::WorkTree => "commit, stash or remove the change; the next pass tries again",
-            HeldBy::Claim => "wait; where that node is gone for good, `dispatch resolve` settles what it has claimed",
-            HeldBy::Target => FOR_ANOTHER,
-            HeldBy::Foreign => {
-                "find out who else dispatches here, then `dispatch adopt` for all of them, or `dispatch resolve` for this one"
-            }
-            HeldBy::Restored => {
-                "find out what was done since the copy was made, then `dispatch adopt` for all of them, or `dispatch resolve` for this one"
-            }
-            HeldBy::Backlog => "see that records can be published: `dispatch --selftest` tries the remote",
-        };
+        let (class, whose, next) = held_by(&held.by);
         let faults = if held.by == HeldBy::Repository { verdict_details(view, line)? } else { Vec::new() };
-        return Ok(Answer { because: held.words.clone(), details: faults, next: next.to_owned() });
+        return Ok(Answer::new(class, whose, held.words.clone(), next).details(faults));
     }
     if view.is_for_another(line) {
-        return Ok(plain(line.reason.as_deref().unwrap_or("it is for another node"), FOR_ANOTHER));
+        let because = line.reason.as_deref().unwrap_or("it is for another node");
+        return Ok(Answer::new("held_target", Whose::Wait, because, FOR_ANOTHER));
     }
-    match view.verdict(line)? {
-        Some(Verdict::Rejected(rejection)) => Ok(Answer {
-            because: "it has not been looked at yet, and will be rejected".to_owned(),
-            details: rejection.faults.iter().map(ToString::to_string).collect(),
-            next: "mend and commit it before the next pass".to_owned(),
-        }),
-        Some(Verdict::Held { faults, .. }) => Ok(Answer {
-            because: "its kind cannot be run".to_owned(),
-            details: faults.iter().map(ToString::to_string).collect(),
-            next: "mend what is named and commit it".to_owned(),
-        }),
-        Some(Verdict::Ready(_) | Verdict::Command(_)) => Ok(ready(view, line)),
-        None => Ok(Answer {
-            because: "the repository's own files are at fault, which holds everything".to_owned(),
-            details: view.faults()?.iter().map(ToString::to_string).collect(),
-            next: "mend what is named and commit it".to_owned(),
-        }),
+    let shown = |faults: &[crate::diagnostic::Diagnostic]| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+    Ok(match view.verdict(line)? {
+        Some(Verdict::Rejected(rejection)) => {
+            let because = "it has not been looked at yet, and will be rejected";
+            Answer::new("rejected_soon", Whose::Request, because, "mend and commit it before the next pass")
+                .details(shown(&rejection.faults))
+        }
+        Some(Verdict::Held { faults, .. }) => {
+            let (because, next) = ("its kind cannot be run", "mend what is named and commit it");
+            Answer::new("held_repository", Whose::Repository, because, next).details(shown(&faults))
+        }
+        Some(Verdict::Ready(_) | Verdict::Command(_)) => ready(view, line),
+        None => {
+            let because = "the repository's own files are at fault, which holds everything";
+            Answer::new("held_repository", Whose::Repository, because, "mend what is named and commit it")
+                .details(shown(&view.faults()?))
+        }
+    })
+}
+
+/// The word, the one whose move it is, and what that is.
+fn held_by(by: &HeldBy) -> (&'static str, Whose, &'static str) {
+    match by {
+        HeldBy::Repository => {
+            ("held_repository", Whose::Repository, "mend what is named and commit it; the next pass tries again")
+        }
+        HeldBy::Layer => (
+            "held_layer",
+            Whose::Host,
+            "set the machine up as named; `dispatch --selftest` and `dispatch host check` probe it",
+        ),
+        HeldBy::Time(_) => ("held_time", Whose::Wait, "wait"),
+        HeldBy::Key => (
+            "held_key",
+            Whose::Wait,
+            "wait for the earlier request; where that ended `indeterminate`, `dispatch resolve` settles it",
+        ),
+        HeldBy::Lock => ("held_lock", Whose::Host, "find out which process holds it; the next pass tries again"),
+        HeldBy::Disk => ("held_disk", Whose::Host, "make room; the next pass tries again"),
+        HeldBy::WorkTree => {
+            ("held_work_tree", Whose::Host, "commit, stash or remove the change; the next pass tries again")
+        }
+        HeldBy::Claim => (
+            "held_claim",
+            Whose::Wait,
+            "wait; where that node is gone for good, `dispatch resolve` settles what it has claimed",
+        ),
+        HeldBy::Target => ("held_target", Whose::Wait, FOR_ANOTHER),
+        HeldBy::Foreign => (
+            "held_foreign",
+            Whose::Person,
+            "find out who else dispatches here, then `dispatch adopt` for all of them, or `dispatch resolve` for this one",
+        ),
+        HeldBy::Restored => (
+            "held_restored",
+            Whose::Person,
+            "find out what was done since the copy was made, then `dispatch adopt` for all of them, or `dispatch resolve` for this one",
+        ),
+        HeldBy::Backlog => {
+            ("held_backlog", Whose::Host, "see that records can be published: `dispatch --selftest` tries the remote")
+        }
     }
 }
 
 /// What the next pass makes of what was cut off: whether it runs again is the first thing that people ask.
-fn after(view: &View, line: &Line) -> &'static str {
-    match line.kind.as_deref().and_then(|kind| view.delivery(kind)) {
+fn after(view: &View, line: &Line) -> Result<String, Failure> {
+    let delivery = line.kind.as_deref().and_then(|kind| view.delivery(kind));
+    if let Some((action, act)) = view.action_of(line.id)? {
+        let handler = "its handler has succeeded and is not started again";
+        return Ok(match (act, delivery) {
+            (Act::Running, Some(Delivery::AtLeastOnce)) => {
+                format!("{handler}; its kind is at-least-once, so the action `{action}` is")
+            }
+            (Act::Running, Some(Delivery::AtMostOnce)) => format!(
+                "{handler}; its kind is at-most-once, so neither is the action `{action}`, and it ends `indeterminate`"
+            ),
+            (Act::Running, None) => {
+                format!(
+                    "{handler}; the action `{action}` is where its kind is at-least-once, else it ends `indeterminate`"
+                )
+            }
+            (Act::Waiting, _) => format!("{handler}; the action `{action}` was not started yet, and comes next"),
+            (Act::Failed, _) => {
+                format!("{handler}; the action `{action}` did not succeed, and none is started after it")
+            }
+        });
+    }
+    Ok(match delivery {
         Some(Delivery::AtLeastOnce) => "its kind is at-least-once, so it is started again while it has attempts left",
         Some(Delivery::AtMostOnce) => "its kind is at-most-once, so it is not started again, and ends `indeterminate`",
         None => "an at-least-once kind is started again, any other ends `indeterminate`",
     }
+    .to_owned())
 }
 
 /// What a person does about a request whose end nobody knows.
@@ -168,22 +275,26 @@ fn settle(line: &Line) -> String {
 }
 
 fn ready(view: &View, line: &Line) -> Answer {
-    let behind = view
-        .standing()
-        .and_then(|standing| standing.queued.iter().find(|(id, _)| *id == line.id))
-        .and_then(|(_, behind)| behind.clone());
-    let obstacle = view.standing().and_then(|standing| standing.obstacle.clone());
-    let waiting = view.standing().and_then(|standing| standing.waiting.clone());
-    let because = match (behind, waiting.or(obstacle)) {
-        (Some((id, key)), _) => format!("{} stands before it on the resource `{key}`", id.short()),
-        (None, Some(words)) => words,
-        (None, None) => "no pass has taken it up yet".to_owned(),
+    let standing = view.standing();
+    let place = standing.and_then(|standing| standing.place_of(line.id));
+    let behind = place.as_ref().and_then(|place| place.behind.clone());
+    let obstacle = standing.and_then(|standing| standing.obstacle.clone());
+    let waiting = standing.and_then(|standing| standing.waiting.clone());
+    let is_stuck = waiting.is_some() || obstacle.is_some();
+    let (class, because) = match (behind, waiting.or(obstacle)) {
+        (Some((id, key)), _) => ("behind", format!("{} stands before it on the resource `{key}`", id.short())),
+        (None, Some(words)) => ("blocked", words),
+        (None, None) if place.is_some() => ("queued", "it waits until one of those that run has ended".to_owned()),
+        (None, None) => ("unseen", "no pass has taken it up yet".to_owned()),
     };
-    Answer {
-        because,
-        details: Vec::new(),
-        next: "`dispatch run` on the machine, or wait for its `dispatch watch`".to_owned(),
+    let whose = if class == "blocked" && is_stuck { Whose::Host } else { Whose::Wait };
+    let next = "`dispatch run` on the machine, or wait for its `dispatch watch`";
+    let mut answer = Answer::new(class, whose, because, next);
+    answer.before = place.map(|place| place.before);
+    if let Some(before) = answer.before.filter(|before| *before > 1) {
+        answer.because = format!("{} ({before} before it in all)", answer.because);
     }
+    answer
 }
 
 fn verdict_details(view: &View, line: &Line) -> Result<Vec<String>, Failure> {
@@ -196,29 +307,46 @@ fn verdict_details(view: &View, line: &Line) -> Result<Vec<String>, Failure> {
 fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
     let record = status::record_of(view, line)?;
     let mut details = Vec::new();
+    let mut tail = None;
     if let Some(text) = view.record_file(line, "error.log")? {
-        details.push(String::from_utf8_lossy(&text).into_owned());
+        let text = String::from_utf8_lossy(&text).into_owned();
+        tail = Some(bounded(text.trim_end()));
+        details.push(text);
     } else if let Some(text) = view.record_file(line, "handler.log")? {
         let text = String::from_utf8_lossy(&text).into_owned();
         let lines: Vec<&str> = text.lines().collect();
-        let tail = lines[lines.len().saturating_sub(10)..].join("\n");
-        if !tail.is_empty() {
-            details.push(format!("its last lines:\n{tail}"));
+        let last = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+        if !last.is_empty() {
+            tail = Some(bounded(&last));
+            details.push(format!("its last lines:\n{last}"));
         }
     }
-    let outcome = record.as_ref().map(|record| record.outcome);
-    if record.is_none() && line.reason.is_none() {
-        return Ok(Answer {
-            because: "the journal knows its end, and this clone does not have its record".to_owned(),
-            details,
-            next: "`git pull` in the clone, then ask again: the record is on main".to_owned(),
-        });
+    let outcome = record.as_ref().map(|record| record.outcome).or_else(|| line.state.parse().ok());
+    let mut answer = end(line, outcome, record.is_some());
+    (answer.outcome, answer.tail, answer.details) = (outcome, tail, details);
+    Ok(answer)
+}
+
+/// The cause of an end and what follows from it.
+fn end(line: &Line, outcome: Option<Outcome>, has_record: bool) -> Answer {
+    if !has_record && line.reason.is_none() {
+        let because = "the journal knows its end, and this clone does not have its record";
+        let next = "`git pull` in the clone, then ask again: the record is on main";
+        return Answer::new("record_missing", Whose::Wait, because, next);
     }
     let resolved = line.resolved.as_ref().map(|resolution| visible::line(&resolution.words()).into_owned());
     let because = resolved.or_else(|| line.reason.clone()).unwrap_or_else(|| match outcome {
         Some(Outcome::Succeeded) => "its handler exited 0".to_owned(),
         _ => "the record does not say".to_owned(),
     });
+    // `not_granted: …` and `exit 3` say more than a word: the word is what stands before it.
+    let word = line.reason.as_deref().and_then(|reason| reason.split([':', ' ']).next()).unwrap_or_default();
+    let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let class = match outcome {
+        Some(Outcome::Succeeded) => "succeeded",
+        Some(outcome) if !is_word || word == "exit" || word == "then" => outcome.as_str(),
+        _ => word,
+    };
     let because = match because.as_str() {
         "state_lost" => {
             format!("{because}: another dispatcher, or this one before its state folder was lost, may have started it")
@@ -226,28 +354,76 @@ fn ended(view: &View, line: &Line) -> Result<Answer, Failure> {
         "state_restored" => format!("{because}: it may have been started after the copy of the state folder was made"),
         _ => because,
     };
-    let next = match outcome {
-        Some(Outcome::Succeeded) => "nothing: it is done",
+    let settled = line.resolved.is_some();
+    let (whose, next) = match outcome {
+        Some(Outcome::Succeeded) => (Whose::Nobody, "nothing: it is done"),
         // The request may be sound: the owner decides, or the kind's row asks for less.
-        Some(Outcome::Rejected) if because.starts_with("not_granted") => {
-            "have the machine's owner allow it, or let the kind's row in the index ask for less; then commit the request again under a new name"
-        }
-        Some(Outcome::Rejected) => "mend the request and commit it again under a new name",
-        Some(Outcome::Failed) if because == "oom" => {
-            "let the handler use less, or raise `sandbox.memory` in the index; then commit a new request"
-        }
+        Some(Outcome::Rejected) if because.starts_with("not_granted") => (
+            Whose::Host,
+            "have the machine's owner allow it, or let the kind's row in the index ask for less; then commit the request again under a new name",
+        ),
+        Some(Outcome::Rejected) => (Whose::Request, "mend the request and commit it again under a new name"),
+        Some(Outcome::Failed) if because == "oom" => (
+            Whose::Handler,
+            "let the handler use less, or raise `sandbox.memory` in the index; then commit a new request",
+        ),
         Some(Outcome::TimedOut) => {
-            "make the handler faster, or raise `timeout` in the index; then commit a new request"
+            (Whose::Handler, "make the handler faster, or raise `timeout` in the index; then commit a new request")
         }
-        Some(Outcome::Indeterminate) if line.resolved.is_some() => "nothing: a person has settled it",
+        Some(Outcome::Indeterminate) if settled => (Whose::Nobody, "nothing: a person has settled it"),
         Some(Outcome::Killed) if because.starts_with("shutdown") => {
-            "it ran when the dispatcher was stopped: see how far it came, then commit a new request"
+            (Whose::Person, "it ran when the dispatcher was stopped: see how far it came, then commit a new request")
         }
-        Some(Outcome::Indeterminate) => {
-            return Ok(Answer { because, details, next: settle(line) });
-        }
-        Some(Outcome::Expired) => "commit a new request if it is still wanted",
-        _ => "look at the output, mend the cause, and commit a new request",
+        Some(Outcome::Indeterminate) => return Answer::new(class, Whose::Person, because, settle(line)),
+        Some(Outcome::Expired | Outcome::Cancelled) => (Whose::Request, "commit a new request if it is still wanted"),
+        _ => (Whose::Handler, "look at the output, mend the cause, and commit a new request"),
     };
-    Ok(Answer { because, details, next: next.to_owned() })
+    Answer::new(class, whose, because, next)
+}
+
+/// The end of a text that may be long.
+fn bounded(text: &str) -> String {
+    if text.len() <= TAIL_BYTES {
+        return text.to_owned();
+    }
+    let from = (text.len() - TAIL_BYTES..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    format!("…{}", &text[from..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::RequestId;
+
+    fn ended(state: &str, reason: Option<&str>) -> Answer {
+        let id = RequestId::derived("c", "p", "b");
+        let line = Line { state: state.to_owned(), reason: reason.map(str::to_owned), ..Line::unknown(id) };
+        end(&line, state.parse().ok(), true)
+    }
+
+    #[test]
+    fn each_end_has_a_stable_word_and_somebody_whose_move_it_is() {
+        for (state, reason, class, whose) in [
+            ("succeeded", None, "succeeded", Whose::Nobody),
+            ("failed", Some("exit 3"), "failed", Whose::Handler),
+            ("failed", Some("oom"), "oom", Whose::Handler),
+            ("failed", Some("then reload: exit 1"), "failed", Whose::Handler),
+            ("timed_out", Some("timeout"), "timeout", Whose::Handler),
+            ("rejected", Some("not_granted: secret `A`"), "not_granted", Whose::Host),
+            ("rejected", Some("invalid_entry"), "invalid_entry", Whose::Request),
+            ("expired", None, "expired", Whose::Request),
+            ("indeterminate", Some("state_lost"), "state_lost", Whose::Person),
+            ("killed", Some("shutdown"), "shutdown", Whose::Person),
+        ] {
+            let answer = ended(state, reason);
+            assert_eq!((answer.class.as_str(), answer.whose), (class, whose), "{state} {reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_tail_is_bounded_and_whole_characters() {
+        assert_eq!(bounded("short"), "short");
+        let long = bounded(&"ä".repeat(5000));
+        assert!(long.len() <= TAIL_BYTES + 3 && long.starts_with("…ä"), "{}", long.len());
+    }
 }

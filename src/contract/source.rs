@@ -1,4 +1,4 @@
-//! Where the files of a repository are read: a commit, or the work tree that a commit may be made of. Both are looked at with the
+//! Where the files of a repository are read: a commit, or the index or work tree that a commit may be made of. All are looked at with the
 //! same eyes, so that `check` says of a file that is not committed yet what the dispatcher will say of it.
 //!
 //! Owns the reading of a folder as git would store it: symbolic links are entries and never followed, a folder with a `.git` of its
@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use crate::repo::{
     BlobAt, LFS_POINTER, MODE_EXECUTABLE, MODE_FILE, MODE_FOLDER, MODE_GITLINK, MODE_LINK, Oid, Repo, RepoError,
-    TreeEntry, is_kept_in_lfs,
+    Staged, TreeEntry, is_kept_in_lfs,
 };
 
 /// A tree of files. Paths are relative to its root, and the empty path is the root.
@@ -92,6 +92,46 @@ impl Source for Commit<'_> {
         match self.repo.entry_at(self.commit, path)? {
             Some(entry) if is_file(entry.mode) => self.repo.head(entry.oid, bytes_max),
             _ => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The tree that `git commit` would make now. It has no id of its own yet; its files have.
+pub struct Index<'a> {
+    repo: &'a Repo,
+    staged: Staged,
+}
+
+impl<'a> Index<'a> {
+    /// What was staged in that repository.
+    pub fn new(repo: &'a Repo, staged: Staged) -> Self {
+        Self { repo, staged }
+    }
+}
+
+impl Source for Index<'_> {
+    fn commit(&self) -> Oid {
+        nothing()
+    }
+
+    fn entry(&self, path: &[u8]) -> Result<Option<TreeEntry>, RepoError> {
+        Ok(self.staged.entry(path))
+    }
+
+    fn entries(&self, folder: &[u8]) -> Result<Vec<TreeEntry>, RepoError> {
+        Ok(self.staged.entries(folder))
+    }
+
+    fn file(&self, path: &[u8], bytes_max: u64) -> Result<Option<BlobAt>, RepoError> {
+        let Some(entry) = self.staged.entry(path).filter(|entry| is_file(entry.mode)) else { return Ok(None) };
+        let (size, bytes) = self.repo.blob(entry.oid, bytes_max)?;
+        Ok(Some(BlobAt { oid: entry.oid, mode: entry.mode, size, bytes }))
+    }
+
+    fn head(&self, path: &[u8], bytes_max: usize) -> Result<Vec<u8>, RepoError> {
+        match self.staged.entry(path).filter(|entry| is_file(entry.mode)) {
+            Some(entry) => self.repo.head(entry.oid, bytes_max),
+            None => Ok(Vec::new()),
         }
     }
 }

@@ -137,14 +137,15 @@ fn labour(
             },
             Errand::Action(work) => Done::Action(actions.execute(*work)),
         }));
-        match done {
-            Ok(done) => drop(answers.send(Message::Done(index, id, done))),
-            Err(panic) => {
-                // What it ran must have ended before anybody hears of it: with their slots go the keepers.
-                drop((executor, actions));
-                let broken = Broken { who: Who::Worker(index), words: last_words(&*panic) };
-                return drop(answers.send(Message::Broken(broken)));
-            }
+        let cleared = done.map(|done| drop(answers.send(Message::Done(index, id, done)))).and_then(|()| {
+            // Nobody waits for this.
+            catch_unwind(AssertUnwindSafe(|| executor.clear()))
+        });
+        if let Err(panic) = cleared {
+            // What it ran must have ended before anybody hears of it: with their slots go the keepers.
+            drop((executor, actions));
+            let broken = Broken { who: Who::Worker(index), words: last_words(&*panic) };
+            return drop(answers.send(Message::Broken(broken)));
         }
     }
 }

@@ -231,14 +231,8 @@ impl Dispatcher {
     pub(super) fn reject_key(&mut self, id: RequestId, key: &str, other: RequestId) -> Result<(), DispatchError> {
         self.queue.remove(id);
         let Some(ticket) = self.tickets.remove(&id) else { return Ok(()) };
-        let fault = Diagnostic::new(
-            "E0208",
-            &ticket.entry.shown,
-            format!("idempotency_key `{key}` was used by {other} with another spec"),
-        )
-        .help("a key stands for one spec: choose a new key, or make the specs the same");
-        let kind = Some(ticket.admitted.request.kind.clone());
-        let rejection = Rejection { reason: "idempotency_mismatch", kind, id: None, faults: vec![fault] };
+        let kind = ticket.admitted.request.kind.clone();
+        let rejection = Rejection::mismatched_key(&ticket.entry.shown, kind, key, other);
         let Ticket { entry, introduced, loose, .. } = *ticket;
         self.end(Ending { id, entry, introduced, loose, how: How::Rejected(rejection) })
     }

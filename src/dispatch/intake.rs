@@ -3,9 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::claims::{Ending, How};
 use super::doubt::{META_ADOPTED, scanned_key};
@@ -23,6 +21,7 @@ use crate::planted::{self, Bug};
 use crate::publish::{META_TIP, locked, obstacle_of};
 use crate::queue::{Order, Standing as Place};
 use crate::repo::{self, FetchClass, Oid, Open};
+pub(super) use crate::request::spec_digest;
 use crate::request::{self, Target};
 use crate::room;
 use crate::state::State;
@@ -367,7 +366,7 @@ impl Dispatcher {
             let returned = introduced.returned;
             let mut next = self.meet(contract, entry, introduced_of(&introduced), false)?;
             if returned {
-                next.verdict = Verdict::Rejected(returned_to_inbox(&next.entry));
+                next.verdict = Verdict::Rejected(Rejection::returned(&next.entry.shown));
             }
             met.push(next);
         }
@@ -439,15 +438,8 @@ impl Dispatcher {
             return Ok(None);
         }
         if !returned {
-            let message = format!("the id {} belongs to another request", met.id);
-            let fault = Diagnostic::new("E0206", &met.entry.shown, message)
-                .help("give this one an id of its own, or none: then it gets one by itself");
-            met.verdict = Verdict::Rejected(Rejection {
-                reason: "duplicate_id",
-                kind: request::hints(&met.entry.shown, &met.bytes).0,
-                id: None,
-                faults: vec![fault],
-            });
+            let kind = request::hints(&met.entry.shown, &met.bytes).0;
+            met.verdict = Verdict::Rejected(Rejection::duplicate_id(&met.entry.shown, kind, met.id.uuid()));
         }
         met.id = derived;
         let known = locked(&self.journal).get(derived)?;
@@ -596,22 +588,6 @@ fn described(id: RequestId, admitted: &admit::Admitted) -> Option<(RequestId, De
     Some((id, described))
 }
 
-/// The digest by which two specs are told apart: key order does not count.
-pub(super) fn spec_digest(spec: &serde_json::Value) -> String {
-    fn sorted(value: &serde_json::Value) -> serde_json::Value {
-        match value {
-            serde_json::Value::Object(map) => {
-                let ordered: std::collections::BTreeMap<&String, serde_json::Value> =
-                    map.iter().map(|(key, value)| (key, sorted(value))).collect();
-                serde_json::to_value(ordered).expect("plain data")
-            }
-            serde_json::Value::Array(list) => list.iter().map(sorted).collect(),
-            other => other.clone(),
-        }
-    }
-    HEXLOWER.encode(&Sha256::digest(sorted(spec).to_string()))
-}
-
 pub(super) fn introduced_of(found: &repo::Introduced) -> Introduced {
     Introduced {
         commit: found.commit.to_string(),
@@ -620,10 +596,4 @@ pub(super) fn introduced_of(found: &repo::Introduced) -> Introduced {
         author: found.author.to_string(),
         committer: found.committer.to_string(),
     }
-}
-
-fn returned_to_inbox(entry: &Entry) -> Rejection {
-    let fault = Diagnostic::new("E0207", &entry.shown, "this request came back from the archive: its record was reverted")
-        .help("what has run is not run again by a revert; `rerun` of it (a new request with the same spec) is how to ask for that");
-    Rejection { reason: "returned", kind: None, id: None, faults: vec![fault] }
 }

@@ -11,10 +11,11 @@ use uuid::Uuid;
 use super::deliver::{AUTH_PAUSES, PUSH_PAUSES};
 use super::{Dispatcher, Message, Obstacle};
 use crate::clock::utc_millis;
-use crate::queue::Standing as Place;
 
 /// A branch that moves again and again is not read more often than this.
 const MOVED_PAUSE: Duration = Duration::from_millis(250);
+/// A single pass shows this often how things stand.
+const BEAT: Duration = Duration::from_secs(15);
 /// Old files are cleared this often.
 const CLEAR_EVERY: Duration = Duration::from_hours(1);
 
@@ -23,7 +24,8 @@ impl Dispatcher {
     pub(super) fn plan_next_look(&mut self) {
         let now = self.clock.monotonic();
         self.looked_at = Some(now);
-        self.beat_at = now;
+        // A single pass says how things stand when it is over, and before only where it takes long.
+        self.beat_at = if self.interval.is_some() { now } else { now.saturating_add(BEAT) };
         self.look_at = self.interval.map(|interval| now.saturating_add(interval.max(self.pause_after_failures())));
         // The first look makes us ready even where main did not answer: the machine is in order, and the status says the rest.
         let first = !std::mem::replace(&mut self.ready, true);
@@ -83,14 +85,12 @@ impl Dispatcher {
     }
 
     /// Tells whoever looks that we live: the service manager at half of its watchdog's time, the files of the state folder
-    /// at every interval, also while main does not answer or a long job runs.
+    /// at every interval (in a single pass every 15 s), also while main does not answer or a long job runs.
     pub(super) fn show_life(&mut self) {
         let now = self.clock.monotonic();
-        if let Some(interval) = self.interval
-            && self.beat_at <= now
-        {
+        if self.beat_at <= now {
             self.tell();
-            self.beat_at = now.saturating_add(interval);
+            self.beat_at = now.saturating_add(self.interval.unwrap_or(BEAT));
         }
         self.show_status();
         self.settings.notifier.alive();
@@ -104,7 +104,7 @@ impl Dispatcher {
 
     /// One line: what runs, how many wait, the last publication, and what is in the way.
     fn status_line(&self) -> String {
-        let running: Vec<_> = self.queue.iter().filter(|(_, place)| *place == Place::Running).collect();
+        let running: Vec<_> = self.queue.running().collect();
         let mut parts = Vec::new();
         if self.stopping.is_some() {
             parts.push("stopping".to_owned());
@@ -112,8 +112,8 @@ impl Dispatcher {
         match running.first() {
             None if self.stopping.is_none() => parts.push("idle".to_owned()),
             None => {}
-            Some((id, _)) if running.len() == 1 => parts.push(format!("running {}", self.name_of(*id))),
-            Some((id, _)) => parts.push(format!("running {} and {} more", self.name_of(*id), running.len() - 1)),
+            Some(id) if running.len() == 1 => parts.push(format!("running {}", self.name_of(*id))),
+            Some(id) => parts.push(format!("running {} and {} more", self.name_of(*id), running.len() - 1)),
         }
         for (count, what) in [
             (self.queue.len() - running.len(), "waiting"),

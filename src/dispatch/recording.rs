@@ -21,8 +21,9 @@ use crate::statedir::StateDir;
 
 /// So many may have ended without an EXIT in the journal.
 const UNSAID_MAX: usize = 8;
-/// How long an EXIT waits for a START to share a transaction with.
-const COMPANY: Duration = Duration::from_millis(2);
+/// How long an EXIT waits for a START to share a transaction with: as long as a short handler takes, because the next START
+/// comes with the end of what runs now.
+const COMPANY: Duration = Duration::from_millis(20);
 /// How long records that are being sealed are waited for where the conductor itself met a fault.
 const RESCUE: Duration = Duration::from_secs(10);
 

@@ -1,6 +1,7 @@
 //! Where things stand: what is held and why, the file that the reading faces read, metrics, the user's work tree,
 //! and what is cleared away when there is time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,13 +16,14 @@ use crate::inbox::{self, Entry};
 use crate::job::Introduced;
 use crate::metrics::{self, Gauges};
 use crate::publish::{self, locked};
-use crate::queue;
 use crate::repo::{MODE_EXECUTABLE, MODE_FILE, Oid, Origin, TreeEntry};
 use crate::spool;
 use crate::yaml::Limits;
 
 /// Published records stay this long: a server's power cut can undo a push that it acknowledged.
 const SPOOL_DAYS: i64 = 7;
+/// Of those that wait for their turn so many are told.
+const QUEUED_SHOWN_MAX: usize = 1000;
 
 /// A request that stays in the inbox, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,9 +115,39 @@ pub struct Standing {
     /// The dispatcher was told to stop, and waits for what runs.
     #[serde(default)]
     pub stopping: bool,
+    /// Pause between looks, in milliseconds, where it looks again by itself.
+    #[serde(default)]
+    pub interval_ms: Option<u64>,
+    /// When main was last read.
+    #[serde(default)]
+    pub fetched_at: Option<String>,
+    /// When a record last reached main.
+    #[serde(default)]
+    pub published_at: Option<String>,
+    /// How long what runs now may take from its start on, its grace with it, in milliseconds.
+    #[serde(default)]
+    pub may_take_ms: BTreeMap<RequestId, u64>,
+}
+
+/// Where a request waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InLine {
+    /// The request that keeps it from starting, with the resource that both want.
+    pub behind: Option<(RequestId, String)>,
+    /// How many come before it: at that resource, else in the whole queue.
+    pub before: usize,
 }
 
 impl Standing {
+    /// Where a request waits its turn; `None` where it does not, or nobody has taken it up yet.
+    pub fn place_of(&self, id: RequestId) -> Option<InLine> {
+        let at = self.queued.iter().position(|(other, _)| *other == id)?;
+        let behind = self.queued[at].1.clone();
+        let same = self.queued[..at].iter().filter(|(_, other)| *other == behind).count();
+        // At a resource the one that has it stands before all of them.
+        Some(InLine { before: same + usize::from(behind.is_some()), behind })
+    }
+
     /// What the last pass on this state folder saw.
     pub fn read(state: &crate::statedir::StateDir) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(state.seen()).ok()?).ok()
@@ -185,20 +217,8 @@ impl Dispatcher {
             pid: std::process::id(),
             node: self.host.node.clone(),
             tip: self.tip.map(|tip| tip.to_string()).or(before.tip),
-            running: self
-                .queue
-                .iter()
-                .filter(|(_, what)| *what == queue::Standing::Running)
-                .map(|(id, _)| id)
-                .collect(),
-            queued: self
-                .queue
-                .iter()
-                .filter(|(_, what)| *what != queue::Standing::Running)
-                .take(1000)
-                .map(|(id, _)| (id, self.queue.behind(id)))
-                .chain(before.queued)
-                .collect(),
+            running: self.queue.running().collect(),
+            queued: self.queue.waiting(QUEUED_SHOWN_MAX).into_iter().chain(before.queued).collect(),
             held: self.held.values().cloned().chain(before.held).collect(),
             unpublished: self.waiting_for_main(),
             obstacle: self.obstacle().map(crate::publish::Obstacle::words),
@@ -208,6 +228,10 @@ impl Dispatcher {
             faults: self.summary.faults.iter().map(ToString::to_string).chain(before.faults).collect(),
             paused: self.is_paused(),
             stopping: self.stopping.is_some(),
+            interval_ms: self.interval.map(millis),
+            fetched_at: told_at(self.last_fetch),
+            published_at: told_at(self.last_push),
+            may_take_ms: self.may_take(),
         };
         if let Err(error) = standing.write(&self.state) {
             tracing::warn!("writing `{}`: {error}", self.state.seen().display());
@@ -219,6 +243,19 @@ impl Dispatcher {
             Ok(Err(error)) => tracing::warn!("{error}"),
             Err(error) => tracing::warn!("{error}"),
         }
+    }
+
+    /// How long what runs now may take: the attempt, or the action after it.
+    fn may_take(&self) -> BTreeMap<RequestId, u64> {
+        let running = self.queue.running();
+        let spans = running.filter_map(|id| {
+            let ticket = self.tickets.get(&id)?;
+            let limits = &ticket.started.as_ref()?.job.grant.limits;
+            let action = ticket.acting.as_ref().and_then(|acting| ticket.admitted.grant.actions.get(acting.done.len()));
+            let timeout = action.map_or(limits.timeout, |action| action.timeout);
+            Some((id, millis(timeout.saturating_add(limits.grace))))
+        });
+        spans.collect()
     }
 
     fn gauges(&self) -> Gauges {
@@ -357,4 +394,13 @@ impl Dispatcher {
         }
         Ok(found)
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A moment in seconds since 1970 as it is told; 0 is never.
+fn told_at(seconds: i64) -> Option<String> {
+    Timestamp::from_second(seconds).ok().filter(|_| seconds > 0).map(utc_millis)
 }

@@ -28,7 +28,7 @@ use crate::repo::{Snapshot, SnapshotError};
 use crate::room;
 use crate::run::action::OUTPUT_BYTES_MAX;
 use crate::run::sandbox::{Slot, TCP_LAYER, User};
-use crate::run::{Local, Work};
+use crate::run::{Leave, Local, Work};
 use crate::state::State;
 
 /// Room that must be left beside what a run may write.
@@ -51,6 +51,8 @@ impl Dispatcher {
         }
         let mut steps = Vec::new();
         let mut work: Vec<Work> = Vec::new();
+        // Not given where anything below fails: then nothing starts.
+        let (mut started, mut leaves) = (Vec::new(), Vec::new());
         loop {
             let before = self.queue.len();
             for id in self.queue.startable(self.clock.monotonic(), most) {
@@ -65,17 +67,27 @@ impl Dispatcher {
                 break;
             }
         }
-        if !planted::is(Bug::LateStart) {
-            self.append(&steps, &[])?;
-        }
-        self.give_back_held()?;
-        for next in work {
-            tracing::info!("{} started ({})", self.name_of(next.id), next.id);
+        let late = planted::is(Bug::LateStart);
+        for mut next in work {
             self.queue.set(next.id, Place::Running);
             self.running += 1;
+            started.push(next.id);
+            // Folders, pipes and the like are made ready while START gets to the disk.
+            let (give, leave) = Leave::new();
+            next.leave = Some(leave);
+            leaves.push(give);
             crew.give(Errand::Attempt(Box::new(next)));
         }
-        if planted::is(Bug::LateStart) && !steps.is_empty() {
+        if !late {
+            self.append(&steps, &[])?;
+        }
+        for (id, give) in started.into_iter().zip(leaves) {
+            tracing::info!("{} started ({id})", self.name_of(id));
+            // A worker that broke has said so.
+            let _ = give.send(());
+        }
+        self.give_back_held()?;
+        if late && !steps.is_empty() {
             // Long enough for whoever wants to come in between.
             std::thread::sleep(Duration::from_mins(1));
             self.append(&steps, &[])?;
@@ -89,7 +101,7 @@ impl Dispatcher {
         self.may_start_now()
             && !self.only_locked_out()
             && (self.has_endings()
-                || self.queue.iter().any(|(id, what)| matches!(what, Place::Retrying { .. }) && awaited(&id))
+                || self.queue.engaged().any(|(id, what)| matches!(what, Place::Retrying { .. }) && awaited(&id))
                 || self.queue.startable(self.clock.monotonic(), self.stalled.len() + 1).iter().any(awaited))
     }
 
@@ -167,6 +179,7 @@ impl Dispatcher {
             locks: prepared.locks,
             cleanup: config.cleanup,
             stand_in: None,
+            leave: None,
         };
         self.held.remove(&id);
         self.stalled.remove(&id);
@@ -424,8 +437,8 @@ impl Dispatcher {
             let (free, needed) = (format_size(free.bytes), format_size(needed));
             return Room::None(format!("disk_full: `{place}` has {free} free, a run of this kind may need {needed}"));
         }
-        let running = self.queue.iter().filter(|(_, what)| *what == Place::Running);
-        let running = running.filter_map(|(id, _)| Some(needed_by(&self.tickets.get(&id)?.admitted.grant)));
+        let running = self.queue.running();
+        let running = running.filter_map(|id| Some(needed_by(&self.tickets.get(&id)?.admitted.grant)));
         let promised = running.sum::<u64>() + self.promised_bytes;
         if free.bytes < needed + promised { Room::Promised } else { Room::Enough }
     }

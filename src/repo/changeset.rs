@@ -142,7 +142,7 @@ impl Repo {
         changeset: &Changeset,
         fresh: &mut Fresh<'_>,
     ) -> Result<(Edits, Vec<Vec<u8>>), RepoError> {
-        let trees = root.map(|root| self.looking_below(root.clone()));
+        let trees = root.map(|root| self.looking_below(Oid(root.id())));
         let trees = trees.as_ref();
         let at = |path: &[u8]| trees.map_or(Ok(None), |trees| trees.entry(path));
         let mut edits = Edits::new();
@@ -204,31 +204,21 @@ impl Repo {
         fresh: &mut Fresh<'_>,
     ) -> Result<Option<Oid>, RepoError> {
         let failed = || RepoError::object(format!("writing `{}` into a tree", lossy(name)));
-        let below: Vec<&Vec<u8>> =
-            edits.iter().filter(|(_, edit)| matches!(edit, Edit::Below(_))).map(|(name, _)| name).collect();
-        let old = tree.map(|tree| self.tree(tree)).transpose()?;
-        let folders: BTreeMap<Vec<u8>, Oid> = below
-            .into_iter()
-            .filter_map(|name| Some((name.clone(), old.as_ref()?.get_name_bytes(name)?)))
-            .filter(|(_, entry)| entry.kind() == Some(git2::ObjectType::Tree))
-            .map(|(name, entry)| (name, Oid(entry.id())))
-            .collect();
-        drop(old);
+        let old = tree.map(|tree| self.folder(tree)).transpose()?;
         let mut changes = BTreeMap::new();
         for (name, edit) in edits {
             let put = match edit {
                 Edit::Put(oid, mode) => Some((oid, mode)),
                 Edit::Remove => None,
                 Edit::Below(deeper) => {
-                    let stands = folders.get(&name).copied();
+                    let stands = old.as_ref().and_then(|old| old.find(&name));
+                    let stands = stands.filter(|(mode, _)| *mode == MODE_FOLDER).map(|(_, oid)| oid);
                     self.edited(stands, &name, deeper, fresh)?.map(|tree| (tree.0, MODE_FOLDER))
                 }
             };
             changes.insert(name, put);
         }
-        let objects = self.store.odb().map_err(failed())?;
-        let old = tree.map(|tree| objects.read(tree.0)).transpose().map_err(failed())?;
-        let content = spliced(old.as_ref().map_or(&[], |old| old.data()), &changes)
+        let content = spliced(old.as_ref().map_or(&[], |old| old.content()), &changes)
             .ok_or_else(|| failed()(git2::Error::from_str("the tree that is there cannot be read")))?;
         if content.is_empty() { Ok(None) } else { fresh.tree(name, &content).map(Some) }
     }

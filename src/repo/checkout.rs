@@ -218,15 +218,6 @@ impl Configuration {
         last.map(|(_, value)| value.as_str()).filter(|text| !text.is_empty())
     }
 
-    /// Whether objects may be missing because the clone was made without them (`--filter`).
-    pub(super) fn is_partial(&self) -> bool {
-        let is_set = |(key, value): &(String, String)| {
-            let (word, own) = (value.to_ascii_lowercase(), key.starts_with("remote."));
-            key == "extensions.partialclone" || own && key.ends_with(".promisor") && word != "false"
-        };
-        self.pairs.iter().any(is_set)
-    }
-
     /// Names of remotes, sorted.
     fn remotes(&self) -> Vec<&str> {
         let keys = self.pairs.iter().filter_map(|(key, _)| key.strip_prefix("remote."));

@@ -25,6 +25,7 @@ mod branch_watch;
 mod changeset;
 mod checkout;
 mod claims;
+mod folders;
 mod fresh;
 mod git;
 mod hand_over;
@@ -35,6 +36,7 @@ mod porcelain;
 mod remote;
 mod snapshot;
 mod splice;
+mod staged;
 mod store;
 mod traces;
 mod unwritten;
@@ -63,10 +65,11 @@ pub use checkout::{Checkout, Origin, is_kept_in_lfs};
 pub use claims::{Mark, RefChange};
 pub use git::{Git, GitError, Token};
 pub use history::{Introduced, Made, Open};
-pub use objects::{BlobAt, Looking, TreeEntry};
+pub use objects::{BlobAt, Looking, TreeEntry, blob_id};
 pub use porcelain::{FetchClass, PushClass};
 pub use remote::{FetchError, PushError, Tip};
 pub use snapshot::{LFS_POINTER, Refused, RefusedWhy, Snapshot, SnapshotError, Snapshots};
+pub use staged::Staged;
 pub use store::cached_file;
 pub use worktree::{Followed, Loose};
 
@@ -268,6 +271,7 @@ pub struct Repo {
     /// Settings of the user's repository that calls to the remote need too.
     transport: Vec<(String, String)>,
     remembered: RefCell<history::Remembered>,
+    folders: folders::Folders,
     /// Held for a fetch: two at once would contend for the same refs of our own repository.
     fetching: Arc<Mutex<()>>,
     /// A git that wrote in the user's repository was ended by a signal.
@@ -309,6 +313,7 @@ impl Repo {
             store,
             transport,
             remembered: RefCell::default(),
+            folders: folders::Folders::default(),
             fetching: Arc::default(),
             torn: Arc::default(),
             writes: Arc::default(),
@@ -322,8 +327,8 @@ impl Repo {
     }
 
     /// Opens the user's repository, for those who only read: nothing is made, nothing fetched, and no state folder
-    /// is needed. Where there is a remote, [`Repo::known_tip`] is the branch as the clone last saw it there. What a partial
-    /// clone lacks is read from our own copy in `state`, where there is one.
+    /// is needed. Where there is a remote, [`Repo::known_tip`] is the branch as the clone or our own copy in `state` last saw
+    /// it there; what the clone lacks is read from that copy, where there is one.
     pub fn open_to_read(checkout: Checkout, state: Option<&Path>, settings: Settings) -> Result<Self, RepoError> {
         let mut git = Git::find()?;
         checkout::check_branch(&settings.branch)?;
@@ -331,10 +336,10 @@ impl Repo {
         let origin = checkout.origin(&git, &config, &settings.branch)?;
         Checkout::carry_ssh_command(&mut git, &config);
         let store = store::open_users(&checkout)?;
-        if let Some(own) = state.filter(|_| config.is_partial()) {
+        if let Some(own) = state.filter(|_| origin != Origin::Local) {
             store::read_also(&store, own);
         }
-        let state = checkout.common_dir.join("dispatch");
+        let state = state.map_or_else(|| checkout.common_dir.join("dispatch"), Path::to_owned);
         let transport = Vec::new();
         let (remembered, fetching, torn, handed) = (RefCell::default(), Arc::default(), Arc::default(), Arc::default());
         let writes = Arc::default();
@@ -347,6 +352,7 @@ impl Repo {
             store,
             transport,
             remembered,
+            folders: folders::Folders::default(),
             fetching,
             torn,
             writes,
@@ -354,8 +360,8 @@ impl Repo {
         })
     }
 
-    /// The branch as the user's repository knows it: its remote-tracking branch where there is a remote, else the
-    /// branch itself; `None` where neither exists. Reads no network.
+    /// The branch as it is known here: its remote-tracking branch in the user's repository where there is a remote, else the
+    /// branch itself; or what our own copy has fetched since. `None` where none of them exists. Reads no network.
     pub fn known_tip(&self) -> Option<Oid> {
         let own = self.branch_ref();
         let tracking = match &self.origin {
@@ -364,7 +370,11 @@ impl Repo {
         };
         // A bare clone tracks nothing: its branches are the remote's.
         let found = tracking.iter().chain([&own]).find_map(|name| self.store.refname_to_id(name).ok());
-        found.map(Oid)
+        let fetched = tracking.as_ref().and_then(|_| store::fetched_tip(&self.state, &self.settings.branch));
+        match (found.map(Oid), fetched.filter(|tip| self.has(*tip))) {
+            (Some(users), Some(fetched)) if self.is_ancestor(users, fetched).unwrap_or(false) => Some(fetched),
+            (users, fetched) => users.or(fetched),
+        }
     }
 
     /// What a name of a commit in the user's repository means (`main`, `HEAD~1`, an id).
@@ -396,6 +406,7 @@ impl Repo {
             store,
             transport: self.transport.clone(),
             remembered: RefCell::default(),
+            folders: folders::Folders::default(),
             fetching: Arc::clone(&self.fetching),
             torn: Arc::clone(&self.torn),
             writes: Arc::clone(&self.writes),

@@ -4,10 +4,7 @@
 //! a commit that the caller names, never from a work tree, and entries are told by mode and name:
 //! git itself accepts symbolic links, submodules and line breaks where a file is expected.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
@@ -37,37 +34,19 @@ pub struct BlobAt {
     pub bytes: Option<Vec<u8>>,
 }
 
-/// Many looks into one tree: each folder on the way is read once. libgit2 itself keeps small trees only, and those of an
-/// archive are large.
+/// Many looks into the tree of one commit.
 pub struct Looking<'repo> {
     repo: &'repo Repo,
-    root: Rc<git2::Tree<'repo>>,
-    trees: RefCell<HashMap<git2::Oid, Rc<git2::Tree<'repo>>>>,
+    root: Oid,
 }
 
-impl<'repo> Looking<'repo> {
+impl Looking<'_> {
     /// As [`Repo::entry_at`].
     ///
     /// # Errors
     /// [`RepoError::Object`] where a folder on the way cannot be read.
     pub fn entry(&self, path: impl AsRef<[u8]>) -> Result<Option<TreeEntry>, RepoError> {
-        let mut entry = TreeEntry { name: Vec::new(), mode: MODE_FOLDER, oid: Oid(self.root.id()) };
-        let mut tree = Rc::clone(&self.root);
-        for (depth, name) in
-            trimmed(path.as_ref()).split(|byte| *byte == b'/').filter(|name| !name.is_empty()).enumerate()
-        {
-            if depth > 0 {
-                if entry.mode != MODE_FOLDER {
-                    return Ok(None);
-                }
-                tree = self.tree(entry.oid)?;
-            }
-            match tree.get_name_bytes(name) {
-                Some(found) => entry = plain(&found),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(entry))
+        self.repo.entry_below(self.root, path.as_ref())
     }
 
     /// As [`Repo::exists`].
@@ -77,15 +56,6 @@ impl<'repo> Looking<'repo> {
     pub fn exists(&self, path: impl AsRef<[u8]>) -> Result<bool, RepoError> {
         Ok(self.entry(path)?.is_some())
     }
-
-    fn tree(&self, oid: Oid) -> Result<Rc<git2::Tree<'repo>>, RepoError> {
-        if let Some(tree) = self.trees.borrow().get(&oid.0) {
-            return Ok(Rc::clone(tree));
-        }
-        let tree = Rc::new(self.repo.tree(oid)?);
-        self.trees.borrow_mut().insert(oid.0, Rc::clone(&tree));
-        Ok(tree)
-    }
 }
 
 impl Repo {
@@ -94,17 +64,16 @@ impl Repo {
     /// # Errors
     /// [`RepoError::Object`] where the commit cannot be read.
     pub fn looking(&self, commit: Oid) -> Result<Looking<'_>, RepoError> {
-        Ok(self.looking_below(self.root(commit)?))
+        Ok(self.looking_below(self.root_of(commit)?))
     }
 
-    pub(super) fn looking_below<'a>(&'a self, root: git2::Tree<'a>) -> Looking<'a> {
-        Looking { repo: self, root: Rc::new(root), trees: RefCell::default() }
+    pub(super) fn looking_below(&self, root: Oid) -> Looking<'_> {
+        Looking { repo: self, root }
     }
 
     /// The entry at a path; `None` where there is none. The empty path is the root.
     pub fn entry_at(&self, commit: Oid, path: impl AsRef<[u8]>) -> Result<Option<TreeEntry>, RepoError> {
-        let root = self.root(commit)?;
-        self.entry_in(&root, path.as_ref())
+        self.entry_below(self.root_of(commit)?, path.as_ref())
     }
 
     /// True where something stands at the path.
@@ -263,26 +232,32 @@ impl Repo {
     }
 
     pub(super) fn entry_in(&self, root: &git2::Tree<'_>, path: &[u8]) -> Result<Option<TreeEntry>, RepoError> {
-        let mut entry = TreeEntry { name: Vec::new(), mode: MODE_FOLDER, oid: Oid(root.id()) };
+        self.entry_below(Oid(root.id()), path)
+    }
+
+    /// The entry at a path below a folder; the folder itself for the empty path.
+    fn entry_below(&self, root: Oid, path: &[u8]) -> Result<Option<TreeEntry>, RepoError> {
+        let mut entry = TreeEntry { name: Vec::new(), mode: MODE_FOLDER, oid: root };
         for name in trimmed(path).split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
             if entry.mode != MODE_FOLDER {
                 return Ok(None);
             }
-            let found = if entry.oid.0 == root.id() {
-                root.get_name_bytes(name).map(|found| plain(&found))
-            } else {
-                self.tree(entry.oid)?.get_name_bytes(name).map(|found| plain(&found))
-            };
-            match found {
-                Some(found) => entry = found,
-                None => return Ok(None),
-            }
+            let Some((mode, oid)) = self.folder(entry.oid)?.find(name) else { return Ok(None) };
+            entry = TreeEntry { name: name.to_vec(), mode, oid };
         }
         Ok(Some(entry))
     }
 }
 
 /// True for files and symbolic links.
+/// The id that git gives a file with these bytes.
+///
+/// # Panics
+/// Never: bytes in memory can be hashed.
+pub fn blob_id(bytes: &[u8]) -> Oid {
+    Oid(git2::Oid::hash_object(git2::ObjectType::Blob, bytes).expect("hashing memory"))
+}
+
 pub(super) fn is_blob(mode: u32) -> bool {
     matches!(mode & 0o170_000, 0o100_000 | 0o120_000)
 }

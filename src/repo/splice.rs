@@ -34,10 +34,10 @@ pub(super) fn spliced(old: &[u8], changes: &BTreeMap<Vec<u8>, Put>) -> Option<Ve
     Some(content)
 }
 
-const ID_BYTES: usize = 20;
+pub(super) const ID_BYTES: usize = 20;
 
 /// The first entry of a tree's content: its name, its mode, and all of it.
-fn first(content: &[u8]) -> Option<(&[u8], u32, &[u8])> {
+pub(super) fn first(content: &[u8]) -> Option<(&[u8], u32, &[u8])> {
     let space = content.iter().position(|byte| *byte == b' ')?;
     let end = space + content[space..].iter().position(|byte| *byte == 0)?;
     let mode = u32::from_str_radix(std::str::from_utf8(&content[..space]).ok()?, 8).ok()?;
@@ -45,7 +45,7 @@ fn first(content: &[u8]) -> Option<(&[u8], u32, &[u8])> {
 }
 
 /// Git's order: the name of a folder as if a slash came behind it.
-fn rank(name: &[u8], mode: u32) -> impl Iterator<Item = &u8> {
+pub(super) fn rank(name: &[u8], mode: u32) -> impl Iterator<Item = &u8> {
     name.iter().chain((mode == MODE_FOLDER).then_some(&b'/'))
 }
 

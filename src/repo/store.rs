@@ -165,6 +165,12 @@ pub fn cached_file(state: &Path, blob: &str) -> Option<Vec<u8>> {
     Some(blob.content().to_vec())
 }
 
+/// The branch as our own copy of the repository has fetched it last, for who only reads.
+pub(super) fn fetched_tip(state: &Path, branch: &str) -> Option<Oid> {
+    let store = git2::Repository::open_bare(own_dir(state)).ok()?;
+    store.refname_to_id(&fetched_ref(branch)).ok().map(Oid)
+}
+
 /// Has a handle find in our own repository what its own lacks. Nothing of it is written down.
 pub(super) fn read_also(store: &git2::Repository, state: &Path) {
     let objects = own_dir(state).join("objects");

@@ -54,6 +54,17 @@ pub struct Local {
     room: Wait,
     slot: Option<(Level, bool, Slot)>,
     stage: Option<Stage>,
+    /// What is still to be cleared.
+    behind: Option<Behind>,
+}
+
+/// The folders of an attempt that is over.
+struct Behind {
+    scratch: Scratch,
+    work: Work,
+    left: Left,
+    /// It succeeded and is to leave nothing.
+    wholly: bool,
 }
 
 impl Local {
@@ -67,7 +78,7 @@ impl Local {
         control: Control,
     ) -> Self {
         let room = Wait::none();
-        Self { index, state, keeper, uid, clock, control, room, slot: None, stage: None }
+        Self { index, state, keeper, uid, clock, control, room, slot: None, stage: None, behind: None }
     }
 
     /// Waits for room on a full disk before what came out of a run is given up.
@@ -98,6 +109,7 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
+        self.clear();
         if let Some(stage) = self.stage.take() {
             stage.remove();
         }
@@ -111,6 +123,7 @@ pub fn cgroup_prefix() -> &'static str {
 
 impl Executor for Local {
     fn execute(&mut self, mut work: Work) -> Result<Report, RunError> {
+        self.clear();
         let proxies = match work.job.grant.network {
             Network::None => Proxies::default(),
             _ => Proxies::of(std::env::vars_os()),
@@ -137,6 +150,9 @@ impl Executor for Local {
         let clock = Arc::clone(&self.clock);
         let control = self.control.clone();
         let slot = self.slot(level, network)?;
+        if work.leave.as_ref().is_some_and(|leave| !leave.is_given()) {
+            return Err(RunError::CalledOff);
+        }
         let started_at = clock.now();
         let began = clock.monotonic();
         let elapsed = || u64::try_from(clock.monotonic().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
@@ -166,8 +182,15 @@ impl Executor for Local {
         let saved = self.room.wait(|| spool::save_events(&spool, &events));
         saved.map_err(|source| RunError::Collect { path: spool.clone(), source })?;
         report.events = Some(events.into());
-        self.stage = scratch.clear(&work, work.cleanup && report.attempt.exit_code == Some(0), &left);
+        let wholly = work.cleanup && report.attempt.exit_code == Some(0);
+        self.behind = Some(Behind { scratch, work, left, wholly });
         Ok(report)
+    }
+
+    fn clear(&mut self) {
+        if let Some(Behind { scratch, work, left, wholly }) = self.behind.take() {
+            self.stage = scratch.clear(&work, wholly, &left);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod stage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 pub use action::{ActionWork, Actions};
 pub use local::{Local, PATH, cgroup_prefix as local_cgroup_prefix};
@@ -67,6 +68,8 @@ pub struct Work {
     pub cleanup: bool,
     /// A folder that stands in for the host's `/` where paths of the host are granted; none in a real run.
     pub stand_in: Option<PathBuf>,
+    /// Waited for before anything of the handler is started; none: it may start at once.
+    pub leave: Option<Leave>,
 }
 
 impl Work {
@@ -74,6 +77,23 @@ impl Work {
     fn on_host(&self, granted: &Path) -> PathBuf {
         let below = || granted.strip_prefix("/").unwrap_or(granted);
         self.stand_in.as_ref().map_or_else(|| granted.to_owned(), |root| root.join(below()))
+    }
+}
+
+/// Whether a start may go ahead, as whoever sent the work says once START is in the journal. What has no effect of its own
+/// is made ready meanwhile.
+#[derive(Debug)]
+pub struct Leave(Receiver<()>);
+
+impl Leave {
+    /// With what gives it. Dropping that instead calls the start off.
+    pub fn new() -> (Sender<()>, Self) {
+        let (give, leave) = channel();
+        (give, Self(leave))
+    }
+
+    fn is_given(&self) -> bool {
+        self.0.recv().is_ok()
     }
 }
 
@@ -105,6 +125,9 @@ pub enum RunError {
     /// The spool could not be written.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// START could not be written down, so that nothing was started.
+    #[error("the start was called off before it was made")]
+    CalledOff,
     /// A secret that cannot be masked must not be handed out.
     #[error("secrets: {0}")]
     Secrets(String),
@@ -142,6 +165,10 @@ pub trait Executor: Send {
     /// # Errors
     /// [`RunError`] where it was not carried out to its end; [`RunError::may_have_started`] says what that means.
     fn execute(&mut self, work: Work) -> Result<Report, RunError>;
+
+    /// Does what nobody waits for: clears away behind the last attempt. Done by the next one, and at the end, where it is
+    /// left out.
+    fn clear(&mut self) {}
 }
 
 /// How the end of a handler is judged: outcome, and the class of the reason.

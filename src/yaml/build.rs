@@ -139,7 +139,7 @@ pub(super) fn build(text: &str, limits: Limits) -> Result<Arc<Node>, Fault> {
     }
     let mut builder = Builder { text, limits, open: Vec::new(), anchors: HashMap::new(), total: Size::default() };
     let root = loop {
-        let (event, span) = events.next()?;
+        let (event, span) = events.next().map_err(|fault| nearer(fault, text, &builder.open))?;
         if let Some(root) = builder.take(event, span)? {
             break root;
         }
@@ -215,6 +215,61 @@ fn syntax(error: &ScanError) -> Fault {
         fault.help("quote a value that begins with this character")
     } else {
         fault.expected("YAML 1.2")
+    }
+}
+
+/// The parser says where it gave up, which is often the line behind the one that is at fault.
+fn nearer(mut fault: Fault, text: &str, open: &[Open]) -> Fault {
+    if fault.code != "E0103" {
+        return fault;
+    }
+    let all: Vec<&str> = lines(text).collect();
+    let marked = usize::try_from(fault.place.line).unwrap_or(usize::MAX).saturating_sub(1).min(all.len());
+    let flow = open.iter().rev().find(|open| open.is_flow(&all));
+    if fault.message.ends_with("simple key expect ':'") {
+        "not valid YAML: there is no `:` behind the key".clone_into(&mut fault.message);
+        fault.expected = Some("`key: value`, with a space behind the colon".to_owned());
+        let line = all.get(marked).map_or("", |line| line.trim());
+        if line.is_empty() || line.starts_with('#') || line.contains(": ") || line.ends_with(':') {
+            let said = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+            if let Some(before) = (0..marked).rev().find(|before| said(all[*before])) {
+                fault.place = whole_line(before, all[before]);
+            }
+        }
+    } else if fault.message.ends_with("found a tab") {
+        if let Some(tab) = (marked..all.len()).find(|at| all[*at].trim_start_matches(' ').starts_with('\t')) {
+            fault.place = Place { length: 1, ..whole_line(tab, all[tab]) };
+            fault.place.column = narrow(all[tab].len() - all[tab].trim_start_matches(' ').len() + 1);
+        }
+    } else if let Some(flow) = flow {
+        let bracket = flow.bracket(&all).unwrap_or('{');
+        let is_at_end = all.iter().skip(marked).all(|line| line.trim().is_empty());
+        if is_at_end {
+            fault.message = format!("not valid YAML: the `{bracket}` is not closed");
+            fault.place = Place { length: 1, ..flow.place };
+        } else if flow.place.line < fault.place.line {
+            fault.help = Some(format!("is the `{bracket}` of line {} closed?", flow.place.line));
+        }
+    }
+    fault
+}
+
+/// What stands in a line, without the space around it.
+fn whole_line(index: usize, line: &str) -> Place {
+    let indent = line.chars().take_while(|c| c.is_whitespace()).count();
+    Place { line: narrow(index + 1), column: narrow(indent + 1), length: narrow(line.trim().chars().count()) }
+}
+
+impl Open {
+    /// The bracket that it begins with, where it is written in brackets.
+    fn bracket(&self, lines: &[&str]) -> Option<char> {
+        let index = |number: u32| usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+        let line = lines.get(index(self.place.line))?;
+        line.chars().nth(index(self.place.column)).filter(|first| matches!(first, '{' | '['))
+    }
+
+    fn is_flow(&self, lines: &[&str]) -> bool {
+        self.bracket(lines).is_some()
     }
 }
 

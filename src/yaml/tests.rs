@@ -101,9 +101,9 @@ fn traps_are_refused_by_rule_and_place() {
         ("%TAG ! tag:x,2000:\n---\na: b\n", "E0115", 1, 1, "directives"),
         ("#\r%TAG ! tag:x,2000:\r---\ra: b\r", "E0115", 2, 1, "directives"),
         // The parser names the line behind the last one.
-        ("a: 1\nb: [1", "E0103", 2, 6, "not valid YAML"),
-        ("a: b\n\tc: d\n", "E0103", 1, 4, "not valid YAML"),
-        ("a: [1, 2\n", "E0103", 2, 1, "not valid YAML"),
+        ("a: 1\nb: [1", "E0103", 2, 4, "the `[` is not closed"),
+        ("a: b\n\tc: d\n", "E0103", 2, 1, "not valid YAML"),
+        ("a: [1, 2\n", "E0103", 1, 4, "the `[` is not closed"),
         ("a: 'b\n", "E0103", 1, 4, "not valid YAML"),
         ("a: b: c\n", "E0103", 1, 5, "not valid YAML"),
         ("a: @b\n", "E0103", 1, 4, "not valid YAML"),
@@ -308,4 +308,29 @@ fn nothing_panics_on_mutated_documents() {
             Err(fault) => assert!(!fault.to_string().is_empty()),
         }
     }
+}
+
+/// The parser names the place where it gave up; people look at the line that is at fault.
+#[test]
+fn syntax_faults_stand_in_the_line_that_is_at_fault() {
+    for (text, line, column) in [
+        ("kind: a\nspec\nresource: x\n", 2, 1),
+        ("kind: a\nspec\n", 2, 1),
+        ("kind: a\nspec\n\n# why\n\n", 2, 1),
+        ("kind: a\nspec:\n  b: 1\n  c\n  d: 2\n", 4, 3),
+        ("kind: a\nspec:\n- a\nb\nc: 1\n", 4, 1),
+        ("kind: a\nspec:\n  b: |\n  text\n c\n", 5, 2),
+        ("kind: a\nspec: {b: 1\n", 2, 7),
+        ("kind: a\nspec: {b: [1, 2\n\n", 2, 11),
+        ("kind: a\n\tspec: 1\n", 2, 1),
+        ("kind: a\nspec: {b: 1,, c: 2}\n", 2, 13),
+        ("kind: a\nspec: {b: 1}}\n", 2, 13),
+        ("kind: a\nspec:\n  b: 1\n c: 2\n", 4, 2),
+    ] {
+        let fault = read("f.yml", text.as_bytes(), Limits::REQUEST).unwrap_err();
+        let place = fault.place.unwrap();
+        assert_eq!((fault.code, place.line, place.column), ("E0103", line, column), "{text:?}: {fault}");
+    }
+    let fault = read("f.yml", b"kind: a\nspec: {b: 1\nresource: x\n", Limits::REQUEST).unwrap_err();
+    assert_eq!(fault.help.as_deref(), Some("is the `{` of line 2 closed?"), "{fault}");
 }

@@ -68,13 +68,12 @@ reason: resolved
 outcome: succeeded
 --- tree requests
 --- run
-# It is back, and its clone is behind: what ended meanwhile is not called pending.
+# It is back, and its clone is behind: what ended meanwhile is not called pending, and our own copy has its record.
 git cat-file -e origin/main:requests/b.yml
 dispatch run 2> /dev/null
 dispatch list --pending
 dispatch why b
 --- stdout has
 no requests
-b is succeeded: the journal knows its end, and this clone does not have its record
-git pull
+b is succeeded: its handler exited 0
 --- again off

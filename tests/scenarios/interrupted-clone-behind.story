@@ -1,4 +1,4 @@
-What a power cut left: the journal knows what was started, the clone has not fetched it and the request's copy is gone. The faces still name its kind, and say before the next pass whether it will run again.
+What a power cut left: the journal knows what was started, neither the clone nor our own copy has it and the request's copy is gone. The faces still name its kind, and say before the next pass whether it will run again.
 --- host
 levels: {none: [once, often]}
 --- file handlers/index.yml
@@ -29,6 +29,7 @@ dispatch why a
 dispatch why b
 dispatch | tail -n 4
 git update-ref refs/remotes/origin/main "$old"
+git --git-dir .git/dispatch/repo.git update-ref refs/dispatch-fetch/heads/main "$old"
 rm -f .git/dispatch/spool/*/request
 dispatch list
 dispatch why a

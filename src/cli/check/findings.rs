@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::admit::Verdict;
+use crate::admit::{Rejection, Verdict};
 use crate::cli::exit::Exit;
 use crate::cli::render;
 use crate::diagnostic::Diagnostic;
@@ -27,6 +27,12 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Whose it is, where it names that.
     pub target: Option<Target>,
+    /// It is another host's to carry out.
+    pub elsewhere: bool,
+    /// What it waits for, once it is merged.
+    pub waits: Option<String>,
+    /// The host file, in which a fault may lie.
+    pub host_file: String,
 }
 
 impl Findings {
@@ -63,6 +69,13 @@ impl Findings {
                 warning.message
             ));
         }
+        render::print(self.summary());
+        let first = self.marks().into_iter().find(|mark| mark.level == "error");
+        render::explained_by(&first.map(|mark| mark.fault.to_string()).unwrap_or_default());
+    }
+
+    /// What came of it, in one line.
+    pub fn summary(&self) -> String {
         let counts: Vec<String> = ["ready", "rejected", "held"]
             .into_iter()
             .filter_map(|word| Some((word, self.count(word))).filter(|(_, count)| *count > 0))
@@ -75,7 +88,19 @@ impl Findings {
         if !self.repository.is_empty() {
             line = format!("{line}; {} of the repository", number(self.repository.len(), "fault"));
         }
-        render::print(line);
+        line
+    }
+
+    /// Every fault and warning with its weight: first the repository's, then those of requests in their order.
+    pub fn marks(&self) -> Vec<Mark<'_>> {
+        let plain = |level| move |fault| Mark { level, request: None, fault };
+        let mut marks: Vec<Mark<'_>> = self.repository.iter().map(plain("error")).collect();
+        for judged in &self.requests {
+            let faults = judged.faults().iter();
+            marks.extend(faults.map(|fault| Mark { level: "error", request: Some(&judged.path), fault }));
+        }
+        marks.extend(self.warnings.iter().map(plain("warning")));
+        marks
     }
 
     /// The document for programs.
@@ -91,12 +116,41 @@ impl Findings {
     }
 }
 
+/// A fault as a report shows it.
+pub struct Mark<'a> {
+    /// `error` or `warning`.
+    pub level: &'static str,
+    /// The request that it refuses, where it is one's.
+    pub request: Option<&'a str>,
+    /// The fault.
+    pub fault: &'a Diagnostic,
+}
+
 impl Judged {
     fn word(&self) -> &'static str {
         match self.verdict {
             Verdict::Ready(_) | Verdict::Command(_) => "ready",
+            Verdict::Rejected(_) if self.is_for_others_to_grant() => "ready",
             Verdict::Rejected(_) => "rejected",
             Verdict::Held { .. } => "held",
+        }
+    }
+
+    /// What the host file here refuses, another host's may allow: it alone judges what is meant for it.
+    fn is_for_others_to_grant(&self) -> bool {
+        let Verdict::Rejected(rejection) = &self.verdict else { return false };
+        self.elsewhere && self.is_refused_by_host(rejection)
+    }
+
+    fn is_refused_by_host(&self, rejection: &Rejection) -> bool {
+        rejection.reason == "not_granted" && rejection.faults.iter().all(|fault| fault.file == self.host_file)
+    }
+
+    /// What refuses it.
+    fn faults(&self) -> &[Diagnostic] {
+        match &self.verdict {
+            Verdict::Rejected(rejection) if !self.is_for_others_to_grant() => &rejection.faults,
+            _ => &[],
         }
     }
 
@@ -105,9 +159,15 @@ impl Judged {
         match &self.verdict {
             Verdict::Ready(admitted) => self.print_ok(&admitted.request.kind),
             Verdict::Command(commanded) => self.print_ok(&commanded.request.kind),
+            Verdict::Rejected(rejection) if self.is_for_others_to_grant() => {
+                self.print_ok(rejection.kind.as_deref().unwrap_or_default());
+            }
             Verdict::Rejected(rejection) => {
                 let kind = rejection.kind.as_ref().map(|kind| format!("{kind}  ")).unwrap_or_default();
-                render::print(format!("{}  {path}  {kind}{}", render::paint("rejected", "31"), rejection.reason));
+                // Another machine may allow it.
+                let here = if self.is_refused_by_host(rejection) { " on this host" } else { "" };
+                let rejected = render::paint("rejected", "31");
+                render::print(format!("{rejected}  {path}  {kind}{}{here}", rejection.reason));
                 for fault in &rejection.faults {
                     render::print(fault.to_string());
                 }
@@ -121,7 +181,8 @@ impl Judged {
 
     fn print_ok(&self, kind: &str) {
         let whose = self.target.as_ref().map(|target| format!("  for {target}")).unwrap_or_default();
-        render::print(format!("{}        {}  {kind}{whose}", render::paint("ok", "32"), self.path));
+        let waits = self.waits.as_ref().map(|words| format!("  {words}")).unwrap_or_default();
+        render::print(format!("{}        {}  {kind}{whose}{waits}", render::paint("ok", "32"), self.path));
     }
 
     fn to_json(&self) -> Value {
@@ -129,6 +190,7 @@ impl Judged {
         let (kind, reason, faults) = match &self.verdict {
             Verdict::Ready(admitted) => (Some(&admitted.request.kind), None, none),
             Verdict::Command(commanded) => (Some(&commanded.request.kind), None, none),
+            Verdict::Rejected(rejection) if self.is_for_others_to_grant() => (rejection.kind.as_ref(), None, none),
             Verdict::Rejected(rejection) => (rejection.kind.as_ref(), Some(rejection.reason), &rejection.faults[..]),
             Verdict::Held { kind, faults } => {
                 (Some(kind).filter(|kind| !kind.is_empty()), Some("repository"), &faults[..])
@@ -139,6 +201,10 @@ impl Judged {
         if let Some(target) = &self.target {
             judged["target"] = json!(target);
         }
+        let whose = self.target.as_ref().filter(|_| self.elsewhere).map(|target| format!("for {target}"));
+        if let Some(words) = whose.or_else(|| self.waits.clone()) {
+            judged["waits"] = json!(words);
+        }
         judged
     }
 }
@@ -148,12 +214,19 @@ fn number(count: usize, noun: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::admit::Rejection;
 
-    fn judged(verdict: Verdict) -> Judged {
-        Judged { path: "requests/a.yml".into(), verdict, target: None }
+    pub(in crate::cli::check) fn judged(verdict: Verdict) -> Judged {
+        let (target, elsewhere, waits) = (None, false, None);
+        Judged {
+            path: "requests/a.yml".into(),
+            verdict,
+            target,
+            elsewhere,
+            waits,
+            host_file: "/etc/dispatch/host.yaml".into(),
+        }
     }
 
     fn rejected() -> Judged {

@@ -232,8 +232,7 @@ impl Slot {
 
     /// Has a pid 1 made ahead of its job, so that the job need not wait for what does not depend on it.
     fn make_ready(&mut self) {
-        // Without a namespace the next one is forked only when the last has been waited for.
-        if self.setup.level == Level::Isolated && self.keeper.is_some() {
+        if self.keeper.is_some() {
             // What is wrong is told to the job that needs it.
             let ready = self.ask_for_job().ok();
             if let Some(keeper) = &mut self.keeper {
