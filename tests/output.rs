@@ -104,6 +104,10 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
     assert_eq!(guide["held_kinds"], serde_json::json!(["broken"]), "{guide}");
     let report = check("report", "dispatch report --html ../site --most 2 --json", 0)?;
     assert_eq!((&report["requests"]["ended"], report["left_out"].is_string()), (&2.into(), true), "{report}");
+    check("handler-new", "dispatch handler new fresh --lang sh --dry-run --json", 0)?;
+    check("handler-test", "printf 'kind: good\\n' > ../draft.yml; dispatch handler test good ../draft.yml --json", 0)?;
+    let fixture = "mkdir -p tests/handlers/good; printf 'kind: good\\n' > tests/handlers/good/a.yml";
+    check("handler-fixtures", &format!("{fixture}; dispatch handler test --all --json"), 1)?;
     check(
         "host-check",
         "printf 'node: x\\nbad: 1\\n' > ../bad.yaml; dispatch host check --host ../bad.yaml --json",

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 use serde_json::Value;
 
 use super::Line;
