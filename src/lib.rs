@@ -36,6 +36,7 @@ pub mod command;
 pub mod config;
 pub mod handler;
 pub mod host_file;
+pub mod host_status;
 pub mod policy;
 pub mod queue;
 pub mod record;

@@ -1,24 +1,29 @@
 //! What a person or an agent may know about requests: pending ones from main and the journal, ended ones from the
 //! journal or, in a clone where nothing ever ran, from the records on main. Reads only.
 
+mod elsewhere;
+mod line;
+
 use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use serde::Serialize;
+
+pub use line::Line;
 
 use crate::admit::{self, Verdict};
 use crate::archive;
 use crate::clock::utc_millis;
-use crate::command::{Resolution, Word};
+use crate::command::Resolution;
 use crate::config::RepoConfig;
 use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::diagnostic::Diagnostic;
 use crate::dispatch::{Held, Standing, resolutions};
 use crate::event::Event;
 use crate::host::Host;
+use crate::host_status::{HostStatus, There};
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
 use crate::job::Delivery;
@@ -36,77 +41,6 @@ use crate::statedir::StateDir;
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Records on main that are looked through, the youngest first, for what the journal here does not know.
 const RECORDS_MAX: usize = 20_000;
-
-/// One request, as `list` and `status` show it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Line {
-    /// Its id.
-    pub id: RequestId,
-    /// Path below the inbox without ending.
-    pub name: String,
-    /// Its kind, as far as it is known.
-    pub kind: Option<String>,
-    /// `pending`, `held`, `running`, `retrying`, `publishing` or, once ended, the outcome.
-    pub state: String,
-    /// Why, in a word or a line.
-    pub reason: Option<String>,
-    /// Exit code.
-    pub exit_code: Option<i32>,
-    /// When it came onto main.
-    pub queued_at: Option<String>,
-    /// When its first attempt began.
-    pub started_at: Option<String>,
-    /// When it ended.
-    pub finished_at: Option<String>,
-    /// From first start to end, in milliseconds.
-    pub duration_ms: Option<u64>,
-    /// Folder of its record, from the repository root.
-    pub record: Option<String>,
-    /// Path of the request in the inbox, while it is there.
-    pub path: Option<String>,
-    /// Whose it is, where it names that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<Target>,
-    /// The node on which its output lies, where not all of it was published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kept_on: Option<String>,
-    /// The request that it repeats.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rerun_of: Option<RequestId>,
-    /// What a person has said of it, where nobody could know how it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resolved: Option<Resolution>,
-}
-
-impl Line {
-    /// What is to be said of a request that nothing is known of but its id.
-    pub fn unknown(id: RequestId) -> Self {
-        Self {
-            id,
-            name: id.to_string(),
-            kind: None,
-            state: "unknown".to_owned(),
-            reason: None,
-            exit_code: None,
-            queued_at: None,
-            started_at: None,
-            finished_at: None,
-            duration_ms: None,
-            record: None,
-            path: None,
-            target: None,
-            kept_on: None,
-            rerun_of: None,
-            resolved: None,
-        }
-    }
-
-    /// It did what it should, by its record or by a person's word.
-    pub fn has_succeeded(&self) -> bool {
-        let said = self.resolved.as_ref().filter(|_| self.state == Outcome::Indeterminate.as_str());
-        self.state == Outcome::Succeeded.as_str() || said.is_some_and(|said| said.word == Word::Succeeded)
-    }
-}
 
 /// How far a request has come.
 #[derive(Clone, Debug)]
@@ -130,6 +64,8 @@ pub struct View {
     /// Kinds and their schemas, which most questions are not about.
     contract: OnceCell<Result<Contract, Vec<Diagnostic>>>,
     standing: Option<Standing>,
+    /// What hosts say of themselves, as it was fetched last, read at most once.
+    hosts: OnceCell<Vec<HostStatus>>,
     /// What people have said of requests on main, read at most once.
     said: OnceCell<BTreeMap<RequestId, Resolution>>,
 }
@@ -170,8 +106,8 @@ impl View {
         let tip = repo.known_tip();
         let config = config_at(&repo, tip)?;
         let standing = Standing::read(&state);
-        let (contract, said) = (OnceCell::new(), OnceCell::new());
-        Ok(Self { repo, state, journal, host, tip, config, contract, standing, said })
+        let (contract, said, hosts) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Ok(Self { repo, state, journal, host, tip, config, contract, standing, hosts, said })
     }
 
     /// Looks again: for who waits until something has happened.
@@ -184,6 +120,7 @@ impl View {
         }
         self.standing = Standing::read(&self.state);
         self.said.take();
+        self.hosts.take();
         let tip = self.repo.known_tip();
         if tip != self.tip {
             self.config = config_at(&self.repo, tip)?;
@@ -369,7 +306,7 @@ impl View {
         let Some(mut line) = self.find_by_id(id)? else { return Ok(None) };
         let on_its_way = state.filter(|state| !state.is_settled()).and_then(State::outcome);
         if let Some(outcome) = on_its_way {
-            line.state = "publishing".to_owned();
+            "publishing".clone_into(&mut line.state);
             line.reason.get_or_insert_with(|| format!("ended {outcome}, not on main yet"));
         } else if line.path.is_none() {
             return Ok(Some(Progress::Over(line)));
@@ -407,6 +344,21 @@ impl View {
         let attempts = std::fs::read_dir(&spool).ok()?.flatten();
         let last = attempts.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max()?;
         Some(spool.join(last.to_string()).join(name))
+    }
+
+    /// The resources that a request takes or took, as far as that is known.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn resources(&self, line: &Line) -> Result<Vec<String>, ViewError> {
+        if line.path.is_none() {
+            let (Some(tip), Some(folder)) = (self.tip, &line.record) else { return Ok(Vec::new()) };
+            return Ok(self.record_at(tip, folder)?.map(|record| record.resource).unwrap_or_default());
+        }
+        Ok(match self.verdict(line)? {
+            Some(Verdict::Ready(admitted)) => admitted.locks.into_iter().collect(),
+            _ => Vec::new(),
+        })
     }
 
     /// The verdict of admission on a pending request, as far as this clone and host file can tell.
@@ -513,6 +465,17 @@ impl View {
         path: &str,
         target: Option<&Target>,
     ) -> (String, Option<String>) {
+        match self.said_of(id) {
+            Some((host, There::Running)) => return ("running".to_owned(), Some(format!("on {}", host.node))),
+            Some((host, There::Held(named))) if self.held(id).is_none() => {
+                let words = named.words.as_deref().unwrap_or("it does not say why");
+                return ("held".to_owned(), Some(format!("{}: {words}", host.node)));
+            }
+            Some((host, There::Waiting(..))) if self.held(id).is_none() => {
+                return ("pending".to_owned(), Some(format!("on {}, in its turn", host.node)));
+            }
+            _ => {}
+        }
         if let Some(held) = self.held(id).filter(|held| held.path == path) {
             return ("held".to_owned(), Some(held.words.clone()));
         }

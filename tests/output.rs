@@ -117,6 +117,20 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
 }
 
 #[test]
+fn a_host_says_what_its_schema_says() -> Tested {
+    let world = world()?;
+    world.must("dispatch run || true")?;
+    let said = world.git("origin.git", &["cat-file", "blob", "refs/dispatch/hosts/story:status.json"])?;
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout)?;
+    let schema = fs::read(root().join("schemas/dispatch/host-status.schema.json"))?;
+    let schema = Schema::compile("host-status.schema.json", &schema).map_err(|faults| format!("{faults:?}"))?;
+    let faults: Vec<String> = schema.validate_value(&said).iter().map(ToString::to_string).collect();
+    assert!(faults.is_empty(), "{}\n{said:#}", faults.join("\n"));
+    assert_eq!(said["counts"]["held"], 3, "{said:#}");
+    Ok(world.close()?)
+}
+
+#[test]
 fn schemas_let_fields_be_added_and_refuse_what_was_promised() -> Tested {
     for (name, text) in schemas()? {
         let schema: serde_json::Value = serde_json::from_str(&text)?;

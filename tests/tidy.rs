@@ -28,6 +28,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "config",
             "handler",
             "host_file",
+            "host_status",
             "policy",
             "queue",
             "record",

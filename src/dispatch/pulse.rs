@@ -15,6 +15,8 @@ use crate::queue::Standing as Place;
 
 /// A branch that moves again and again is not read more often than this.
 const MOVED_PAUSE: Duration = Duration::from_millis(250);
+/// What is told of a pass is brought up this often, while there is something to do.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
 /// Old files are cleared this often.
 const CLEAR_EVERY: Duration = Duration::from_hours(1);
 
@@ -92,14 +94,41 @@ impl Dispatcher {
             self.tell();
             self.beat_at = now.saturating_add(interval);
         }
+        if self.telling.at <= now {
+            // One that watches tells what is here at its interval; a single pass may be long, and has none.
+            if self.interval.is_none() {
+                self.tell();
+            } else {
+                self.say_to_others();
+            }
+            self.telling.at = now.saturating_add(TOLD_EVERY);
+        }
         self.show_status();
         self.settings.notifier.alive();
     }
 
     fn show_status(&self) {
+        if let Some(tell) = &self.telling.progress {
+            tell(&self.progress_line());
+        }
         if self.settings.notifier.is_heard() {
             self.settings.notifier.status(&self.status_line());
         }
+    }
+
+    /// One line: how many have ended, run and wait.
+    fn progress_line(&self) -> String {
+        let running = self.queue.iter().filter(|(_, place)| *place == Place::Running).count();
+        let counts = [
+            (self.summary.ended.len(), "done"),
+            (running, "running"),
+            (self.queue.len() - running, "waiting"),
+            (self.held.len(), "held"),
+            (self.unpublished(), "not published yet"),
+        ];
+        let shown: Vec<String> =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        if shown.is_empty() { "reading main".to_owned() } else { shown.join(", ") }
     }
 
     /// One line: what runs, how many wait, the last publication, and what is in the way.
