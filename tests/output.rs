@@ -107,8 +107,8 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
     check("resolve", "dispatch resolve lost --failed -m gone --json", 0)?;
     check("dispatch", "dispatch --json", 0)?;
     let poked = "dispatch watch --interval 1h > /dev/null 2>&1 & watch=$!
-         until [ -s .git/dispatch/instance.lock ]; do kill -0 $watch; sleep 0.02; done
-         dispatch poke --json; kill -TERM $watch; wait $watch";
+         until dispatch poke --json > ../poked 2> /dev/null; do kill -0 $watch; sleep 0.05; done
+         cat ../poked; kill -TERM $watch; wait $watch";
     check("poke", poked, 0)?;
 
     let there: BTreeSet<String> = schemas()?.into_iter().map(|(name, _)| name).collect();

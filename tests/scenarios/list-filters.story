@@ -42,8 +42,8 @@ backup-1 release-1 release-2
 release-3 
 release-1 release-2 
 release-3 
-backup-1 release-2 release-3 
-release-1 
+release-1 release-2 release-3 
+backup-1 
   "more": false
 --- run
 dispatch list --most 1
@@ -52,4 +52,4 @@ there are more: add `--page 2`, or `--most N`
 --- run 2
 dispatch list --since yesterday
 --- stderr has
-neither a span such as 2h nor a time such as
+neither a span such as [DURATION] nor a time such as
