@@ -14,6 +14,7 @@ mod doubt;
 mod ending;
 mod finish;
 mod handed_in;
+mod herald;
 mod indexing;
 mod intake;
 mod pruning;
@@ -373,6 +374,8 @@ pub struct Dispatcher {
     messages: (Sender<Message>, Receiver<Message>),
     last_fetch: i64,
     last_push: i64,
+    /// Who is told where we stand.
+    telling: herald::Telling,
     summary: Summary,
 }
 
@@ -388,6 +391,13 @@ impl Dispatcher {
     /// [`DispatchError::System`] where the lock file cannot be written.
     pub fn listen(&self) -> Result<(), DispatchError> {
         self.instance.listen().map_err(|source| DispatchError::System { what: "writing the instance lock", source })
+    }
+
+    /// Tells how far the pass is, in a line, again and again.
+    #[must_use]
+    pub fn with_progress(mut self, tell: impl Fn(&str) + Send + 'static) -> Self {
+        self.telling.progress = Some(Box::new(tell));
+        self
     }
 
     /// One pass: everything that is on main now is handled and published, or the summary says what is not.
@@ -419,6 +429,7 @@ impl Dispatcher {
             let deliveries = crew::start_publisher(scope, publisher, answers.clone()).map_err(no_thread)?;
             let recorder = recording::start(scope, self.state.clone(), self.room.silent(), answers.clone());
             let mut crew = Crew::start(scope, executors, recorder.map_err(no_thread)?, &answers).map_err(no_thread)?;
+            self.start_herald(scope);
             let end = catch_unwind(AssertUnwindSafe(|| self.pass_after_pass(&mut crew, &deliveries)))
                 .unwrap_or_else(|panic| Err(ending::conductor_broke(&*panic)));
             // An error leaves the others in the middle of something: what they run or wait for has to end before they can.
@@ -430,6 +441,7 @@ impl Dispatcher {
                 self.push_patience.end();
                 self.rescue_endings();
             }
+            self.say_goodbye(end.is_ok());
             end
         })?;
         Ok(self.close())
@@ -589,7 +601,7 @@ impl Dispatcher {
         let batch = self.batch_open.filter(|_| again.is_none()).map(|opened| opened + BATCH_OPEN);
         let wake = [
             self.look_at.filter(|_| self.stopping.is_none()),
-            Some(self.beat_at),
+            self.interval.map(|_| self.beat_at),
             self.settings.notifier.due_in().map(|pause| now + pause),
             retry.filter(|due| *due > now),
             self.steering.due().filter(|due| *due > now),

@@ -46,6 +46,7 @@ pub mod form;
 pub mod guide;
 pub mod handler;
 pub mod host_file;
+pub mod host_status;
 pub mod pause;
 pub mod policy;
 pub mod queue;

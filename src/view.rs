@@ -3,18 +3,22 @@
 
 mod find;
 
+mod elsewhere;
+mod line;
+
 use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use serde::Serialize;
+
+pub use line::Line;
 
 use crate::admit::{self, Verdict};
 use crate::archive::{self, Effort, Index};
 use crate::clock::{Clock, System, utc_millis};
-use crate::command::{Resolution, Word};
+use crate::command::Resolution;
 use crate::config::RepoConfig;
 use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::diagnostic::Diagnostic;
@@ -22,6 +26,7 @@ use crate::dispatch::{self, Held, HeldBy, Standing, resolutions};
 use crate::event::Event;
 use crate::hand_in;
 use crate::host::Host;
+use crate::host_status::{HostStatus, There};
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
 use crate::job::Delivery;
@@ -44,77 +49,6 @@ pub use record::{OWN_FILES, Published};
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Records on main that are looked through, the youngest first, for what the journal here does not know.
 const RECORDS_MAX: usize = 20_000;
-
-/// One request, as `list` and `status` show it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Line {
-    /// Its id.
-    pub id: RequestId,
-    /// Path below the inbox without ending.
-    pub name: String,
-    /// Its kind, as far as it is known.
-    pub kind: Option<String>,
-    /// `pending`, `held`, `running`, `retrying`, `publishing` or, once ended, the outcome.
-    pub state: String,
-    /// Why, in a word or a line.
-    pub reason: Option<String>,
-    /// Exit code.
-    pub exit_code: Option<i32>,
-    /// When it came onto main.
-    pub queued_at: Option<String>,
-    /// When its first attempt began.
-    pub started_at: Option<String>,
-    /// When it ended.
-    pub finished_at: Option<String>,
-    /// From first start to end, in milliseconds.
-    pub duration_ms: Option<u64>,
-    /// Folder of its record, from the repository root.
-    pub record: Option<String>,
-    /// Path of the request in the inbox, while it is there.
-    pub path: Option<String>,
-    /// Whose it is, where it names that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<Target>,
-    /// The node on which its output lies, where not all of it was published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kept_on: Option<String>,
-    /// The request that it repeats.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rerun_of: Option<RequestId>,
-    /// What a person has said of it, where nobody could know how it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resolved: Option<Resolution>,
-}
-
-impl Line {
-    /// What is to be said of a request that nothing is known of but its id.
-    pub fn unknown(id: RequestId) -> Self {
-        Self {
-            id,
-            name: id.to_string(),
-            kind: None,
-            state: "unknown".to_owned(),
-            reason: None,
-            exit_code: None,
-            queued_at: None,
-            started_at: None,
-            finished_at: None,
-            duration_ms: None,
-            record: None,
-            path: None,
-            target: None,
-            kept_on: None,
-            rerun_of: None,
-            resolved: None,
-        }
-    }
-
-    /// It did what it should, by its record or by a person's word.
-    pub fn has_succeeded(&self) -> bool {
-        let said = self.resolved.as_ref().filter(|_| self.state == Outcome::Indeterminate.as_str());
-        self.state == Outcome::Succeeded.as_str() || said.is_some_and(|said| said.word == Word::Succeeded)
-    }
-}
 
 /// How far a request has come.
 #[derive(Clone, Debug)]
@@ -140,6 +74,8 @@ pub struct View {
     standing: Option<Standing>,
     /// What people have paused here, as far as it is in force now.
     pauses: Vec<Pause>,
+    /// What hosts say of themselves, as it was fetched last, read at most once.
+    hosts: OnceCell<Vec<HostStatus>>,
     /// What people have said of requests on main, read at most once.
     said: OnceCell<BTreeMap<RequestId, Resolution>>,
     /// The index of the archive as it stands, opened at most once.
@@ -185,8 +121,8 @@ impl View {
         let mut pauses = dispatch::pauses(journal.as_ref(), &hand_in::all(&state))?;
         let now = System::new().now();
         pauses.retain(|pause| !pause.is_over(now));
-        let (contract, said, index) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(Self { repo, state, journal, host, tip, config, contract, standing, pauses, said, index })
+        let (contract, said, hosts, index) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Ok(Self { repo, state, journal, host, tip, config, contract, standing, pauses, hosts, said, index })
     }
 
     /// Looks again: for who waits until something has happened.
@@ -200,6 +136,7 @@ impl View {
         self.standing = Standing::read(&self.state);
         self.said.take();
         self.index.take();
+        self.hosts.take();
         let tip = self.repo.known_tip();
         if tip != self.tip {
             self.config = config_at(&self.repo, tip)?;
@@ -355,7 +292,7 @@ impl View {
         let Some(mut line) = self.find_by_id(id)? else { return Ok(None) };
         let on_its_way = state.filter(|state| !state.is_settled()).and_then(State::outcome);
         if let Some(outcome) = on_its_way {
-            line.state = "publishing".to_owned();
+            "publishing".clone_into(&mut line.state);
             line.reason.get_or_insert_with(|| format!("ended {outcome}, not on main yet"));
         } else if line.path.is_none() {
             return Ok(Some(Progress::Over(line)));
@@ -409,6 +346,21 @@ impl View {
         let attempts = std::fs::read_dir(&spool).ok()?.flatten();
         let last = attempts.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max()?;
         Some(spool.join(last.to_string()).join(name))
+    }
+
+    /// The resources that a request takes or took, as far as that is known.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn resources(&self, line: &Line) -> Result<Vec<String>, ViewError> {
+        if line.path.is_none() {
+            let (Some(tip), Some(folder)) = (self.tip, &line.record) else { return Ok(Vec::new()) };
+            return Ok(self.record_at(tip, folder)?.map(|record| record.resource).unwrap_or_default());
+        }
+        Ok(match self.verdict(line)? {
+            Some(Verdict::Ready(admitted)) => admitted.locks.into_iter().collect(),
+            _ => Vec::new(),
+        })
     }
 
     /// The verdict of admission on a pending request, as far as this clone and host file can tell.
@@ -537,6 +489,17 @@ impl View {
         kind: Option<&str>,
         target: Option<&Target>,
     ) -> (String, Option<String>) {
+        match self.said_of(id) {
+            Some((host, There::Running)) => return ("running".to_owned(), Some(format!("on {}", host.node))),
+            Some((host, There::Held(named))) if self.held(id).is_none() => {
+                let words = named.words.as_deref().unwrap_or("it does not say why");
+                return ("held".to_owned(), Some(format!("{}: {words}", host.node)));
+            }
+            Some((host, There::Waiting(..))) if self.held(id).is_none() => {
+                return ("pending".to_owned(), Some(format!("on {}, in its turn", host.node)));
+            }
+            _ => {}
+        }
         // What was paused when the last pass looked may have been resumed since.
         let is_over = |held: &Held| held.by == HeldBy::Pause && self.pauses.is_empty();
         if let Some(held) = self.held(id).filter(|held| held.path == path && !is_over(held)) {

@@ -1,7 +1,6 @@
 //! What the verbs print with `--json`, held against the schemas in `schemas/dispatch/output/`: real output of every verb
 //! that has the option, of requests in every state that can be had. docs/json.md lists them and says what may change.
 
-#[expect(dead_code, reason = "what the stories need besides")]
 mod support;
 
 use std::collections::BTreeSet;
@@ -129,12 +128,26 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
     check("resolve", "dispatch resolve lost --failed -m gone --json", 0)?;
     check("dispatch", "dispatch --json", 0)?;
     let poked = "dispatch watch --interval 1h > /dev/null 2>&1 & watch=$!
-         until [ -s .git/dispatch/instance.lock ]; do kill -0 $watch; sleep 0.02; done
-         dispatch poke --json; kill -TERM $watch; wait $watch";
+         until dispatch poke --json > ../poked 2> /dev/null; do kill -0 $watch; sleep 0.05; done
+         cat ../poked; kill -TERM $watch; wait $watch";
     check("poke", poked, 0)?;
 
     let there: BTreeSet<String> = schemas()?.into_iter().map(|(name, _)| name).collect();
     assert_eq!(there, held, "each schema is tried, and each document has one");
+    Ok(world.close()?)
+}
+
+#[test]
+fn a_host_says_what_its_schema_says() -> Tested {
+    let world = world()?;
+    world.must("dispatch run || true")?;
+    let said = world.git("origin.git", &["cat-file", "blob", "refs/dispatch/hosts/story:status.json"])?;
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout)?;
+    let schema = fs::read(root().join("schemas/dispatch/host-status.schema.json"))?;
+    let schema = Schema::compile("host-status.schema.json", &schema).map_err(|faults| format!("{faults:?}"))?;
+    let faults: Vec<String> = schema.validate_value(&said).iter().map(ToString::to_string).collect();
+    assert!(faults.is_empty(), "{}\n{said:#}", faults.join("\n"));
+    assert_eq!(said["counts"]["held"], 3, "{said:#}");
     Ok(world.close()?)
 }
 

@@ -50,6 +50,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "handler",
             "host_file",
             "pause",
+            "host_status",
             "policy",
             "queue",
             "rate",

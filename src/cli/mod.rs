@@ -86,6 +86,9 @@ struct Line {
     #[arg(long)]
     json: bool,
 
+    #[command(flatten)]
+    fetch: home::FetchArgs,
+
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -212,7 +215,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         return selftest::answer(place, line.json);
     }
     match line.verb {
-        None => standing::answer(place, line.json),
+        None => standing::answer(place, line.json, &line.fetch),
         Some(Verb::Run(args)) => run::answer(place, &args),
         Some(Verb::Watch(args)) => run::answer_watch(place, &args),
         Some(Verb::Poke(args)) => poke::answer(place, &args),

@@ -216,6 +216,7 @@ impl Dispatcher {
             messages: channel(),
             last_fetch,
             last_push,
+            telling: super::herald::Telling::default(),
             summary: Summary::default(),
         })
     }

@@ -8,6 +8,7 @@
 //!   introduced is_ancestor walk_messages added_below                 (history.rs)
 //!   pair_at side_by_side                                             (beside.rs)
 //! commit_on(base, changeset, message, …) -> Built (changeset.rs)     sync_objects() push(base, commit)  (remote.rs)
+//! host_notes() fetch_hosts() tell_of_host(…)       what hosts say of themselves (hosts.rs)
 //! marks() write_note(…) push_marks(changes) push_record(base, commit, ends)      refs of claims (claims.rs)
 //! Snapshots::open(state) / materialise(repo, …)   (snapshot.rs)
 //! follow dirty_paths untracked_inbox              (worktree.rs)
@@ -32,6 +33,7 @@ mod fresh;
 mod git;
 mod hand_over;
 mod history;
+mod hosts;
 mod move_files;
 mod objects;
 mod porcelain;
@@ -68,6 +70,7 @@ pub use checkout::{Checkout, Origin, is_kept_in_lfs};
 pub use claims::{Mark, RefChange};
 pub use git::{Git, GitError, Token};
 pub use history::{Introduced, Made, Open};
+pub use hosts::HostNote;
 pub use objects::{BlobAt, Looking, TreeEntry, blob_id};
 pub use porcelain::{FetchClass, PushClass};
 pub use remote::{FetchError, PushError, Tip};
