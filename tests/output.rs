@@ -93,6 +93,10 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
     assert_eq!(waited["requests"][0]["state"], "succeeded");
     check("wait", "dispatch wait later 00000000-0000-4000-8000-000000000001 --timeout 100ms --json", 124)?;
     check("kinds", "dispatch kinds --json", 0)?;
+    check("explain", "dispatch explain --json", 0)?;
+    check("explain", "dispatch explain E0103 --json", 0)?;
+    let guide = check("agent-guide", "dispatch agent-guide --json", 0)?;
+    assert_eq!(guide["held_kinds"], serde_json::json!(["broken"]), "{guide}");
     check(
         "host-check",
         "printf 'node: x\\nbad: 1\\n' > ../bad.yaml; dispatch host check --host ../bad.yaml --json",

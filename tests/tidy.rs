@@ -11,7 +11,10 @@ use std::process::Command;
 /// A new module gets a place here; ARCHITECTURE.md says what each floor is for.
 const FLOORS: [(&str, &[&str]); 6] = [
     ("faces", &["main", "cli"]),
-    ("orchestration", &["dispatch", "watch", "recover", "submit", "health", "selftest", "host_check", "trial", "view"]),
+    (
+        "orchestration",
+        &["dispatch", "watch", "recover", "submit", "rehearsal", "health", "selftest", "host_check", "trial", "view"],
+    ),
     (
         "shell",
         &[
@@ -27,6 +30,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "command",
             "config",
             "guide",
+            "fixture",
             "handler",
             "host_file",
             "policy",
@@ -36,6 +40,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "rerun",
             "route",
             "row",
+            "scaffold",
             "schema",
             "state",
         ],

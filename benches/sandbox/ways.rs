@@ -331,6 +331,7 @@ impl Way for InAttempt {
             locks: Vec::new(),
             cleanup: true,
             leave: None,
+            stand_in: None,
         });
         match report.map_err(text)? {
             report if report.outcome == Outcome::Succeeded => Ok(()),

@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod exit;
 mod explain;
+mod handler;
 mod health;
 mod home;
 mod host;
@@ -125,6 +126,8 @@ enum Verb {
     Health(health::HealthArgs),
     /// List the kinds that this repository handles
     Kinds(kinds::KindsArgs),
+    /// Write a handler (`handler new`), try it before it is merged, hold it against its fixtures (`handler test`)
+    Handler(handler::HandlerArgs),
     /// The host file: `host check` tries what it says
     Host(host::HostArgs),
     /// Make a repository with an inbox, a handler and an example request
@@ -187,6 +190,7 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Why(args)) => why::answer(place, &args),
         Some(Verb::Health(args)) => health::answer(place, &args),
         Some(Verb::Kinds(args)) => kinds::answer(place, &args),
+        Some(Verb::Handler(args)) => handler::answer(place, &args),
         Some(Verb::Host(args)) => host::answer(place, &args),
         Some(Verb::Init(args)) => init::answer(&args),
         Some(Verb::Demo(args)) => demo::answer(&args),

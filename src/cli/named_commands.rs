@@ -11,7 +11,7 @@ use super::Line;
 use crate::yaml::{self, Limits};
 
 /// Verbs of the design that other changes bring.
-const NOT_YET: [&str; 5] = ["new", "submit", "wait", "rerun", "cancel"];
+const NOT_YET: [&str; 4] = ["new", "submit", "rerun", "cancel"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

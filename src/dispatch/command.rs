@@ -12,7 +12,7 @@ use super::intake::Met;
 use super::{DispatchError, Dispatcher, HeldBy};
 use crate::admit::{Rejection, Verdict};
 use crate::archive;
-use crate::command::{Command, Done, Effect, RESOLVE, Resolution, Resolve};
+use crate::command::{Command, Done, Effect, RESOLVE, Resolution, Resolve, Unresolvable};
 use crate::config::RepoConfig;
 use crate::contract::Contract;
 use crate::diagnostic::Diagnostic;
@@ -110,7 +110,7 @@ impl Dispatcher {
                 }
                 Err(Refusal::Fault(fault)) => {
                     let rejection = Rejection {
-                        reason: "not_resolvable",
+                        reason: Unresolvable::REASON,
                         kind: Some(RESOLVE.to_owned()),
                         id: Some(asked.id.uuid()),
                         faults: vec![*fault],
@@ -186,41 +186,35 @@ impl Dispatcher {
     ) -> Result<Result<Target, Diagnostic>, DispatchError> {
         let id = resolve.id;
         let tip = self.tip.unwrap_or(contract.commit);
-        let fault = |message: String, help: &str| Ok(Err(fault_at(asked, "/spec/id", message).help(help)));
+        let refuse = |why: &Unresolvable| {
+            let (words, help) = why.words(id);
+            Ok(Err(fault_at(asked, "/spec/id", words).help(help)))
+        };
         let row = locked(&self.journal).get(id)?;
         let known = row.as_ref().and_then(|row| row.state.outcome());
         if let Some(State::Running { .. } | State::Acting { .. } | State::Retrying { .. }) =
             row.as_ref().map(|row| &row.state)
         {
-            let words = format!("{id} was started here and has not ended");
-            return fault(words, "wait for its end: only what nobody can know is a person's to say");
+            return refuse(&Unresolvable::Started);
         }
         let waiting = if known.is_none() { self.meet_all(tip, contract)? } else { Vec::new() };
         if let Some(other) = waiting.into_iter().find(|other| other.id == id && id != asked.id) {
             if self.is_in_doubt(&other) {
                 return Ok(Ok(Target::Waiting(Box::new(other))));
             }
-            let words = format!("{id} is in the inbox and nobody has started it");
-            let path = &other.entry.shown;
-            return fault(words, &format!("it starts in its turn; remove `{path}` where it is not wanted"));
+            return refuse(&Unresolvable::Waiting(other.entry.shown));
         }
         let found = archive::find(&self.repo, tip, &contract.config, self.state.root(), id)?;
         let recorded = found.map(|(_, record)| record).or_else(|| spool::load(&self.state, id).map(|kept| kept.record));
         let outcome = known.or(recorded.as_ref().map(|record| record.outcome));
         let Some(outcome) = outcome else {
-            let words = format!("no request has the id {id}");
-            return fault(words, "`dispatch list` shows those there are; the spec takes the whole id");
+            return refuse(&Unresolvable::Unknown);
         };
         if outcome != Outcome::Indeterminate {
-            let words = format!("{id} ended {outcome}, which is known");
-            return fault(
-                words,
-                "only what ended `indeterminate` can be resolved; to run it again, merge a new request",
-            );
+            return refuse(&Unresolvable::Known(outcome));
         }
         if let Some(said) = self.resolution_of(id, tip, contract)?.filter(|said| said.by != asked.id) {
-            let words = format!("{id} is settled: {}", said.words());
-            return fault(words, "the first word counts; what is still to be done is a new request");
+            return refuse(&Unresolvable::Settled(said.words()));
         }
         let past = match (recorded, row) {
             (Some(record), _) => Past { name: record.name, blob: record.request_blob },
@@ -334,8 +328,8 @@ impl Dispatcher {
 /// A fault of the request that brought the word, at its place.
 fn fault_at(asked: &Asked, pointer: &str, message: String) -> Diagnostic {
     match yaml::read(&asked.entry.shown, &asked.bytes, Limits::REQUEST) {
-        Ok(document) => document.fault_at_value("E0211", pointer, message),
-        Err(_) => Diagnostic::new("E0211", &asked.entry.shown, message),
+        Ok(document) => document.fault_at_value(Unresolvable::CODE, pointer, message),
+        Err(_) => Diagnostic::new(Unresolvable::CODE, &asked.entry.shown, message),
     }
 }
 

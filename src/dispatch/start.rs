@@ -179,6 +179,7 @@ impl Dispatcher {
             locks: prepared.locks,
             cleanup: config.cleanup,
             leave: None,
+            stand_in: None,
         };
         self.held.remove(&id);
         self.stalled.remove(&id);

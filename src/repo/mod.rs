@@ -41,6 +41,7 @@ mod splice;
 mod staged;
 mod store;
 mod traces;
+mod unwritten;
 mod worktree;
 
 #[cfg(test)]

@@ -4,20 +4,62 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::admit::Rejection;
 use crate::archive::{self, Effort};
 use crate::cli::exit::Failure;
 use crate::cli::home::Home;
+use crate::command::{RESOLVE, Unresolvable};
 use crate::config::RepoConfig;
+use crate::dispatch::HeldBy;
 use crate::id::RequestId;
 use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::repo::{Repo, blob_id};
 use crate::request::{self, Request, spec_digest};
 use crate::state::State;
-use crate::yaml::Limits;
+use crate::view::ViewError;
+use crate::yaml::{self, Limits};
+
+/// Why a person's word (`dispatch.resolve`) would be refused, by what can be known here.
+///
+/// # Errors
+/// The requests cannot be read.
+pub fn refused_word(home: &Home, file: &str, bytes: &[u8], request: &Request) -> Result<Option<Rejection>, Failure> {
+    let id = request.spec.get("id").and_then(Value::as_str).and_then(|id| id.parse::<RequestId>().ok());
+    let Some(id) = id.filter(|_| request.kind == RESOLVE) else { return Ok(None) };
+    let view = home.view()?;
+    let line = match view.find(&id.to_string()) {
+        Ok(line) if line.id == id => Some(line),
+        Ok(_) | Err(ViewError::Unknown { .. } | ViewError::Ambiguous { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let in_doubt =
+        view.held(id).is_some_and(|held| matches!(held.by, HeldBy::Foreign | HeldBy::Restored | HeldBy::Claim));
+    let why = match line {
+        None => Unresolvable::Unknown,
+        Some(line) => match (line.state.parse::<Outcome>(), line.path, line.resolved) {
+            (Ok(Outcome::Indeterminate), _, Some(said)) => Unresolvable::Settled(said.words()),
+            (Ok(Outcome::Indeterminate), _, None) => return Ok(None),
+            (Ok(outcome), ..) => Unresolvable::Known(outcome),
+            (Err(_), ..) if ["running", "retrying"].contains(&line.state.as_str()) => Unresolvable::Started,
+            (Err(_), Some(path), _) if ["pending", "held"].contains(&line.state.as_str()) && !in_doubt => {
+                Unresolvable::Waiting(path)
+            }
+            // The next pass knows more.
+            (Err(_), ..) => return Ok(None),
+        },
+    };
+    let (words, help) = why.words(id);
+    let fault = match yaml::read(file, bytes, Limits::REQUEST) {
+        Ok(document) => document.fault_at_value(Unresolvable::CODE, "/spec/id", words),
+        Err(fault) => fault,
+    };
+    let (kind, faults) = (Some(request.kind.clone()), vec![fault.help(help)]);
+    Ok(Some(Rejection { reason: Unresolvable::REASON, kind, id: request.id, faults }))
+}
 
 /// Records on main that are looked through, the youngest first.
 const RECORDS_MAX: usize = 20_000;
