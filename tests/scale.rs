@@ -196,11 +196,11 @@ fn an_old_record_is_found_by_the_index_alone() -> Tested {
     // Every other old record is gone from the dispatcher's own copy and the clone, and so are all commits but three.
     world.must(&format!(
         "{TAKE_AWAY}
+         git ls-tree -r HEAD logs processed | grep -E 'old-5[./]' | cut -f1 | cut -d' ' -f3 > ../needed
+         git ls-tree -r -t HEAD logs processed | grep -E 'logs.*/resolve-|processed.*/resolve-|	logs/[0-9/]*$|	logs$|	processed$|	processed/[0-9/]*$|old-5$' |
+             cut -f1 | cut -d' ' -f3 >> ../needed
+         git ls-tree -r -t HEAD \"$(git ls-tree -r --name-only HEAD logs | grep /resolve- | head -1 | xargs dirname)\" | cut -f1 | cut -d' ' -f3 >> ../needed
          for repository in .git .git/dispatch/repo.git; do
-             git ls-tree -r HEAD logs processed | grep -E 'old-5[./]' | cut -f1 | cut -d' ' -f3 > ../needed
-             git ls-tree -r -t HEAD logs processed | grep -E 'logs.*/resolve-|processed.*/resolve-|	logs/[0-9/]*$|	logs$|	processed$|	processed/[0-9/]*$|old-5$' |
-                 cut -f1 | cut -d' ' -f3 >> ../needed
-             git ls-tree -r -t HEAD \"$(git ls-tree -r --name-only HEAD logs | grep /resolve- | head -1 | xargs dirname)\" | cut -f1 | cut -d' ' -f3 >> ../needed
              take_away $repository $(git rev-parse HEAD HEAD~1 HEAD~2)
          done
          test -z \"$(git cat-file -t HEAD:logs/2017/07/14/old-7/status.yml 2>/dev/null)\""

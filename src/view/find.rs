@@ -62,8 +62,10 @@ impl View {
             Ok(None)
         };
         let mut all = self.pending()?;
+        let mut reach = RECORDS_MAX;
         if let Some(index) = self.index_at(Effort::Little)? {
             // What has ended is in the index, or so young that the clone has not fetched it.
+            reach = LATELY;
             all.extend(self.ended_by_word(&index, word, name)?);
             let lately = self.journal.as_ref().map(|journal| journal.recently_ended(LATELY, 0)).transpose()?;
             for row in lately.unwrap_or_default() {
@@ -77,7 +79,7 @@ impl View {
                 return Ok(line);
             }
         }
-        all.extend(self.ended(RECORDS_MAX)?);
+        all.extend(self.ended(reach)?);
         if let Some(line) = chosen(&all)? {
             return Ok(line);
         }
