@@ -110,9 +110,10 @@ where
     let site = read_site(view, options, pending).map_err(|error| fails(error.into()))?;
     let links = Links::of(&site);
     // Pages of what has ended stay as they are as long as nothing that they were made from has changed.
+    let alike = made_alike(&site);
     let mut to_make: Vec<(&Line, String)> = Vec::new();
     for line in &site.ended {
-        let from = made_from(view, &site, line, &links).map_err(|error| fails(error.into()))?;
+        let from = made_from(view, &alike, line, &links).map_err(|error| fails(error.into()))?;
         if !folder.keep(&layout::page_of(line.id), &from, &|id| links.lines.contains_key(&id)) {
             to_make.push((line, from));
         }
@@ -273,18 +274,16 @@ impl<'a> Links<'a> {
     }
 }
 
-/// A digest of all that a page of an ended request is made from.
-fn made_from(view: &View, site: &Site, line: &Line, links: &Links<'_>) -> Result<String, ViewError> {
+/// A digest of what all pages of ended requests are made from.
+fn made_alike(site: &Site) -> String {
+    let parts = serde_json::json!([LOOK, env!("CARGO_PKG_VERSION"), site.program, layout::STYLE, layout::THEME_SCRIPT]);
+    HEXLOWER.encode(&Sha256::digest(parts.to_string()))
+}
+
+/// A digest of all that the page of an ended request is made from.
+fn made_from(view: &View, alike: &str, line: &Line, links: &Links<'_>) -> Result<String, ViewError> {
     let tree = view.record_tree(line)?.map(|tree| tree.to_string());
-    let parts = serde_json::json!([
-        LOOK,
-        env!("CARGO_PKG_VERSION"),
-        site.program,
-        [layout::STYLE, layout::THEME_SCRIPT],
-        tree,
-        line,
-        links.reruns_of(line.id),
-    ]);
+    let parts = serde_json::json!([alike, tree, line, links.reruns_of(line.id)]);
     Ok(HEXLOWER.encode(&Sha256::digest(parts.to_string())))
 }
 

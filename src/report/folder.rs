@@ -95,6 +95,17 @@ pub struct Folder {
     before: Marker,
     after: Marker,
     written: Written,
+    /// `next` is not there any more.
+    is_done: bool,
+}
+
+impl Drop for Folder {
+    /// What was not published leaves nothing behind.
+    fn drop(&mut self) {
+        if !self.is_done {
+            let _ = remove(&self.next);
+        }
+    }
 }
 
 impl Folder {
@@ -134,7 +145,7 @@ impl Folder {
         let requests = next.join(REQUESTS);
         fs::create_dir(&requests).map_err(io_at(&requests))?;
         let after = Marker { v: VERSION, pages: BTreeMap::new() };
-        Ok(Self { target, next, _turn: turn, is_inside, before, after, written: Written::default() })
+        Ok(Self { target, next, _turn: turn, is_inside, before, after, written: Written::default(), is_done: false })
     }
 
     /// Where the report will stand.
@@ -200,6 +211,7 @@ impl Folder {
         self.written.removed = self.before.pages.keys().filter(|name| !self.after.pages.contains_key(*name)).count();
         if !self.target.exists() {
             fs::rename(&self.next, &self.target).map_err(io_at(&self.target))?;
+            self.is_done = true;
             return Ok(self.written);
         }
         let exchanges = !self.is_inside && !self.has_others_files()?;
@@ -208,11 +220,13 @@ impl Folder {
             fs::set_permissions(&self.next, mode).map_err(io_at(&self.next))?;
             if renameat_with(CWD, &self.next, CWD, &self.target, RenameFlags::EXCHANGE).is_ok() {
                 remove(&self.next).map_err(io_at(&self.next))?;
+                self.is_done = true;
                 return Ok(self.written);
             }
         }
         self.replace_one_by_one()?;
         remove(&self.next).map_err(io_at(&self.next))?;
+        self.is_done = true;
         Ok(self.written)
     }
 
@@ -419,6 +433,8 @@ mod tests {
         let first = Folder::open(&dir).unwrap();
         assert!(matches!(Folder::open(&dir), Err(FolderError::Busy(_))));
         drop(first);
-        assert_eq!(put(&dir, &[("index.html", "1", None)]).made, 1, "what the first one left is begun anew");
+        assert!(names(world.path()).is_empty(), "what was given up leaves nothing behind");
+        fs::create_dir_all(world.path().join(".report.dispatch-report/requests/old.html")).unwrap();
+        assert_eq!(put(&dir, &[("index.html", "1", None)]).made, 1, "what a killed one left is begun anew");
     }
 }

@@ -169,7 +169,7 @@ pub fn faults(path: &str, page: &[Element], files: &BTreeMap<String, BTreeSet<St
             match files.get(&target) {
                 None => fault(format!("a link to `{link}`, which is not there")),
                 Some(ids) if !anchor.is_empty() && !ids.contains(anchor) => {
-                    fault(format!("a link to `{link}`: no such id"))
+                    fault(format!("a link to `{link}`: no such id"));
                 }
                 Some(_) => {}
             }
