@@ -64,7 +64,7 @@ fn manifests_have_no_field_that_nobody_looked_up() -> Tested {
 }
 
 #[test]
-fn manifests_fit_each_other_and_the_image() -> Tested {
+fn manifests_fit_each_other_and_the_image() {
     let all = manifests();
     let of = |kind: &str| &all.iter().find(|(_, document)| document["kind"] == kind).expect(kind).1;
     let name_of = |kind: &str| of(kind)["metadata"]["name"].as_str().expect("a name").to_owned();
@@ -109,7 +109,6 @@ fn manifests_fit_each_other_and_the_image() -> Tested {
     assert!(dockerfile.contains(&format!("\nUSER {user}:{user}\n")), "the image has another user");
     let version = format!("codex-dispatch:{}", env!("CARGO_PKG_VERSION"));
     assert_eq!(pod["containers"][0]["image"], version.as_str(), "the manifests name another version");
-    Ok(())
 }
 
 /// The rules of builders of images that matter here.
