@@ -8,7 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd -P)
 
 usage() {
     cat <<'TEXT'
-usage: scripts/bench.sh [--json] [--check] [--rounds N] [--requests N] [--archived N,N…] [--size F] [--svg FILE] [PART...]
+usage: scripts/bench.sh [--json] [--check] [--rounds N] [--requests N] [--archived N,N…] [--size F] [--svg FILE] [--markdown FILE] [PART...]
 
   PART            sandbox      what it costs to start a handler at each level, plain and in bubblewrap
                   throughput   1,000 merged requests at each level, beside the machine's own limit and a plain script
@@ -24,6 +24,8 @@ usage: scripts/bench.sh [--json] [--check] [--rounds N] [--requests N] [--archiv
   --archived N,N  sizes of the archive (default 1000,100000,1000000); each is made once, which takes minutes, and kept
   --size F        of scale: 0.1 is a tenth of everything but the kinds (default 1); made once for each size, and kept
   --svg FILE      a chart of the figures beside what is promised
+  --markdown FILE write the tables into a page, between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`, as far as they were
+                  measured whole: `targets` and `figures` by every part, `scale` by that part
   --json          one JSON document on standard output for the sandbox and one for the rest, instead of tables
   --check         fail where a promised figure is missed by more than a tenth in two of three tries
 TEXT
@@ -34,7 +36,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     -h | --help) usage && exit 0 ;;
     --json | --check) options="$options $1" ;;
-    --rounds | --requests | --archived | --size | --svg)
+    --rounds | --requests | --archived | --size | --svg | --markdown)
         [ $# -gt 1 ] || { usage >&2 && exit 2; }
         arguments="$arguments $1 $2"
         shift
@@ -61,9 +63,10 @@ bench_dispatcher() {
     if ! python3 -c 'import jsonschema, yaml' 2>/dev/null && may_install; then
         install "for the script to compare with" python3-jsonschema python3-yaml || say "going on without the script"
     fi
-    cargo build --quiet --locked --release
+    # Called where `set -e` does not hold.
+    cargo build --quiet --locked --release || return
     # Handlers at level `none` run as another user, who has to get there.
-    mkdir -p "$target/bench"
+    mkdir -p "$target/bench" || return
     # shellcheck disable=SC2086 # lists of options and parts
     python3 "$root/benches/dispatcher/bench.py" --dispatch "$target/release/dispatch" --dir "$target/bench" \
         $options $arguments $parts
@@ -75,5 +78,8 @@ if ! have bwrap && may_install; then
     install "to compare with" bubblewrap || say "going on without bubblewrap"
 fi
 cd "$root"
-[ -z "$sandbox" ] || bench_sandbox
-[ -z "$parts" ] || bench_dispatcher
+# What one misses does not keep the other from being measured.
+end=0
+[ -z "$sandbox" ] || bench_sandbox || end=$?
+[ -z "$parts" ] || bench_dispatcher || end=$?
+exit "$end"

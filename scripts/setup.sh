@@ -57,7 +57,7 @@ missing() {
 }
 
 need_test_packages() {
-    packages=$(missing python3 python3 strace strace faketime faketime promtool prometheus systemd-analyze systemd curl curl openssl openssl)
+    packages=$(missing python3 python3 strace strace faketime faketime promtool prometheus systemd-analyze systemd curl curl openssl openssl chromium chromium)
     servers=$(missing lighttpd lighttpd sshd openssh-server ssh openssh-client)
     # Packages of servers start and enable them. In a container nothing does; on a machine with systemd that is not ours to do.
     if [ -n "$servers" ] && [ -d /run/systemd/system ]; then
@@ -72,6 +72,7 @@ need_test_packages() {
     have python3 || fail "python3 is missing: some handlers under test are written in it"
     have promtool || say "promtool is missing: metrics and alerts are not checked with it"
     have systemd-analyze || say "systemd-analyze is missing: units are not checked with it"
+    have chromium || say "chromium is missing: the pages of reports are not looked at in a browser"
     if ! have lighttpd || ! have sshd; then
         say "lighttpd or sshd is missing: the tests over http and ssh are left out"
         export DISPATCH_TEST_SERVERS=skip

@@ -122,6 +122,20 @@ impl Rejection {
             .help("a key stands for one spec: choose a new key, or make the specs the same");
         Self { reason: "idempotency_mismatch", kind: Some(kind), id: None, faults: vec![fault] }
     }
+
+    /// Its class and, where that does not say all, the first fault; for what is not granted also the line to add, because the
+    /// reader of the record is often the one who writes the host file.
+    pub fn in_full(&self) -> String {
+        let class = self.reason;
+        match self.faults.first().filter(|_| class != "returned") {
+            None => class.to_owned(),
+            Some(fault) if class == "not_granted" => {
+                let fix = fault.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+                format!("{class}: {}{fix}", fault.message)
+            }
+            Some(fault) => format!("{class}: {}", fault.message),
+        }
+    }
 }
 
 /// Judges the bytes of a request. `id_of` gives the id of a request that names none.

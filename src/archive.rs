@@ -1,9 +1,18 @@
 //! The records on main, read back: the youngest, the one of an id, and what people have said of requests in them.
 //!
 //! Owns the walk through the output folder and what counts as a record there: one whose request lies in the archive.
-//! Records of the original shell dispatcher are read as far as they go.
+//! Records of the original shell dispatcher are read as far as they go. Where the archive is large, single records are found by
+//! the index in the state folder, and read and judged as ever.
 
-use std::collections::BTreeMap;
+mod index;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub use index::{Index, IndexError, Turn, Walk};
 
 use crate::command::{RESOLVE, Resolution};
 use crate::config::RepoConfig;
@@ -23,6 +32,16 @@ const STATUS: &str = "/status.yml";
 const COMMITS_MAX: usize = 1000;
 /// Whoever waits while this many are looked at is told how far it is.
 const TOLD_EVERY: usize = 100_000;
+/// And at the latest after this long.
+const TOLD_AFTER: Duration = Duration::from_secs(10);
+/// An archive of so many requests is worth an index; a smaller one is read as fast.
+const INDEXED_FROM: usize = 2000;
+/// How long somebody who asks waits for another process that brings the index up.
+const TURN_MAX: Duration = Duration::from_secs(2);
+/// So many names are looked at in one step of the index.
+const STEP: usize = 2000;
+/// And so many steps are little.
+const LITTLE: usize = 5;
 
 /// Every record on main whose text `fits`, each with its folder: reads all of them.
 fn all(
@@ -141,7 +160,7 @@ fn files(
 }
 
 /// When a record says that it ended, without reading the rest of it.
-fn finished_at(bytes: &[u8]) -> Option<String> {
+pub fn finished_at(bytes: &[u8]) -> Option<String> {
     let line = bytes.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"finished_at: "))?;
     Some(String::from_utf8_lossy(line).trim().trim_matches(['"', '\'']).to_owned())
 }
@@ -163,12 +182,176 @@ fn record_of(
     Ok(read.or_else(|| record_of_old(&file, folder, &config.output, bytes)))
 }
 
-/// The record of a request, with its folder.
+/// The record in a folder of main, by its path from the root; `None` where there is none, or one that counts for nothing.
+fn record_at(repo: &Repo, tip: Oid, config: &RepoConfig, folder: &str) -> Result<Option<Record>, RepoError> {
+    let Some(blob) = repo.blob_at(tip, format!("{folder}{STATUS}"), FILE_BYTES_MAX)? else { return Ok(None) };
+    match blob.bytes.filter(|_| matches!(blob.mode, MODE_FILE | MODE_EXECUTABLE)) {
+        Some(bytes) => record_of(repo, tip, config, folder, &bytes),
+        None => Ok(None),
+    }
+}
+
+/// The records at places that an index has named, as main has them now, each with its folder.
 ///
 /// # Errors
 /// [`RepoError`] where the tree cannot be read.
-pub fn find(repo: &Repo, tip: Oid, config: &RepoConfig, id: RequestId) -> Result<Option<(String, Record)>, RepoError> {
-    let found = all(repo, tip, config, |bytes| may_name(bytes, id))?;
+pub fn read(
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    places: impl IntoIterator<Item = String>,
+) -> Result<Vec<(String, Record)>, RepoError> {
+    let mut records = Vec::new();
+    for place in places {
+        let folder = format!("{}/{place}", config.output);
+        records.extend(record_at(repo, tip, config, &folder)?.map(|record| (folder, record)));
+    }
+    Ok(records)
+}
+
+/// Those of them by which a request is over for whoever did not see it: its own file is what lies in the archive, and lies in
+/// the inbox no more. Each with its place and the path of the archived request.
+///
+/// # Errors
+/// [`RepoError`] where a tree cannot be read.
+pub fn settled(
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    places: impl IntoIterator<Item = String>,
+) -> Result<Vec<(String, Record, String)>, RepoError> {
+    let records = read(repo, tip, config, places)?;
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let waiting = inbox::read(repo, tip, config)?.entries;
+    let mut settled = Vec::new();
+    for (folder, record) in records {
+        let place = folder.strip_prefix(&config.output).unwrap_or(&folder).trim_start_matches('/').to_owned();
+        let is_asked = |oid: Oid| oid.to_string() == record.request_blob;
+        if waiting.iter().any(|entry| is_asked(entry.oid)) {
+            continue;
+        }
+        for extension in [".yml", ".yaml"] {
+            let path = format!("{}/{place}{extension}", config.archive);
+            if repo.entry_at(tip, &path)?.is_some_and(|entry| is_asked(entry.oid)) {
+                settled.push((place, record, path));
+                break;
+            }
+        }
+    }
+    Ok(settled)
+}
+
+/// Whether the archive is so large that its index is worth having. Reads no more of it than that takes.
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn is_large(repo: &Repo, tip: Oid, config: &RepoConfig) -> Result<bool, RepoError> {
+    let mut requests = 0;
+    repo.walk(tip, &config.archive, DEPTH_MAX, |_| {
+        requests += 1;
+        requests < INDEXED_FROM
+    })?;
+    Ok(requests >= INDEXED_FROM)
+}
+
+/// How much somebody who asks would have read for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// What has changed since the index was whole.
+    Little,
+    /// As much as there is; who waits is told how far it is.
+    Whole,
+}
+
+/// The index, brought up to this commit first. `None` where the archive is small, where that takes more than the effort, and
+/// where there can be no index now: then main is asked itself.
+///
+/// # Errors
+/// [`RepoError`] where main cannot be read.
+pub fn index_at(
+    state: &Path,
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    effort: Effort,
+) -> Result<Option<Index>, RepoError> {
+    if !is_large(repo, tip, config)? {
+        return Ok(None);
+    }
+    let as_it_is = Index::open_to_read(state);
+    let is_whole = |index: &Index| index.is_whole(repo, tip, config).unwrap_or(false);
+    if as_it_is.as_ref().is_some_and(is_whole) {
+        return Ok(as_it_is);
+    }
+    let was_whole = as_it_is.as_ref().is_some_and(|index| index.tip().is_ok_and(|tip| tip.is_some()));
+    if effort == Effort::Little && !was_whole {
+        return Ok(None);
+    }
+    drop(as_it_is);
+    match brought_up(state, repo, tip, config, effort) {
+        Ok(index) => Ok(index),
+        Err(IndexError::Repo(error)) => Err(error),
+        Err(error) => {
+            tracing::debug!("going on without: {error}");
+            Ok(None)
+        }
+    }
+}
+
+fn brought_up(
+    state: &Path,
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    effort: Effort,
+) -> Result<Option<Index>, IndexError> {
+    let mut index = Index::open(state)?;
+    let Some(turn) = Turn::wait(state, TURN_MAX)? else { return Err(IndexError::Busy) };
+    let mut walk = Index::walk_to(turn, tip);
+    let (mut told, mut told_at) = (0, Instant::now());
+    for steps in 0.. {
+        if walk.go_on(&mut index, repo, config, STEP)? {
+            break;
+        }
+        // Whoever gets as far as this is not stuck.
+        repo.patience().pulse();
+        if effort == Effort::Little && steps >= LITTLE {
+            return Ok(None);
+        }
+        if walk.read >= told + TOLD_EVERY || told_at.elapsed() >= TOLD_AFTER {
+            (told, told_at) = (walk.read, Instant::now());
+            tracing::info!(
+                "reading the records on main for their index: {told} so far; stopped, it goes on from there"
+            );
+        }
+    }
+    tracing::debug!("the index of the archive is whole: {} records were read", walk.read);
+    Ok(Some(index))
+}
+
+/// What an index says, or `None` where it cannot be read: then main is asked itself.
+fn said<T>(answer: Result<T, IndexError>) -> Option<T> {
+    answer.map_err(|error| tracing::warn!("going on without: {error}")).ok()
+}
+
+/// The record of a request, with its folder. With the state folder its index is asked, else every record is read.
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn find(
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    state: &Path,
+    id: RequestId,
+) -> Result<Option<(String, Record)>, RepoError> {
+    let index = index_at(state, repo, tip, config, Effort::Whole)?;
+    let found = match index.and_then(|index| said(index.by_id(id))) {
+        Some(places) => read(repo, tip, config, places)?,
+        None => all(repo, tip, config, |bytes| may_name(bytes, id))?,
+    };
     Ok(found.into_iter().find(|(_, record)| record.id == id))
 }
 
@@ -209,12 +392,91 @@ pub fn brought_by(repo: &Repo, commit: Oid, config: &RepoConfig) -> Result<Vec<(
     Ok(brought)
 }
 
-/// What people have said of requests, by the request; the first word counts.
+/// What people have said of requests, by the request; the first word counts. With the state folder its index is asked, else
+/// every record is read.
 ///
 /// # Errors
 /// [`RepoError`] where the tree cannot be read.
-pub fn resolutions(repo: &Repo, tip: Oid, config: &RepoConfig) -> Result<BTreeMap<RequestId, Resolution>, RepoError> {
-    Ok(resolutions_of(all(repo, tip, config, |bytes| holds(bytes, RESOLVE.as_bytes()))?))
+pub fn resolutions(
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    state: &Path,
+) -> Result<BTreeMap<RequestId, Resolution>, RepoError> {
+    let index = index_at(state, repo, tip, config, Effort::Whole)?;
+    Ok(resolutions_of(match index.and_then(|index| said(index.words_on(None))) {
+        Some(places) => read(repo, tip, config, places)?,
+        None => all(repo, tip, config, |bytes| holds(bytes, RESOLVE.as_bytes()))?,
+    }))
+}
+
+/// What was said of one request, by an index as it stands.
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn indexed_word_on(
+    index: &Index,
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    id: RequestId,
+) -> Result<Option<Resolution>, RepoError> {
+    let places = said(index.words_on(Some(id))).unwrap_or_default();
+    Ok(resolutions_of(read(repo, tip, config, places)?).remove(&id))
+}
+
+/// Records of requests that a word, or the name in it, may mean by an index, each with its folder.
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn indexed_by_word(
+    index: &Index,
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    (word, name): (&str, &str),
+) -> Result<Vec<(String, Record)>, RepoError> {
+    let folder = word.strip_prefix(&config.output).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
+    let places = said(index.by_word(word, name)).unwrap_or_default();
+    read(repo, tip, config, folder.into_iter().chain(places))
+}
+
+/// The records of these ids, and those that carry one of these idempotency keys of a kind, by an index as it stands, each with
+/// its folder.
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn indexed_of<'a>(
+    index: &Index,
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    ids: impl IntoIterator<Item = RequestId>,
+    keys: impl IntoIterator<Item = &'a (String, String)>,
+) -> Result<Vec<(String, Record)>, RepoError> {
+    let mut places = BTreeSet::new();
+    for id in ids {
+        places.extend(said(index.by_id(id)).unwrap_or_default());
+    }
+    for (kind, key) in keys {
+        places.extend(said(index.by_key(kind, key)).unwrap_or_default());
+    }
+    read(repo, tip, config, places)
+}
+
+/// The record of a request by an index as it stands, with its folder.
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn indexed(
+    index: &Index,
+    repo: &Repo,
+    tip: Oid,
+    config: &RepoConfig,
+    id: RequestId,
+) -> Result<Option<(String, Record)>, RepoError> {
+    let places = said(index.by_id(id)).unwrap_or_default();
+    Ok(read(repo, tip, config, places)?.into_iter().find(|(_, record)| record.id == id))
 }
 
 /// The same, by the youngest records alone: at most `files_max` are looked at.
@@ -250,7 +512,10 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 /// Whether the request of a record stands in the archive: only then it counts.
-fn is_archived(repo: &Repo, tip: Oid, config: &RepoConfig, folder: &str) -> Result<bool, RepoError> {
+///
+/// # Errors
+/// [`RepoError`] where the tree cannot be read.
+pub fn is_archived(repo: &Repo, tip: Oid, config: &RepoConfig, folder: &str) -> Result<bool, RepoError> {
     let place = folder.strip_prefix(&config.output).unwrap_or(folder).trim_start_matches('/');
     for extension in [".yml", ".yaml"] {
         if repo.exists(tip, format!("{}/{place}{extension}", config.archive))? {

@@ -5,6 +5,7 @@
 //! refs/dispatch/claims/<request id>            this node has the request: no other starts it, or ends it
 //! refs/dispatch/locks/<sha256 of the key>      this node has the resource, for a request
 //! refs/dispatch/nodes/<node>                   this state folder goes by that name
+//! refs/dispatch/hosts/<node>                   what that node says of itself, whatever `claims` is (host_status.rs)
 //! refs/dispatch/probe/<node>                   for a moment at a node's first pass: may such refs come and go
 //! ```
 //!
@@ -28,6 +29,10 @@ const CLAIMS: &str = "refs/dispatch/claims/";
 const LOCKS: &str = "refs/dispatch/locks/";
 const NODES: &str = "refs/dispatch/nodes/";
 const PROBE: &str = "refs/dispatch/probe/";
+/// Not of claims: what each node says of itself to whoever reads the repository.
+pub const HOSTS: &str = "refs/dispatch/hosts/";
+/// All of claims.
+pub const OF_CLAIMS: [&str; 4] = [CLAIMS, LOCKS, NODES, PROBE];
 
 const TRAILER_KIND: &str = "Dispatch-Ref";
 const TRAILER_NODE: &str = "Dispatch-Node";
@@ -55,6 +60,11 @@ pub fn node_ref(node: &str) -> String {
 /// The ref by which a node finds out what the server allows.
 pub fn probe_ref(node: &str) -> String {
     format!("{PROBE}{node}")
+}
+
+/// The ref in which a node says where it stands.
+pub fn host_ref(node: &str) -> String {
+    format!("{HOSTS}{node}")
 }
 
 /// The request that a ref claims, where it is such a ref.

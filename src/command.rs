@@ -41,7 +41,8 @@ const SCHEMAS: [(&str, &str, &str); 4] = [
 ];
 
 /// Keys of the envelope that say something about a handler's run, of which there is none.
-const MEANINGLESS: [&str; 6] = ["resource", "timeout", "not_before", "expires", "idempotency_key", "rerun_of"];
+pub(crate) const MEANINGLESS: [&str; 6] =
+    ["resource", "timeout", "not_before", "expires", "idempotency_key", "rerun_of"];
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,6 +235,54 @@ impl Word {
     }
 }
 
+/// Why a person's word cannot apply to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unresolvable {
+    /// It was started, and somebody watches it.
+    Started,
+    /// It lies in the inbox under this path, and nobody has started it.
+    Waiting(String),
+    /// There is no such request.
+    Unknown,
+    /// Its outcome is known.
+    Known(Outcome),
+    /// Somebody has said it already, in these words.
+    Settled(String),
+}
+
+impl Unresolvable {
+    /// The code of the refusal.
+    pub const CODE: &str = "E0211";
+    /// Its class.
+    pub const REASON: &str = "not_resolvable";
+
+    /// What is wrong, and what to do.
+    pub fn words(&self, id: RequestId) -> (String, String) {
+        match self {
+            Self::Started => (
+                format!("{id} was started here and has not ended"),
+                "wait for its end: only what nobody can know is a person's to say".to_owned(),
+            ),
+            Self::Waiting(path) => (
+                format!("{id} is in the inbox and nobody has started it"),
+                format!("it starts in its turn; remove `{path}` where it is not wanted"),
+            ),
+            Self::Unknown => (
+                format!("no request has the id {id}"),
+                "`dispatch list` shows those there are; the spec takes the whole id".to_owned(),
+            ),
+            Self::Known(outcome) => (
+                format!("{id} ended {outcome}, which is known"),
+                "only what ended `indeterminate` can be resolved; to run it again, merge a new request".to_owned(),
+            ),
+            Self::Settled(said) => (
+                format!("{id} is settled: {said}"),
+                "the first word counts; what is still to be done is a new request".to_owned(),
+            ),
+        }
+    }
+}
+
 impl Resolution {
     /// The resolution that a record tells of; `None` for every other record, and where it only let a request start.
     pub fn of(record: &Record) -> Option<Self> {
@@ -264,6 +313,14 @@ impl Resolution {
         let note = self.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
         format!("{how}{who}{commit}{note}")
     }
+}
+
+/// The kinds that are carried out, each with its schema.
+///
+/// # Panics
+/// Never: they are compiled in, and a test compiles them.
+pub fn schemas() -> impl Iterator<Item = (&'static str, serde_json::Value)> {
+    SCHEMAS.iter().map(|(kind, _, text)| (*kind, serde_json::from_str(text).expect("it is compiled in")))
 }
 
 /// Reads what a request of a reserved kind asks.

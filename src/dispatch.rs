@@ -14,7 +14,10 @@ mod doubt;
 mod ending;
 mod finish;
 mod handed_in;
+mod herald;
+mod indexing;
 mod intake;
+mod pruning;
 mod pulse;
 mod recording;
 mod recover;
@@ -345,6 +348,8 @@ pub struct Dispatcher {
     moved: bool,
     /// When old files were cleared last.
     cleared_at: Option<Duration>,
+    /// The index of the archive, while nothing else is to be done.
+    indexing: indexing::Indexing,
     /// Says when the branch moves at an origin on this machine.
     branch_watch: Option<BranchWatch>,
     /// Since when everything that could start waits for a lock of another process.
@@ -369,6 +374,8 @@ pub struct Dispatcher {
     messages: (Sender<Message>, Receiver<Message>),
     last_fetch: i64,
     last_push: i64,
+    /// Who is told where we stand.
+    telling: herald::Telling,
     summary: Summary,
 }
 
@@ -384,6 +391,13 @@ impl Dispatcher {
     /// [`DispatchError::System`] where the lock file cannot be written.
     pub fn listen(&self) -> Result<(), DispatchError> {
         self.instance.listen().map_err(|source| DispatchError::System { what: "writing the instance lock", source })
+    }
+
+    /// Tells how far the pass is, in a line, again and again.
+    #[must_use]
+    pub fn with_progress(mut self, tell: impl Fn(&str) + Send + 'static) -> Self {
+        self.telling.progress = Some(Box::new(tell));
+        self
     }
 
     /// One pass: everything that is on main now is handled and published, or the summary says what is not.
@@ -415,6 +429,7 @@ impl Dispatcher {
             let deliveries = crew::start_publisher(scope, publisher, answers.clone()).map_err(no_thread)?;
             let recorder = recording::start(scope, self.state.clone(), self.room.silent(), answers.clone());
             let mut crew = Crew::start(scope, executors, recorder.map_err(no_thread)?, &answers).map_err(no_thread)?;
+            self.start_herald(scope);
             let end = catch_unwind(AssertUnwindSafe(|| self.pass_after_pass(&mut crew, &deliveries)))
                 .unwrap_or_else(|panic| Err(ending::conductor_broke(&*panic)));
             // An error leaves the others in the middle of something: what they run or wait for has to end before they can.
@@ -426,6 +441,7 @@ impl Dispatcher {
                 self.push_patience.end();
                 self.rescue_endings();
             }
+            self.say_goodbye(end.is_ok());
             end
         })?;
         Ok(self.close())
@@ -471,11 +487,16 @@ impl Dispatcher {
                     return self.broken.take().map_or(Ok(()), Err);
                 }
                 self.clear_old_at_times();
+                self.prune_at_times();
                 self.tidy();
                 quiet = true;
             }
             self.show_life();
-            self.take_messages(self.wait_for(now), crew)?;
+            if !quiet {
+                self.indexing.leave();
+            }
+            let wait = if quiet && self.index_a_little() { Duration::ZERO } else { self.wait_for(now) };
+            self.take_messages(wait, crew)?;
         }
     }
 
@@ -580,7 +601,7 @@ impl Dispatcher {
         let batch = self.batch_open.filter(|_| again.is_none()).map(|opened| opened + BATCH_OPEN);
         let wake = [
             self.look_at.filter(|_| self.stopping.is_none()),
-            Some(self.beat_at),
+            self.interval.map(|_| self.beat_at),
             self.settings.notifier.due_in().map(|pause| now + pause),
             retry.filter(|due| *due > now),
             self.steering.due().filter(|due| *due > now),

@@ -24,6 +24,8 @@ use crate::units::format_duration;
 const UNPUBLISHED_MAX: usize = 1000;
 /// A folder with less room is full: nothing can be written there.
 const FULL_BYTES: u64 = 256 << 10;
+/// With less, a person is told.
+const LITTLE_BYTES: u64 = 1 << 30;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -59,6 +61,8 @@ pub struct Health {
     pub paused: bool,
     /// It was told to stop.
     pub stopping: bool,
+    /// Room on the disk of the state folder, where it can be asked for.
+    pub free_bytes: Option<u64>,
     /// What was looked at, each apart.
     pub checks: Vec<Check>,
     /// What a person should know and what is no failure.
@@ -91,8 +95,8 @@ pub struct Facts {
     pub work: Result<Work, String>,
     /// The file that keeps everything from being started.
     pub paused_by: Option<String>,
-    /// The disk of the state folder is full.
-    pub full: bool,
+    /// Room on the disk of the state folder.
+    pub free_bytes: Option<u64>,
 }
 
 /// What the journal says of the work under way.
@@ -115,7 +119,7 @@ pub fn look(state: &StateDir, machine_paused: &Path) -> Facts {
         standing: Standing::read(state),
         work: work.map_err(|error| error.to_string()),
         paused_by: paused.map(|file| file.display().to_string()),
-        full: durable::free_room(state.root()).is_ok_and(|room| room.bytes < FULL_BYTES),
+        free_bytes: durable::free_room(state.root()).ok().map(|room| room.bytes),
     }
 }
 
@@ -166,6 +170,7 @@ pub fn judge(facts: &Facts, now: Timestamp, asked: Asked, max_age: Duration) -> 
         pid: standing.map(|standing| standing.pid),
         paused,
         stopping: standing.is_some_and(|standing| standing.stopping),
+        free_bytes: facts.free_bytes,
         notes: question.notes(paused),
         checks,
     }
@@ -190,7 +195,7 @@ impl Question<'_> {
         let age = self.age(last);
         let words = format!("the last sign of life was {}, at {}", ago(age), utc_millis(last));
         if self.is_old(last) {
-            let room = if self.facts.full { "; the disk of the state folder is full" } else { "" };
+            let room = if self.is_full() { "; the disk of the state folder is full" } else { "" };
             return Check::stalled(NAME, format!("{words}{}{room}", self.too_short()), Some(age), STUCK);
         }
         Check::fine(NAME, words, Some(age))
@@ -290,8 +295,10 @@ impl Question<'_> {
         } else if paused {
             notes.push("paused: nothing is started".to_owned());
         }
-        if self.facts.full {
+        if self.is_full() {
             notes.push("the disk of the state folder is full: nothing goes on until there is room".to_owned());
+        } else if let Some(bytes) = self.facts.free_bytes.filter(|bytes| *bytes < LITTLE_BYTES) {
+            notes.push(format!("the disk of the state folder has {} MiB left", bytes >> 20));
         }
         let Some(standing) = &self.facts.standing else { return notes };
         if standing.stopping {
@@ -304,6 +311,10 @@ impl Question<'_> {
             notes.push(format!("{held} held (`dispatch list` shows why)"));
         }
         notes
+    }
+
+    fn is_full(&self) -> bool {
+        self.facts.free_bytes.is_some_and(|bytes| bytes < FULL_BYTES)
     }
 
     /// What lies ahead has no age; where it lies far ahead the clock was set back, and is as good as old.
@@ -379,7 +390,13 @@ mod tests {
             node: "n".to_owned(),
             ..Standing::default()
         };
-        Facts { alive: Some(at()), standing: Some(standing), work: Ok(Work::default()), paused_by: None, full: false }
+        Facts {
+            alive: Some(at()),
+            standing: Some(standing),
+            work: Ok(Work::default()),
+            paused_by: None,
+            free_bytes: None,
+        }
     }
 
     fn with(change: impl FnOnce(&mut Facts, &mut Standing, &mut Work)) -> Facts {
@@ -459,6 +476,17 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_that_fills_is_said_before_it_is_full() {
+        let notes = |bytes| {
+            let facts = Facts { free_bytes: Some(bytes), ..well() };
+            judge(&facts, at(), Asked::All, Duration::from_mins(2)).notes
+        };
+        assert_eq!(notes(1 << 30), Vec::<String>::new());
+        assert_eq!(notes(512 << 20), ["the disk of the state folder has 512 MiB left"]);
+        assert!(notes(0)[0].contains("is full"));
+    }
+
+    #[test]
     fn a_clock_that_was_set_back_does_not_make_it_young() {
         let facts = with(|facts, standing, _| {
             facts.alive = Some(at() + Duration::from_hours(1));
@@ -472,7 +500,7 @@ mod tests {
     #[test]
     fn an_age_that_nothing_can_have_is_said() {
         let facts = with(|_, standing, _| standing.interval_ms = Some(600_000));
-        let health = judge(&facts, at() + Duration::from_secs(300), Asked::Live, Duration::from_mins(2));
+        let health = judge(&facts, at() + Duration::from_mins(5), Asked::Live, Duration::from_mins(2));
         assert!(health.checks[0].detail.contains("it looks every 10m, so ask with a longer --max-age"), "{health:?}");
     }
 }

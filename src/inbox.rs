@@ -139,6 +139,12 @@ fn free_name(folder: &str, stem: &str, standing: impl Iterator<Item = String>, g
     format!("{path}.yml")
 }
 
+/// The name of the request at a path of the inbox: without ending, with the folder that it lies in.
+pub fn name<'p>(inbox: &str, path: &'p str) -> &'p str {
+    let name = path.strip_prefix(inbox).unwrap_or(path).trim_start_matches('/');
+    name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name)
+}
+
 /// The warning for what is left alone.
 pub fn left_alone(path: &str) -> Diagnostic {
     Diagnostic::new("E0005", path, "is left alone: a request ends in .yml or .yaml and lies at most one folder down")

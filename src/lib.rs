@@ -1,7 +1,7 @@
 //! Codex Dispatch: merge a YAML file to main; a machine carries it out once, inside limits, and the record comes back.
 //!
 //! The rooms, highest floor first (ARCHITECTURE.md draws them; `tests/tidy.rs` holds imports to going down only):
-//! faces [`cli`] · orchestration [`dispatch`], [`view`], [`selftest`], [`host_check`] · shell [`repo`], [`inbox`], [`journal`],
+//! faces [`cli`] · orchestration [`dispatch`], [`view`], [`report`], [`selftest`], [`host_check`] · shell [`repo`], [`inbox`], [`journal`],
 //! [`run`], [`spool`], [`publish`], [`contract`] … · core [`admit`], [`route`], [`policy`], [`schema`], [`record`] … · nouns
 //! [`id`], [`request`], [`job`], [`outcome`], [`event`] … · ground [`yaml`], [`diagnostic`], [`units`] …
 
@@ -10,6 +10,10 @@ pub mod cli;
 pub mod dispatch;
 pub mod health;
 pub mod host_check;
+pub mod plan;
+pub mod rehearsal;
+pub mod report;
+pub mod retention;
 pub mod selftest;
 pub mod submit;
 pub mod trial;
@@ -33,12 +37,16 @@ pub mod spool;
 pub mod statedir;
 
 pub mod admit;
+pub mod bundle;
 pub mod claim;
 pub mod command;
 pub mod config;
+pub mod fixture;
+pub mod form;
 pub mod guide;
 pub mod handler;
 pub mod host_file;
+pub mod host_status;
 pub mod pause;
 pub mod policy;
 pub mod queue;
@@ -48,8 +56,10 @@ pub mod redact;
 pub mod rerun;
 pub mod route;
 pub mod row;
+pub mod scaffold;
 pub mod schema;
 pub mod state;
+pub mod template;
 
 pub mod event;
 pub mod id;

@@ -1,4 +1,5 @@
-//! The text of a request that repeats another: the same content under an id of its own, with `rerun_of`. Pure.
+//! The text of a request under an id of its own: one that repeats another names it in `rerun_of`, one that was written without an
+//! id gets one. Pure.
 //!
 //! Owns the edit and the name. What the author wrote stays as it is, comments and order included, wherever two lines can be
 //! put behind it; otherwise the same values are written anew. Either way the result is read back before it is used.
@@ -17,17 +18,33 @@ const STEM_CHARS_MAX: usize = 110;
 
 /// The bytes of `original` as a request with this id; `None` where the original is no YAML mapping that is accepted.
 pub fn text(original: &[u8], id: Uuid, rerun_of: Uuid) -> Option<Vec<u8>> {
+    edited(original, &[("id", id), ("rerun_of", rerun_of)], &OWN)
+}
+
+/// The same, without a key of it: an `idempotency_key` that is used up would only end it.
+pub fn text_without(original: &[u8], id: Uuid, rerun_of: Uuid, key: &str) -> Option<Vec<u8>> {
+    edited(original, &[("id", id), ("rerun_of", rerun_of)], &[OWN[0], OWN[1], key])
+}
+
+/// The bytes of a request that names no id, with this one.
+pub fn with_id(original: &[u8], id: Uuid) -> Option<Vec<u8>> {
+    edited(original, &[("id", id)], &["id"])
+}
+
+/// The text without these keys and with those.
+fn edited(original: &[u8], own: &[(&str, Uuid)], without: &[&str]) -> Option<Vec<u8>> {
     let document = yaml::read("request", original, Limits::REQUEST).ok()?;
     let mut wanted = document.value().clone();
     let values = wanted.as_object_mut()?;
-    for (key, uuid) in OWN.into_iter().zip([id, rerun_of]) {
-        values.insert(key.to_owned(), Value::String(uuid.hyphenated().to_string()));
+    values.retain(|key, _| !without.contains(&key.as_str()));
+    for (key, uuid) in own {
+        values.insert((*key).to_owned(), Value::String(uuid.hyphenated().to_string()));
     }
     let says = |text: &str| {
         yaml::read("request", text.as_bytes(), Limits::REQUEST).is_ok_and(|document| *document.value() == wanted)
     };
-    let edited = appended(std::str::from_utf8(original).ok()?, id, rerun_of);
-    Some(if says(&edited) { edited } else { emit::yaml(&wanted) }.into_bytes())
+    let text = appended(std::str::from_utf8(original).ok()?, own, without);
+    Some(if says(&text) { text } else { emit::yaml(&wanted) }.into_bytes())
 }
 
 /// The name for it: `<name>-rerun`, once, however often it is repeated.
@@ -45,13 +62,15 @@ fn is_counter(text: &str) -> bool {
 }
 
 /// The lines without those of our own keys, and ours behind them.
-fn appended(original: &str, id: Uuid, rerun_of: Uuid) -> String {
-    let own = |line: &&str| OWN.iter().any(|key| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
-    let mut text: String = original.split_inclusive('\n').filter(|line| !own(line)).collect();
+fn appended(original: &str, own: &[(&str, Uuid)], without: &[&str]) -> String {
+    let goes = |line: &&str| without.iter().any(|key| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+    let mut text: String = original.split_inclusive('\n').filter(|line| !goes(line)).collect();
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    format!("{text}id: {}\nrerun_of: {}\n", id.hyphenated(), rerun_of.hyphenated())
+    let lines = own.iter().map(|(key, uuid)| format!("{key}: {}\n", uuid.hyphenated()));
+    text.extend(lines);
+    text
 }
 
 #[cfg(test)]
@@ -97,6 +116,20 @@ mod tests {
             let again = request::parse("a.yml", repeated(&original).as_bytes()).unwrap().request;
             assert_eq!(again.spec, before.spec, "{original}");
         }
+    }
+
+    #[test]
+    fn one_without_an_id_gets_one_and_a_key_that_is_used_up_can_go() {
+        let plain = "# now\nkind: deploy\nidempotency_key: release-42\nspec: {idempotency_key: x}\n";
+        let named = with_id(plain.as_bytes(), NEW).unwrap();
+        assert_eq!(String::from_utf8(named).unwrap(), format!("{plain}id: 0198c0de-7a10-7c44-9b1e-2f6d0a8e5b32\n"));
+        let again = text_without(plain.as_bytes(), NEW, OLD, "idempotency_key").unwrap();
+        let expected = format!("# now\nkind: deploy\nspec: {{idempotency_key: x}}\n{BEHIND}");
+        assert_eq!(String::from_utf8(again).unwrap(), expected);
+        let long = "idempotency_key:\n  release-42\nkind: deploy\n";
+        let again = text_without(long.as_bytes(), NEW, OLD, "idempotency_key").unwrap();
+        let again = request::parse("a.yml", &again).unwrap().request;
+        assert_eq!((again.kind.as_str(), again.idempotency_key), ("deploy", None));
     }
 
     #[test]

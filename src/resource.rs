@@ -131,6 +131,14 @@ impl Template {
         &self.text
     }
 
+    /// The paths below `spec` that it names.
+    pub fn spec_paths(&self) -> impl Iterator<Item = &[String]> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Spec(path) => Some(path.as_slice()),
+            _ => None,
+        })
+    }
+
     /// The lock key for one request.
     ///
     /// # Errors

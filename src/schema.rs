@@ -33,7 +33,7 @@ mod example;
 mod explain;
 mod graph;
 mod source;
-mod uri;
+pub(crate) mod uri;
 
 use std::sync::Arc;
 
@@ -100,10 +100,12 @@ impl Schema {
     }
 
     /// Tells how the value that a JSON pointer names in a document does not fit: at most 20 faults in
-    /// the order of the file, none where it fits. A missing value counts as an empty mapping.
+    /// the order of the file, none where it fits. A value that is missing, or has a key and nothing behind it, counts as an
+    /// empty mapping.
     pub fn validate(&self, document: &yaml::Document, pointer: &str) -> Vec<Diagnostic> {
         let empty = Value::Object(Map::new());
-        let instance = document.value().pointer(pointer).unwrap_or(&empty);
+        let there = document.value().pointer(pointer);
+        let instance = there.filter(|value| pointer.is_empty() || !value.is_null()).unwrap_or(&empty);
         let at = explain::At::Document(document, pointer);
         self.faults(instance, &at)
     }

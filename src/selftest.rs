@@ -90,7 +90,7 @@ fn kind_uids(state: &StateDir) -> Option<BTreeMap<String, u32>> {
 }
 
 /// As root a uid of the slots' range that neither slots nor kinds have; its last where there is none.
-fn free_uid(known: &host_check::Known<'_>) -> Option<u32> {
+pub fn free_uid(known: &host_check::Known<'_>) -> Option<u32> {
     let (uids, none) = (known.host.file.uids, BTreeMap::new());
     // No kind has such a name, so that nobody has its uid.
     let free = uids.of_kind("", known.host.jobs, known.kind_uids.as_ref().unwrap_or(&none));

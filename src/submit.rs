@@ -25,7 +25,7 @@ const FETCHES_MAX: u32 = 5;
 /// A request to be put there.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// Name of its file without ending; where that is taken a number comes behind it.
+    /// Name of its file without ending, perhaps with one folder before it; where that is taken a number comes behind it.
     pub stem: String,
     /// Its text.
     pub text: String,
@@ -59,6 +59,9 @@ pub enum SubmitError {
     /// It could not be pushed.
     #[error(transparent)]
     Push(PushError),
+    /// There is a branch of the name that was asked for.
+    #[error("there is a branch `{0}` already")]
+    BranchTaken(String),
     /// Others were faster, every time.
     #[error("pushing: another writer was faster {RACES_MAX} times in a row")]
     Raced,
@@ -74,21 +77,40 @@ pub enum SubmitError {
 ///
 /// # Errors
 /// [`SubmitError`]; unless it is in doubt, nothing is on main then.
+///
+/// # Panics
+/// Never: there is a path for each draft.
 pub fn submit(
     repo: &mut Repo,
     draft: &Draft,
     identity: &Identity,
     clock: &dyn Clock,
 ) -> Result<Submitted, SubmitError> {
+    let (paths, commit) = submit_all(repo, std::slice::from_ref(draft), &draft.subject, identity, clock)?;
+    let path = paths.into_iter().next().expect("one path for each draft");
+    Ok(Submitted { path, commit })
+}
+
+/// Puts requests into the inbox by one commit, all of them or none; gives their paths and that commit.
+///
+/// # Errors
+/// As [`submit`].
+pub fn submit_all(
+    repo: &mut Repo,
+    drafts: &[Draft],
+    message: &str,
+    identity: &Identity,
+    clock: &dyn Clock,
+) -> Result<(Vec<String>, Oid), SubmitError> {
     let mut tip = fetch(repo)?.commit;
     for race in 0..RACES_MAX {
-        let (path, commit) = build(repo, tip, draft, identity, clock)?;
+        let (paths, commit) = build(repo, tip, drafts, message, identity, clock)?;
         let pushed = repo.push(Some(tip), commit);
         let error = match pushed {
             Ok(()) => {
                 // The request is on main by now, whatever becomes of the work tree.
                 follow(repo, commit);
-                return Ok(Submitted { path, commit });
+                return Ok((paths, commit));
             }
             Err(error) => error,
         };
@@ -99,20 +121,46 @@ pub fn submit(
         if repo.is_ancestor(commit, tip)? {
             // The answer was lost, and it has landed.
             follow(repo, tip);
-            return Ok(Submitted { path, commit });
+            return Ok((paths, commit));
         }
         match error.class {
             PushClass::LostRace => {}
             // The branch moved while a hook or the network spoke: their words may have been about that.
             _ if tip != before => {}
-            PushClass::Declined | PushClass::TooLarge => {
-                return Err(SubmitError::Declined { words: error.words, path });
-            }
+            PushClass::Declined | PushClass::TooLarge => return Err(declined(error, &paths)),
             _ => return Err(SubmitError::Push(error)),
         }
         std::thread::sleep(jitter(race));
     }
     Err(SubmitError::Raced)
+}
+
+/// Puts requests onto a new branch, one commit ahead of main, for somebody to merge.
+///
+/// # Errors
+/// [`SubmitError`], and [`SubmitError::BranchTaken`] where there is a branch of that name.
+pub fn propose(
+    repo: &mut Repo,
+    branch: &str,
+    drafts: &[Draft],
+    message: &str,
+    identity: &Identity,
+    clock: &dyn Clock,
+) -> Result<(Vec<String>, Oid), SubmitError> {
+    let tip = fetch(repo)?.commit;
+    let (paths, commit) = build(repo, tip, drafts, message, identity, clock)?;
+    match repo.push_new_branch(branch, commit) {
+        Ok(()) => Ok((paths, commit)),
+        Err(error) => Err(match error.class {
+            PushClass::LostRace => SubmitError::BranchTaken(branch.to_owned()),
+            PushClass::Declined | PushClass::TooLarge => declined(error, &paths),
+            _ => SubmitError::Push(error),
+        }),
+    }
+}
+
+fn declined(error: PushError, paths: &[String]) -> SubmitError {
+    SubmitError::Declined { words: error.words, path: paths.first().cloned().unwrap_or_default() }
 }
 
 /// The tip of main. A dispatcher that works on the same object cache may hold a lock there for a moment.
@@ -136,25 +184,34 @@ pub fn fetch(repo: &mut Repo) -> Result<Tip, FetchError> {
 fn build(
     repo: &Repo,
     tip: Oid,
-    draft: &Draft,
+    drafts: &[Draft],
+    message: &str,
     identity: &Identity,
     clock: &dyn Clock,
-) -> Result<(String, Oid), SubmitError> {
+) -> Result<(Vec<String>, Oid), SubmitError> {
     let (config, _) = contract::load_config(repo, tip).map_err(|error| SubmitError::Contract(error.to_string()))?;
     let mut given = BTreeSet::new();
-    let path = loop {
-        let path = inbox::free_path(repo, tip, &config.inbox, &draft.stem, &mut given)?;
-        // Without a remote the work tree has to follow, and something of the user's may lie there.
-        let dirty = matches!(repo.origin(), Origin::Local) && !repo.dirty_paths(&[&path])?.is_empty();
-        if !dirty {
-            break path;
-        }
-    };
-    let write = Write::file(path.clone(), Content::Bytes(draft.text.clone().into_bytes()));
-    let changeset = Changeset { removals: Vec::new(), writes: vec![write] };
-    let message = format!("{}\n", draft.subject);
+    let (mut paths, mut writes) = (Vec::new(), Vec::new());
+    for draft in drafts {
+        let (folder, stem) = match draft.stem.rsplit_once('/') {
+            Some((folder, stem)) => (format!("{}/{folder}", config.inbox), stem),
+            None => (config.inbox.clone(), draft.stem.as_str()),
+        };
+        let path = loop {
+            let path = inbox::free_path(repo, tip, &folder, stem, &mut given)?;
+            // Without a remote the work tree has to follow, and something of the user's may lie there.
+            let dirty = matches!(repo.origin(), Origin::Local) && !repo.dirty_paths(&[&path])?.is_empty();
+            if !dirty {
+                break path;
+            }
+        };
+        writes.push(Write::file(path.clone(), Content::Bytes(draft.text.clone().into_bytes())));
+        paths.push(path);
+    }
+    let changeset = Changeset { removals: Vec::new(), writes };
+    let message = format!("{message}\n");
     let built = repo.commit_on(Some(tip), &changeset, &message, identity, identity, clock.now().as_second())?;
-    Ok((path, built.commit))
+    Ok((paths, built.commit))
 }
 
 /// A short random pause, so that two writers do not meet again at once.

@@ -114,6 +114,15 @@ pub fn format_duration(duration: Duration) -> String {
     if text.is_empty() { "0s".into() } else { text }
 }
 
+/// Writes a span in milliseconds as people read it: `12ms`, `3.4s`, `1h2m3s`.
+pub fn short_duration(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1000 => format!("{milliseconds}ms"),
+        1000..60_000 => format!("{}.{}s", milliseconds / 1000, milliseconds % 1000 / 100),
+        _ => format_duration(Duration::from_secs(milliseconds / 1000)),
+    }
+}
+
 /// Reads a size in bytes: `512MiB`, `10MB`, or a plain whole number of bytes.
 ///
 /// # Errors

@@ -1,5 +1,10 @@
 //! What a person or an agent may know about requests: pending ones from main and the journal, ended ones from the
-//! journal or, in a clone where nothing ever ran, from the records on main. Reads only.
+//! journal or, in a clone where nothing ever ran, from the records on main. Reads only, but for the index of a large archive.
+
+mod find;
+
+mod elsewhere;
+mod line;
 
 mod pauses;
 
@@ -9,12 +14,13 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use serde::Serialize;
+
+pub use line::Line;
 
 use crate::admit::{self, Verdict};
-use crate::archive;
+use crate::archive::{self, Effort, Index};
 use crate::clock::{Clock, System, utc_millis};
-use crate::command::{Resolution, Word};
+use crate::command::Resolution;
 use crate::config::RepoConfig;
 use crate::contract::{self, Compiled, Contract, ContractError};
 use crate::diagnostic::Diagnostic;
@@ -22,6 +28,7 @@ use crate::dispatch::{self, Held, HeldBy, Standing, resolutions};
 use crate::event::Event;
 use crate::hand_in;
 use crate::host::Host;
+use crate::host_status::{HostStatus, There};
 use crate::id::RequestId;
 use crate::inbox::{self, Entry};
 use crate::job::Delivery;
@@ -36,81 +43,14 @@ use crate::spool;
 use crate::state::{Act, State};
 use crate::statedir::StateDir;
 
+mod record;
+
+pub use record::{OWN_FILES, Published};
+
 /// The longest record file that is read whole.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Records on main that are looked through, the youngest first, for what the journal here does not know.
 const RECORDS_MAX: usize = 20_000;
-
-/// One request, as `list` and `status` show it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Line {
-    /// Its id.
-    pub id: RequestId,
-    /// Path below the inbox without ending.
-    pub name: String,
-    /// Its kind, as far as it is known.
-    pub kind: Option<String>,
-    /// `pending`, `held`, `running`, `retrying`, `publishing` or, once ended, the outcome.
-    pub state: String,
-    /// Why, in a word or a line.
-    pub reason: Option<String>,
-    /// Exit code.
-    pub exit_code: Option<i32>,
-    /// When it came onto main.
-    pub queued_at: Option<String>,
-    /// When its first attempt began.
-    pub started_at: Option<String>,
-    /// When it ended.
-    pub finished_at: Option<String>,
-    /// From first start to end, in milliseconds.
-    pub duration_ms: Option<u64>,
-    /// Folder of its record, from the repository root.
-    pub record: Option<String>,
-    /// Path of the request in the inbox, while it is there.
-    pub path: Option<String>,
-    /// Whose it is, where it names that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<Target>,
-    /// The node on which its output lies, where not all of it was published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kept_on: Option<String>,
-    /// The request that it repeats.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rerun_of: Option<RequestId>,
-    /// What a person has said of it, where nobody could know how it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resolved: Option<Resolution>,
-}
-
-impl Line {
-    /// What is to be said of a request that nothing is known of but its id.
-    pub fn unknown(id: RequestId) -> Self {
-        Self {
-            id,
-            name: id.to_string(),
-            kind: None,
-            state: "unknown".to_owned(),
-            reason: None,
-            exit_code: None,
-            queued_at: None,
-            started_at: None,
-            finished_at: None,
-            duration_ms: None,
-            record: None,
-            path: None,
-            target: None,
-            kept_on: None,
-            rerun_of: None,
-            resolved: None,
-        }
-    }
-
-    /// It did what it should, by its record or by a person's word.
-    pub fn has_succeeded(&self) -> bool {
-        let said = self.resolved.as_ref().filter(|_| self.state == Outcome::Indeterminate.as_str());
-        self.state == Outcome::Succeeded.as_str() || said.is_some_and(|said| said.word == Word::Succeeded)
-    }
-}
 
 /// How far a request has come.
 #[derive(Clone, Debug)]
@@ -136,8 +76,12 @@ pub struct View {
     standing: Option<Standing>,
     /// What people have paused here, as far as it is in force now.
     pauses: Vec<Pause>,
+    /// What hosts say of themselves, as it was fetched last, read at most once.
+    hosts: OnceCell<Vec<HostStatus>>,
     /// What people have said of requests on main, read at most once.
     said: OnceCell<BTreeMap<RequestId, Resolution>>,
+    /// The index of the archive as it stands, opened at most once.
+    index: OnceCell<Option<Index>>,
 }
 
 /// Why nothing can be shown.
@@ -179,8 +123,8 @@ impl View {
         let mut pauses = dispatch::pauses(journal.as_ref(), &hand_in::all(&state))?;
         let now = System::new().now();
         pauses.retain(|pause| !pause.is_over(now));
-        let (contract, said) = (OnceCell::new(), OnceCell::new());
-        Ok(Self { repo, state, journal, host, tip, config, contract, standing, pauses, said })
+        let (contract, said, hosts, index) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Ok(Self { repo, state, journal, host, tip, config, contract, standing, pauses, hosts, said, index })
     }
 
     /// Looks again: for who waits until something has happened.
@@ -193,6 +137,8 @@ impl View {
         }
         self.standing = Standing::read(&self.state);
         self.said.take();
+        self.index.take();
+        self.hosts.take();
         let tip = self.repo.known_tip();
         if tip != self.tip {
             self.config = config_at(&self.repo, tip)?;
@@ -304,43 +250,6 @@ impl View {
         Ok(())
     }
 
-    /// The request that a word means: an id, the beginning or the end of one, or a name.
-    ///
-    /// # Errors
-    /// [`ViewError::Unknown`] or [`ViewError::Ambiguous`].
-    pub fn find(&self, word: &str) -> Result<Line, ViewError> {
-        let asked = word.parse::<RequestId>().ok();
-        if let Some(id) = asked
-            && let Some(line) = self.find_by_id(id)?
-        {
-            return Ok(line);
-        }
-        let mut all = self.pending()?;
-        all.extend(self.ended(RECORDS_MAX)?);
-        let folded = word.to_lowercase();
-        let name = word.strip_suffix(".yml").or_else(|| word.strip_suffix(".yaml")).unwrap_or(word);
-        let name = name.strip_prefix(&format!("{}/", self.config.inbox)).unwrap_or(name);
-        let exact = |line: &Line| Some(line.id) == asked || line.name == name || line.record.as_deref() == Some(word);
-        let part = |line: &Line| {
-            let id = line.id.to_string();
-            word.len() >= 4 && (id.starts_with(&folded) || id.ends_with(&folded))
-        };
-        for fits in [&exact as &dyn Fn(&Line) -> bool, &part] {
-            let found: Vec<&Line> = all.iter().filter(|line| fits(line)).collect();
-            let ids: BTreeSet<RequestId> = found.iter().map(|line| line.id).collect();
-            match found.first() {
-                None => {}
-                Some(line) if ids.len() == 1 => return Ok((*line).clone()),
-                Some(_) => {
-                    let ids = found.iter().map(|line| format!("{} ({})", line.id, line.name)).collect();
-                    return Err(ViewError::Ambiguous { word: word.to_owned(), ids });
-                }
-            }
-        }
-        let nearest = crate::diagnostic::did_you_mean(name, all.iter().map(|line| line.name.as_str()));
-        Err(ViewError::Unknown { word: word.to_owned(), nearest })
-    }
-
     /// A request by its whole id, without looking at those beside it; `None` where neither main nor the journal has it.
     ///
     /// # Errors
@@ -357,10 +266,17 @@ impl View {
         }
         let pending = self.pending()?.into_iter().find(|line| line.id == id);
         let (None, Some(tip)) = (&pending, self.tip) else { return Ok(pending) };
-        let fits = |bytes: &[u8]| archive::may_name(bytes, id);
-        let reach = (usize::MAX, RECORDS_MAX);
-        let records = archive::of_youngest_days(&self.repo, tip, &self.config, reach, fits, |found| found == id)?;
-        let mut line = records.first().map(|(folder, record)| line_of_record(record, Some(folder.clone())));
+        let mut found = match self.index() {
+            Some(index) => archive::indexed(index, &self.repo, tip, &self.config, id)?,
+            None => None,
+        };
+        if found.is_none() {
+            found = match self.index_at(Effort::Little)? {
+                Some(index) => archive::indexed(&index, &self.repo, tip, &self.config, id)?,
+                None => self.youngest_of(tip, id)?,
+            };
+        }
+        let mut line = found.map(|(folder, record)| line_of_record(&record, Some(folder)));
         line.iter_mut().try_for_each(|line| self.add_resolution(line))?;
         Ok(line)
     }
@@ -378,7 +294,7 @@ impl View {
         let Some(mut line) = self.find_by_id(id)? else { return Ok(None) };
         let on_its_way = state.filter(|state| !state.is_settled()).and_then(State::outcome);
         if let Some(outcome) = on_its_way {
-            line.state = "publishing".to_owned();
+            "publishing".clone_into(&mut line.state);
             line.reason.get_or_insert_with(|| format!("ended {outcome}, not on main yet"));
         } else if line.path.is_none() {
             return Ok(Some(Progress::Over(line)));
@@ -404,6 +320,22 @@ impl View {
             .find_map(|path| std::fs::read(path).ok()))
     }
 
+    /// Whether the output of a record has left main (`retention`): its summary stands there, and its log does not.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn is_pruned(&self, line: &Line) -> Result<bool, ViewError> {
+        let (Some(tip), Some(folder)) = (self.tip, &line.record) else { return Ok(false) };
+        let stands = |name: &str| self.repo.exists(tip, format!("{folder}/{name}"));
+        Ok(stands("dispatch.log")? && !stands("log.jsonl")?)
+    }
+
+    /// What became of it, in words, where it is [pruned](View::is_pruned).
+    pub fn pruned_words(&self) -> String {
+        let after = self.config.retention.output.map(|span| format!(" after {}", crate::units::format_duration(span)));
+        format!("its output was pruned{} (`retention`): older commits have it", after.unwrap_or_default())
+    }
+
     /// A file of what this host kept whole because the kind does not publish all of it.
     pub fn kept_file(&self, line: &Line, name: &str) -> Option<Vec<u8>> {
         let folder = self.state.kept(line.id).join(spool::kept::RECORD);
@@ -416,6 +348,21 @@ impl View {
         let attempts = std::fs::read_dir(&spool).ok()?.flatten();
         let last = attempts.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max()?;
         Some(spool.join(last.to_string()).join(name))
+    }
+
+    /// The resources that a request takes or took, as far as that is known.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn resources(&self, line: &Line) -> Result<Vec<String>, ViewError> {
+        if line.path.is_none() {
+            let (Some(tip), Some(folder)) = (self.tip, &line.record) else { return Ok(Vec::new()) };
+            return Ok(self.record_at(tip, folder)?.map(|record| record.resource).unwrap_or_default());
+        }
+        Ok(match self.verdict(line)? {
+            Some(Verdict::Ready(admitted)) => admitted.locks.into_iter().collect(),
+            _ => Vec::new(),
+        })
     }
 
     /// The verdict of admission on a pending request, as far as this clone and host file can tell.
@@ -523,6 +470,17 @@ impl View {
         kind: Option<&str>,
         target: Option<&Target>,
     ) -> (String, Option<String>) {
+        match self.said_of(id) {
+            Some((host, There::Running)) => return ("running".to_owned(), Some(format!("on {}", host.node))),
+            Some((host, There::Held(named))) if self.held(id).is_none() => {
+                let words = named.words.as_deref().unwrap_or("it does not say why");
+                return ("held".to_owned(), Some(format!("{}: {words}", host.node)));
+            }
+            Some((host, There::Waiting(..))) if self.held(id).is_none() => {
+                return ("pending".to_owned(), Some(format!("on {}, in its turn", host.node)));
+            }
+            _ => {}
+        }
         // What was paused when the last pass looked may have been resumed since.
         let is_over = |held: &Held| held.by == HeldBy::Pause && self.pauses.is_empty();
         if let Some(held) = self.held(id).filter(|held| held.path == path && !is_over(held)) {
@@ -590,8 +548,7 @@ impl View {
 
     /// The name of the request at a path.
     fn name_in(&self, path: &str) -> String {
-        let name = path.strip_prefix(&self.config.inbox).unwrap_or(path).trim_start_matches('/');
-        name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name).to_owned()
+        inbox::name(&self.config.inbox, path).to_owned()
     }
 
     /// Whether another node is meant by a request that names one.
@@ -634,12 +591,22 @@ impl View {
         Ok(())
     }
 
+    /// The index of the archive as it stands, where there is one. What it names is judged by main.
+    fn index(&self) -> Option<&Index> {
+        self.index.get_or_init(|| Index::open_to_read(self.state.root())).as_ref()
+    }
+
     fn resolution_of(&self, id: RequestId) -> Result<Option<Resolution>, ViewError> {
         let known = self.journal.as_ref().map(resolutions).transpose()?.unwrap_or_default();
         if let Some(known) = known.into_iter().find(|known| known.id == id) {
             return Ok(Some(known));
         }
         let Some(tip) = self.tip else { return Ok(None) };
+        if let Some(index) = self.index()
+            && let Some(said) = archive::indexed_word_on(index, &self.repo, tip, &self.config, id)?
+        {
+            return Ok(Some(said));
+        }
         if self.said.get().is_none() {
             let said = archive::youngest_resolutions(&self.repo, tip, &self.config, RECORDS_MAX)?;
             let _ = self.said.set(said);

@@ -55,7 +55,7 @@ fn check_says_what_run_does() -> io::Result<()> {
         let path = request["path"].as_str().expect("a path");
         let end = ends.get(path).unwrap_or_else(|| panic!("{path} was checked and is not on main"));
         match compare(request, end) {
-            Ok(word) => *counts.entry(word).or_default() += 1,
+            Ok(class) => *counts.entry(class).or_default() += 1,
             Err(why) => differ.push(format!("{path}: {why}\n  check: {request}\n  run: {end:?}")),
         }
     }

@@ -5,6 +5,8 @@
 
 #[path = "daemon/bench.rs"]
 mod bench;
+#[path = "daemon/container.rs"]
+mod container;
 #[path = "daemon/endings.rs"]
 mod endings;
 #[path = "daemon/health.rs"]

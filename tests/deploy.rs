@@ -3,6 +3,10 @@
 
 #[path = "deploy/alerts.rs"]
 mod alerts;
+#[path = "deploy/containers.rs"]
+mod containers;
+#[path = "deploy/package.rs"]
+mod package;
 #[path = "deploy/units.rs"]
 mod units;
 

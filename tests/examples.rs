@@ -1,4 +1,4 @@
-//! Carries out every request of `examples/` with this repository's own handlers and schemas.
+//! Carries out every request of `examples/` with this repository's own handlers and schemas, and holds the handlers against their fixtures.
 
 mod support;
 
@@ -41,6 +41,19 @@ fn every_example_succeeds() -> Tested {
     let deployed = fs::read_dir(world.path("www/docs/current"))?.count();
     assert_eq!(deployed, fs::read_dir(root().join("docs"))?.count(), "deploy-docs.yml publishes docs/");
     assert!(fs::read_dir(world.path("backups"))?.count() >= 2, "backup-www.yml leaves an archive and its manifest");
+    Ok(world.close()?)
+}
+
+/// Fixtures of this repository's own handlers, by the work tree as it is.
+#[test]
+fn every_fixture_is_as_expected() -> Tested {
+    let world = World::new()?;
+    let answer = world.shell(&format!("dispatch -C '{}' handler test --all", root().display()))?;
+    assert_eq!(answer.exit, Some(0), "{}{}", answer.stdout, answer.stderr);
+    for kind in ["hello", "deploy", "backup"] {
+        assert!(answer.stdout.contains(&format!("{kind}/")), "no fixture of {kind}: {}", answer.stdout);
+    }
+    assert!(!answer.stdout.contains("no fixture"), "{}", answer.stdout);
     Ok(world.close()?)
 }
 

@@ -92,7 +92,21 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
     let waited = check("wait", "dispatch wait good bad --json", 1)?;
     assert_eq!(waited["requests"][0]["state"], "succeeded");
     check("wait", "dispatch wait later 00000000-0000-4000-8000-000000000001 --timeout 100ms --json", 124)?;
+    check("plan", "dispatch plan requests/later.yml --json", 0)?;
+    check("plan", "printf 'kind: wide\\n' | dispatch plan - --json", 64)?;
+    check("submit", "dispatch submit good -s n=2 --name asked --json", 0)?;
+    check("rerun", "dispatch rerun bad --json", 0)?;
     check("kinds", "dispatch kinds --json", 0)?;
+    check("explain", "dispatch explain --json", 0)?;
+    check("explain", "dispatch explain E0103 --json", 0)?;
+    let guide = check("agent-guide", "dispatch agent-guide --json", 0)?;
+    assert_eq!(guide["held_kinds"], serde_json::json!(["broken"]), "{guide}");
+    let report = check("report", "dispatch report --html ../site --most 2 --json", 0)?;
+    assert_eq!((&report["requests"]["ended"], report["left_out"].is_string()), (&2.into(), true), "{report}");
+    check("handler-new", "dispatch handler new fresh --lang sh --dry-run --json", 0)?;
+    check("handler-test", "printf 'kind: good\\n' > ../draft.yml; dispatch handler test good ../draft.yml --json", 0)?;
+    let fixture = "mkdir -p tests/handlers/good; printf 'kind: good\\n' > tests/handlers/good/a.yml";
+    check("handler-fixtures", &format!("{fixture}; dispatch handler test --all --json"), 1)?;
     check(
         "host-check",
         "printf 'node: x\\nbad: 1\\n' > ../bad.yaml; dispatch host check --host ../bad.yaml --json",
@@ -103,6 +117,9 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
     check("resume", "dispatch resume --kind good --json", 0)?;
     check("resume", "dispatch resume --on-main --json", 0)?;
     check("selftest", "dispatch --selftest --host ../bad.yaml --json", 69)?;
+    check("health", "dispatch health --max-age 1h --json", 0)?;
+    let pruned = check("prune", "dispatch prune --older-than 1ms --dry-run --json", 0)?;
+    assert!(pruned["records"].as_array().is_some_and(|records| !records.is_empty()), "{pruned}");
     check("adopt", "dispatch adopt --dry-run --json", 0)?;
     // What waits is in doubt where another state folder begins: a person may say a word on it.
     world.write("requests/lost.yml", "kind: good\nspec: {n: 1}\n")?;
@@ -111,12 +128,26 @@ fn every_verb_prints_what_its_schema_says() -> Tested {
     check("resolve", "dispatch resolve lost --failed -m gone --json", 0)?;
     check("dispatch", "dispatch --json", 0)?;
     let poked = "dispatch watch --interval 1h > /dev/null 2>&1 & watch=$!
-         until [ -s .git/dispatch/instance.lock ]; do kill -0 $watch; sleep 0.02; done
-         dispatch poke --json; kill -TERM $watch; wait $watch";
+         until dispatch poke --json > ../poked 2> /dev/null; do kill -0 $watch; sleep 0.05; done
+         cat ../poked; kill -TERM $watch; wait $watch";
     check("poke", poked, 0)?;
 
     let there: BTreeSet<String> = schemas()?.into_iter().map(|(name, _)| name).collect();
     assert_eq!(there, held, "each schema is tried, and each document has one");
+    Ok(world.close()?)
+}
+
+#[test]
+fn a_host_says_what_its_schema_says() -> Tested {
+    let world = world()?;
+    world.must("dispatch run || true")?;
+    let said = world.git("origin.git", &["cat-file", "blob", "refs/dispatch/hosts/story:status.json"])?;
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout)?;
+    let schema = fs::read(root().join("schemas/dispatch/host-status.schema.json"))?;
+    let schema = Schema::compile("host-status.schema.json", &schema).map_err(|faults| format!("{faults:?}"))?;
+    let faults: Vec<String> = schema.validate_value(&said).iter().map(ToString::to_string).collect();
+    assert!(faults.is_empty(), "{}\n{said:#}", faults.join("\n"));
+    assert_eq!(said["counts"]["held"], 3, "{said:#}");
     Ok(world.close()?)
 }
 

@@ -108,6 +108,7 @@ fn finds_what_is_wrong() -> Result<(), String> {
         "$ echo a\nb\n",
         "$ echo a\n",
         "$ true\na\n",
+        "$ echo abc\na…d\n",
         "$ echo a; echo b\na\n",
         "$ echo a; echo b\n…\na\n",
         "$ echo a; echo b; echo c\na\n…\nd\n…\n",
@@ -157,7 +158,7 @@ logs/2031/11/30/hello-99999999
 …
 9
 $ echo both >&2
-both
+b…h
 ```
 ";
     let faults = faults(body)?;

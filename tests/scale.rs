@@ -1,5 +1,5 @@
 //! What must not grow with the archive, the history or the inbox, seen by what can be done without and not by a clock: objects of old records
-//! and old commits are taken away, descriptors are few, and everything goes on.
+//! and old commits are taken away, descriptors are few, and everything goes on. And that the benchmark says what its figures say.
 
 #[expect(dead_code, reason = "what other tests ask of a world")]
 mod support;
@@ -16,13 +16,13 @@ const START: &str = "git init -q -b main; git config user.name T; git config use
     echo 'noop: handlers/noop.sh' > handlers/index.yml; touch requests/.gitkeep; git add -A; git commit -qm start";
 
 /// Shell lines that take every object of a repository away that a list of commits does not need: their own trees stay, but for
-/// what lies in the folders of records and of archived requests.
+/// what lies in the folders of records and of archived requests, and so does what `../needed` lists.
 const TAKE_AWAY: &str = r#"
 take_away() { # repository, commit…
     repository=$1; shift
     mkdir -p ../packs; rm -f ../packs/*; mv "$repository"/objects/pack/* ../packs/ 2>/dev/null || true
     for pack in ../packs/*.pack; do [ ! -e "$pack" ] || git -C "$repository" unpack-objects -q < "$pack"; done
-    : > ../kept
+    cat ../needed > ../kept 2>/dev/null || : > ../kept
     for commit; do
         echo "$commit" >> ../kept
         git -C "$repository" rev-parse "$commit^{tree}" >> ../kept
@@ -30,11 +30,9 @@ take_away() { # repository, commit…
             case $path in logs/* | processed/*) ;; *) echo "$object" ;; esac
         done >> ../kept
     done
-    git -C "$repository" cat-file --batch-all-objects --batch-check='%(objectname)' | while read -r object; do
-        if ! grep -q "$object" ../kept; then
-            rm -f "$repository/objects/$(echo "$object" | cut -c1-2)/$(echo "$object" | cut -c3-)"
-        fi
-    done
+    sort -u ../kept > ../sorted
+    git -C "$repository" cat-file --batch-all-objects --batch-check='%(objectname)' | sort -u | comm -23 - ../sorted |
+        sed 's|^..|&/|' | (cd "$repository/objects"; xargs rm -f)
 }
 "#;
 
@@ -139,5 +137,157 @@ fn a_partial_clone_shows_what_our_own_copy_has() -> Tested {
          dispatch list > listed; grep -q 'waits .*held' listed; grep -q 'done .*succeeded' listed; dispatch -q status waits"
     ))?;
     world.close()?;
+    Ok(())
+}
+
+/// Shell lines that put many records of years on main, as another dispatcher has left them, one commit a day.
+const ARCHIVE: &str = r#"
+archive() { # records, commit of others before
+    { number=0; when=1500000000; from=$(git rev-parse HEAD)
+    while [ $number -lt $1 ]; do
+        day=$(date -u -d @$when +%Y/%m/%d)
+        printf 'commit refs/heads/main\ncommitter t <t@example.com> %d +0000\ndata 0\n%s\n' $when "${from:+from $from}"
+        from=; last=$((number + 300)); [ $last -lt $1 ] || last=$1
+        while [ $number -lt $last ]; do
+            padded=000000000000$number; id=0198c0de-0000-7000-8000-${padded#"${padded%????????????}"}
+            outcome=succeeded; [ $number != 5 ] || outcome=indeterminate
+            text="v: 1
+status: success
+outcome: $outcome
+id: $id
+kind: noop
+name: old-$number
+host: h
+dispatcher: d
+commit: c
+request_blob: b
+finished_at: 2017-01-01T00:00:00.000Z
+"
+            printf 'M 100644 inline logs/%s/old-%d/status.yml\ndata %d\n%s\n' $day $number ${#text} "$text"
+            printf 'M 100644 inline processed/%s/old-%d.yml\ndata 11\nkind: noop\n\n' $day $number
+            number=$((number + 1))
+        done
+        when=$((when + 86400))
+    done; } > ../stream
+    git fast-import --quiet --force < ../stream; git reset -q --hard main
+}
+"#;
+
+/// A clone with 2,100 records of a week and its origin.
+fn with_archive() -> Result<World, Box<dyn std::error::Error>> {
+    let world = World::new()?;
+    world.must(&format!(
+        "{ARCHIVE}{START}; printf 'codex: {{layout: dated}}\n' > codex.repo.yaml; git add -A; git commit -qm dated; archive 2100
+         git init -q --bare -b main ../origin.git; git remote add origin ../origin.git; git push -q -u origin main"
+    ))?;
+    Ok(world)
+}
+
+const OLD: &str = "0198c0de-0000-7000-8000-000000000005";
+
+#[test]
+fn an_old_record_is_found_by_the_index_alone() -> Tested {
+    let world = with_archive()?;
+    world.must(&format!(
+        "dispatch -q run; test ! -e .git/dispatch/archive.db
+         dispatch resolve --failed --note gone {OLD}; dispatch -q run; test -e .git/dispatch/archive.db
+         git pull -q; dispatch status {OLD} | grep -q 'resolved as failed'; ls .git/dispatch"
+    ))?;
+    // Every other old record is gone from the dispatcher's own copy and the clone, and so are all commits but three.
+    world.must(&format!(
+        "{TAKE_AWAY}
+         git ls-tree -r HEAD logs processed | grep -E 'old-5[./]' | cut -f1 | cut -d' ' -f3 > ../needed
+         git ls-tree -r -t HEAD logs processed | grep -E 'logs.*/resolve-|processed.*/resolve-|	logs/[0-9/]*$|	logs$|	processed$|	processed/[0-9/]*$|old-5$' |
+             cut -f1 | cut -d' ' -f3 >> ../needed
+         git ls-tree -r -t HEAD \"$(git ls-tree -r --name-only HEAD logs | grep /resolve- | head -1 | xargs dirname)\" | cut -f1 | cut -d' ' -f3 >> ../needed
+         for repository in .git .git/dispatch/repo.git; do
+             take_away $repository $(git rev-parse HEAD HEAD~1 HEAD~2)
+         done
+         test -z \"$(git cat-file -t HEAD:logs/2017/07/14/old-7/status.yml 2>/dev/null)\""
+    ))?;
+    world.must(&format!(
+        "dispatch status {OLD} | grep -q old-5; dispatch status old-5 | grep -q old-5; dispatch status 00000005 | grep -q old-5
+         dispatch status {OLD} | grep -q 'resolved as failed'"
+    ))?;
+    assert_ne!(world.shell("dispatch status 0198c0de-0000-7000-8000-000000000007")?.exit, Some(0), "it is gone");
+    // Asked again, the first word counts; of another request main has nothing, and nothing old is read for that.
+    let said = world.must(
+        "git clone -q ../origin.git ../other
+         (cd ../other; printf 'kind: dispatch.resolve\nspec: {id: 0198c0de-0000-7000-8000-0000000fffff, as: failed}\n' > requests/late.yml
+         git add requests; git commit -qm late; git push -q)
+         dispatch -q run
+         git -C ../origin.git show \"main:$(git -C ../origin.git ls-tree -r --name-only main logs | grep 'late.*error.log')\"",
+    )?;
+    assert!(said.contains("no request has the id"), "{said}");
+    world.close()?;
+    Ok(())
+}
+
+#[test]
+fn a_new_state_folder_knows_ids_and_keys_of_the_whole_archive_by_its_index() -> Tested {
+    let world = with_archive()?;
+    // The one that counts lies behind more commits than a new journal looks back.
+    world.must(
+        "mkdir -p logs/2016/01/01/keyed processed/2016/01/01
+         printf 'kind: noop\nidempotency_key: once\nspec: {a: 1}\n' > processed/2016/01/01/keyed.yml
+         printf 'v: 1\nstatus: success\noutcome: succeeded\nid: 0198c0de-0000-7000-8000-00000000abcd\nkind: noop\nname: keyed\nhost: h\ndispatcher: d\ncommit: c\nidempotency_key: once\nfinished_at: 2016-01-01T00:00:00.000Z\nrequest_blob: %s\n' \
+             $(git hash-object processed/2016/01/01/keyed.yml) > logs/2016/01/01/keyed/status.yml
+         git add -A; git commit -qm keyed
+         { from=$(git rev-parse HEAD); for number in $(seq 1100); do
+             printf 'commit refs/heads/main\ncommitter t <t@example.com> 1700000000 +0000\ndata 0\n%s\n' \"${from:+from $from}\"; from=
+         done; } | git fast-import --quiet --force; git reset -q --hard main; git push -q",
+    )?;
+    let ask =
+        "printf 'kind: noop\nid: 0198c0de-0000-7000-8000-00000000abcd\nspec: {b: %s}\n' $1 > requests/same-id-$1.yml
+         printf 'kind: noop\nidempotency_key: once\nspec: {a: 1}\n# %s\n' $1 > requests/same-key-$1.yml
+         git add -A; git commit -qm more; git push -q; dispatch -q run; git pull -q";
+    world.must(&format!(
+        "ask() {{ {ask}; }}
+         dispatch -q run; dispatch status 0198c0de-0000-7000-8000-0000000fffff 2>/dev/null && exit 1; ask 1
+         dispatch list --json > listed; cat listed
+         grep -c duplicate_id $(git ls-files 'logs/*same-id-1*/status.yml')
+         grep 'replay_of: 0198c0de-0000-7000-8000-00000000abcd' $(git ls-files 'logs/*same-key-1*/status.yml')"
+    ))?;
+    world.close()?;
+    Ok(())
+}
+
+#[test]
+fn a_deleted_half_made_or_foreign_index_changes_no_answer() -> Tested {
+    let world = with_archive()?;
+    let old = format!("dispatch status {OLD} | grep -q old-5; dispatch status old-2099 | grep -q old-2099");
+    // Without a state folder there is none, and it is not made.
+    world.must(&format!("{old}; test ! -e .git/dispatch; dispatch -q run; dispatch status old-5 | grep -q old-5"))?;
+    let bring_up = "if dispatch status 0198c0de-0000-7000-8000-0000000fffff 2>/dev/null; then exit 1; fi; test -e .git/dispatch/archive.db";
+    world.must(&format!("{bring_up}; {old}; rm .git/dispatch/archive.db*; {old}; {bring_up}"))?;
+    // Killed while it is written: no larger file may be made.
+    world.must(
+        "rm .git/dispatch/archive.db*; (ulimit -c 0; ulimit -f 200; dispatch status 0198c0de-0000-7000-8000-0000000fffff) || true
+         test -e .git/dispatch/archive.db",
+    )?;
+    world.must(&format!("{bring_up}; {old}"))?;
+    // Two at once.
+    world.must(&format!(
+        "rm .git/dispatch/archive.db*; for each in 1 2 3; do (dispatch status 0198c0de-0000-7000-8000-0000000fffff || true) 2>/dev/null & done; wait; {old}"
+    ))?;
+    // Main is written anew without some of it, and the objects of before are gone.
+    world.must(
+        "git rm -rq logs/2017/07/14 processed/2017/07/14; git commit -qm gone
+         git checkout -q --orphan fresh; git commit -qm anew; git branch -M fresh main; git push -qf origin main
+         git reflog expire --expire=now --all; git gc -q --prune=now; git -C ../origin.git gc -q --prune=now; rm -rf .git/dispatch/repo.git
+         dispatch adopt -q; dispatch status old-2099 | grep -q old-2099; dispatch status old-301 | grep -q old-301",
+    )?;
+    assert_ne!(world.shell("dispatch status old-5")?.exit, Some(0), "main has it no longer");
+    world.close()?;
+    Ok(())
+}
+
+#[test]
+fn the_benchmark_judges_and_shows_its_figures_as_promised() -> Tested {
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/dispatcher");
+    let mut python = std::process::Command::new("python3");
+    python.args(["-B", "-m", "unittest", "-q", "test_bench"]).current_dir(tests);
+    let ended = python.output()?;
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     Ok(())
 }

@@ -29,6 +29,8 @@ ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "bench", "GIT_COMMITTER_EMAIL": "bench@example.com",
 }
 
+# How the user's clone of a large repository is made.
+WAYS = ("full", "blob:none", "shallow")
 HANDLER = "#!/bin/sh\nexit 0\n"
 SCHEMA = """{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "additionalProperties": false, "required": ["service", "replicas"],
  "properties": {"service": {"type": "string", "minLength": 1}, "replicas": {"type": "integer", "minimum": 0}, "ports": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}}}}
@@ -323,7 +325,7 @@ class Bench:
     def scale(self, size):
         """First start and passes beside much of everything, for each way in which the user's clone may be made."""
         origin = large_origin(self.dir, size)
-        for way, options in {"full": [], "blob:none": ["--filter=blob:none"], "shallow": ["--depth", "50"]}.items():
+        for way, options in zip(WAYS, ([], ["--filter=blob:none"], ["--depth", "50"])):
             place = tempfile.mkdtemp(prefix="inbox-", dir=self.dir)
             os.chmod(place, 0o711)
             remote, work, state = (f"{place}/{name}" for name in ("origin.git", "work", "state"))
@@ -334,13 +336,14 @@ class Bench:
             took, cpu, _, _ = measured(["git", "clone", "-q", "--no-checkout", *options, f"file://{remote}", work], place)
             self.add(f"{way}: git clone, no checkout", ms=took * 1e3, cpu_ms=cpu * 1e3, store_mib=stored(work) / 2**20)
             with open(f"{place}/host.yaml", "w") as host:
-                host.write("node: bench\n")
+                host.write("node: bench\nlevels: {minimum: confined}\n")
 
             def one(what, *words):
                 command = [self.options.dispatch, "--state", state, "--host", f"{place}/host.yaml", *words]
-                took, cpu, peak, _ = measured(command, work)
+                took, cpu, peak, out = measured(command, work)
                 held = stored(f"{state}/repo.git") / 2**20
                 self.add(f"{way}: {what}", ms=took * 1e3, cpu_ms=cpu * 1e3, peak_mib=peak / 2**20, store_mib=held)
+                return out
 
             def ask(number):
                 stream = Stream(remote)
@@ -349,12 +352,14 @@ class Bench:
                 stream.end()
 
             one("first start, nothing to start", "-q", "run")
+            waiting = json.loads(one("list --pending", "list", "--pending", "--json"))["requests"]
+            if len(waiting) != round(10_000 * size):
+                sys.exit(f"bench: {len(waiting)} requests wait, and not all that should")
             one("the same again", "-q", "run")
             ask(1)
             one("first request: its files are made", "-q", "run")
             ask(2)
             one("another request", "-q", "run")
-            one("list --pending", "list", "--pending")
 
     def commands(self, archived):
         self.spawn("/bin/true", 200, 1, "/bin/true")
@@ -454,6 +459,9 @@ TARGETS = [
 ]
 
 
+DEFAULT_PARTS = ["throughput", "archive", "pending", "commands", "watch"]
+
+
 def judged(rounds):
     """Each target by the ratios within a round: machines change from one to the next."""
     rows = []
@@ -464,45 +472,123 @@ def judged(rounds):
                 values.append(figure(figures))
             except KeyError:
                 pass
-        if not values:
-            continue
-        value = statistics.median(values)
-        # By more than a tenth, in two of three rounds.
-        bad = sum(one < must * 0.9 if more else one > must * 1.1 for one in values)
-        met = value >= goal if more else value <= goal
-        rows.append({"what": words, "value": value, "rounds": values, "must": must, "goal": goal, "missed": bad * 3 >= len(values) * 2,
-                     "goal_met": met, "more_is_better": more})
+        row = {"what": words, "must": must, "goal": goal, "more_is_better": more, "rounds": values}
+        if values:
+            value = statistics.median(values)
+            # By more than a tenth, in two of three rounds.
+            bad = sum(one < must * 0.9 if more else one > must * 1.1 for one in values)
+            row.update(value=value, missed=bad * 3 >= len(values) * 2, must_met=value >= must if more else value <= must,
+                       goal_met=value >= goal if more else value <= goal)
+        rows.append(row)
     return rows
 
 
+def word_on(row):
+    """What is said of a target in a word."""
+    if "value" not in row:
+        return "not measured"
+    return "MISSED" if row["missed"] else "goal" if row["goal_met"] else "must" if row["must_met"] else "within a tenth"
+
+
+COLUMNS = [("ms", "ms", 1), ("cpu_ms", "CPU ms", 1), ("peak_mib", "peak MiB", 1), ("growth_bytes", "KB each", 1024), ("store_mib", "store MiB", 1)]
+
+
 def table(figures, rows):
-    print(f"{'':48} {'ms':>9} {'CPU ms':>9} {'peak MiB':>9} {'KB each':>9} {'store MiB':>9}")
+    print(f"{'':48} " + " ".join(f"{title:>9}" for _, title, _ in COLUMNS))
     for name, row in figures.items():
-        cells = [row.get("ms"), row.get("cpu_ms"), row.get("peak_mib"), row["growth_bytes"] / 1024 if "growth_bytes" in row else None,
-                 row.get("store_mib")]
+        cells = [row[figure] / unit if figure in row else None for figure, _, unit in COLUMNS]
         print(f"{name:48} " + " ".join(f"{cell:9.3f}" if cell is not None else " " * 9 for cell in cells))
     print(f"\n{'':60} {'here':>8} {'must':>8} {'goal':>8}")
     for row in rows:
-        word = "MISSED" if row["missed"] else "goal" if row["goal_met"] else ""
-        print(f"{row['what']:60} {row['value']:8.3g} {row['must']:8g} {row['goal']:8g}  {word}")
+        here = f"{row['value']:8.3g}" if "value" in row else " " * 8
+        print(f"{row['what']:60} {here} {row['must']:8g} {row['goal']:8g}  {word_on(row)}")
+
+
+def machine():
+    """What it was measured on, in a line."""
+    with open("/proc/cpuinfo") as file:
+        model = re.search(r"^model name\s*: (.*)$", file.read(), re.M)
+    with open("/proc/meminfo") as file:
+        memory = int(re.search(r"MemTotal: +(\d+)", file.read())[1]) / 2**20
+    git_version = subprocess.run(["git", "--version"], capture_output=True, text=True).stdout.split()[2]
+    user = "root" if os.geteuid() == 0 else "an ordinary user"
+    return f"{os.cpu_count()} processors ({model[1] if model else os.uname().machine}), {memory:.0f} GiB, Linux {os.uname().release}, git {git_version}, as {user}"
+
+
+def in_markdown(header, lines):
+    return "\n".join(["| " + " | ".join(header) + " |", "|---" * len(header) + "|", *("| " + " | ".join(line) + " |" for line in lines)])
+
+
+def sections(figures, rows, options, parts):
+    """The tables of docs/performance.md, as far as this run measured all of each."""
+    found, where = {}, f"{machine()}; medians of {options.rounds} round{'s' if options.rounds != 1 else ''}."
+    cell = lambda value: "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+    def figures_of(names):
+        kept = [column for column in COLUMNS if any(column[0] in figures[name] for name in names)]
+        lines = [[name, *(cell(figures[name][figure] / unit if figure in figures[name] else None) for figure, _, unit in kept)] for name in names]
+        return in_markdown(["", *(title for _, title, _ in kept)], lines)
+
+    scale = [name for name in figures if name.startswith(WAYS)]
+    if set(DEFAULT_PARTS) <= set(parts):
+        lines = []
+        for row in rows:
+            spread = f"{min(row['rounds']):.3g} to {max(row['rounds']):.3g}" if row["rounds"] else ""
+            here = f"**{row['value']:.3g}**" if "value" in row else ""
+            lines.append([row["what"], here, spread, f"{row['must']:g}", f"{row['goal']:g}", word_on(row)])
+        found["targets"] = where + "\n\n" + in_markdown(["what", "here", "rounds", "must", "goal", "reaches"], lines)
+        found["figures"] = figures_of([name for name in figures if name not in scale])
+    if scale:
+        found["scale"] = f"At `--size {options.size:g}`: {where}\n\n" + figures_of(scale)
+    return found
+
+
+def written_into(text, found):
+    """A page with its tables replaced: each stands between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`."""
+    for name, table_text in found.items():
+        begin, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            raise ValueError(f"it has no `{begin}` with a `{end}` behind it")
+        head, rest = text.split(begin)
+        text = f"{head}{begin}\n{table_text}\n{end}{rest.split(end)[1]}"
+    return text
 
 
 def chart(rows, path):
-    """How far each figure is from its must (1) and its goal, as bars; longer is better."""
-    line, left, scale = 26, 430, 160
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + 480} {line * len(rows) + 50}" font-family="sans-serif" font-size="13">',
-           "<style>text{fill:#222}.b{fill:#4a7fb5}.m{fill:#c0504d}.g{stroke:#3a7d44}@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>"]
+    """How far each figure is from its must, as bars: longer is better, and the dashed line has to be reached."""
+    rows = [row for row in rows if "value" in row]
+    line, left, scale, most, top = 26, 440, 150, 3.3, 74
+    right = left + round(most * scale)
+    width, height = right + 230, top + line * len(rows) + 16
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="sans-serif" font-size="13">',
+           "<title>Each figure beside what is promised; longer is better</title>",
+           "<style>.p{fill:#fff}text{fill:#1f2328}.q{fill:#656d76}.b{fill:#4a7fb5}.o{fill:#3f8f55}.m{fill:#c0504d}"
+           ".g{stroke:#1f2328}.a{stroke:#656d76}"
+           "@media(prefers-color-scheme:dark){.p{fill:#0d1117}text{fill:#e6edf3}.q{fill:#9198a1}.b{fill:#5b93cc}.o{fill:#57ab6e}.m{fill:#e0706c}.g{stroke:#e6edf3}.a{stroke:#9198a1}}</style>",
+           f'<rect class="p" width="{width}" height="{height}"/>']
+    legend = [("b", "reaches its must"), ("o", "reaches its goal"), ("m", "misses its must")]
+    for index, (colour, words) in enumerate(legend):
+        x = left + index * 150
+        out.append(f'<rect class="{colour}" x="{x}" y="12" width="12" height="12"/><text x="{x + 18}" y="23">{words}</text>')
+    out.append(f'<line class="g" x1="{left + 450}" x2="{left + 450}" y1="9" y2="27" stroke-width="2"/><text x="{left + 458}" y="23">goal</text>')
+    out.append(f'<text class="q" x="{right + 112}" y="58" text-anchor="end">here</text><text class="q" x="{right + 162}" y="58" text-anchor="end">must</text>'
+               f'<text class="q" x="{right + 212}" y="58" text-anchor="end">goal</text>')
+    out.append(f'<text x="{left + scale}" y="58" text-anchor="middle">must</text>')
     for index, row in enumerate(rows):
-        share = row["value"] / row["must"] if row["more_is_better"] else row["must"] / row["value"]
-        goal = row["goal"] / row["must"] if row["more_is_better"] else row["must"] / row["goal"]
-        y = 30 + index * line
-        width = min(share, 2.8) * scale
-        out.append(f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{row["what"]}</text>')
-        out.append(f'<rect class="{"m" if row["missed"] else "b"}" x="{left}" y="{y + 2}" width="{width:.0f}" height="16"/>')
-        out.append(f'<line class="g" x1="{left + min(goal, 2.8) * scale:.0f}" x2="{left + min(goal, 2.8) * scale:.0f}" y1="{y}" y2="{y + 20}" stroke-width="2"/>')
-        out.append(f'<text x="{left + width + 6:.0f}" y="{y + 15}">{row["value"]:.3g}</text>')
-    out.append(f'<line x1="{left + scale}" x2="{left + scale}" y1="22" y2="{30 + line * len(rows)}" stroke="#888" stroke-dasharray="4 3"/>')
-    out.append(f'<text x="{left + scale}" y="16" text-anchor="middle">must</text></svg>')
+        more = row["more_is_better"]
+        share = row["value"] / row["must"] if more else row["must"] / row["value"]
+        goal = row["goal"] / row["must"] if more else row["must"] / row["goal"]
+        y = top + index * line
+        end = left + min(share, most) * scale
+        colour = "m" if not row["must_met"] else "o" if row["goal_met"] else "b"
+        out.append(f'<text x="{left - 10}" y="{y + 13}" text-anchor="end">{row["what"]}</text>')
+        out.append(f'<rect class="{colour}" x="{left}" y="{y + 1}" width="{max(end - left, 1):.0f}" height="16"/>')
+        if share > most:
+            out.append(f'<text class="q" x="{end + 6:.0f}" y="{y + 13}">{share:.2g} x</text>')
+        out.append(f'<line class="g" x1="{left + goal * scale:.0f}" x2="{left + goal * scale:.0f}" y1="{y - 2}" y2="{y + 20}" stroke-width="2"/>')
+        for x, value in ((112, row["value"]), (162, row["must"]), (212, row["goal"])):
+            out.append(f'<text x="{right + x}" y="{y + 13}" text-anchor="end"{"" if x == 112 else " class=&quot;q&quot;".replace("&quot;", chr(34))}>{value:.3g}</text>')
+    out.append(f'<line class="a" x1="{left + scale}" x2="{left + scale}" y1="64" y2="{top + line * len(rows)}" stroke-dasharray="4 3"/></svg>')
     with open(path, "w") as file:
         file.write("\n".join(out) + "\n")
 
@@ -519,10 +605,11 @@ def main():
     cli.add_argument("--check", action="store_true")
     cli.add_argument("--archived", default="1000,100000,1000000")
     cli.add_argument("--size", type=float, default=1.0)
+    cli.add_argument("--markdown", metavar="FILE")
     options = cli.parse_args()
     bench = Bench(options)
     subprocess.run(["cc", "-O2", "-pthread", f"{HERE}/spawn.c", "-o", f"{bench.dir}/spawn"], check=True)
-    parts = options.parts or ["throughput", "archive", "pending", "commands", "watch"]
+    parts = options.parts or DEFAULT_PARTS
     for left in os.listdir(bench.dir):
         if left.startswith("inbox-"):
             sys.exit(f"bench: {bench.dir}/{left} is left from another run: delete it, and wait a minute (ext4 is slow to create after deletions)")
@@ -568,8 +655,24 @@ def measure(bench, options, parts):
         table(figures, rows)
     if options.svg:
         chart(rows, options.svg)
-    if options.check and any(row["missed"] for row in rows):
+    if options.markdown:
+        write_tables(options.markdown, sections(figures, rows, options, parts))
+    if options.check and any(row.get("missed") for row in rows):
         sys.exit(1)
 
 
-main()
+def write_tables(path, found):
+    if not found:
+        return say(f"no table of {path} was measured whole: that takes every part, or scale")
+    try:
+        with open(path) as file:
+            text = written_into(file.read(), found)
+    except (OSError, ValueError) as error:
+        sys.exit(f"bench: {path}: {error}")
+    with open(path, "w") as file:
+        file.write(text)
+    say(f"{path}: written {', '.join(found)}")
+
+
+if __name__ == "__main__":
+    main()

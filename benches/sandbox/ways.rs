@@ -16,7 +16,7 @@ use codex_dispatch::job::{Grant, Introduced, Job, Level, Limits, Network, Object
 use codex_dispatch::outcome::Outcome;
 use codex_dispatch::repo::{Checkout, Repo, Settings, Snapshot, Snapshots};
 use codex_dispatch::request::Request;
-use codex_dispatch::run::sandbox::{self, Cause, Control, Given, Launch, Mount, Scratch, Slot, User};
+use codex_dispatch::run::sandbox::{self, Cancel, Cause, Control, Given, Launch, Mount, Scratch, Slot, User};
 use codex_dispatch::run::{Executor, Local, Work};
 use codex_dispatch::statedir::StateDir;
 use tempfile::TempDir;
@@ -329,8 +329,10 @@ impl Way for InAttempt {
             secrets: Vec::new(),
             user: None,
             locks: Vec::new(),
+            cancel: Cancel::new().map_err(text)?,
             cleanup: true,
             leave: None,
+            stand_in: None,
         });
         match report.map_err(text)? {
             report if report.outcome == Outcome::Succeeded => Ok(()),

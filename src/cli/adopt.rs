@@ -235,7 +235,7 @@ impl Plan {
         }
         if self.doubt.is_some() || self.lost > 0 {
             let config = contract::load_config(repo, self.tip.commit).map(|(config, _)| config).unwrap_or_default();
-            learn_resolutions(repo, journal, self.tip.commit, &config)?;
+            learn_resolutions(repo, journal, self.tip.commit, &config, home.state.root())?;
         }
         for (key, _) in &self.others {
             journal.set_meta(&format!("{META_ADOPTED}{key}"), &self.tip.commit.to_string())?;

@@ -2,9 +2,10 @@
 
 use clap::Args;
 
+use super::asked::not_submitted;
 use super::exit::{Exit, Failure};
 use super::home::Home;
-use super::steer::{self, Ask, WayArgs, failure_of, note};
+use super::steer::{self, Ask, WayArgs, note};
 use super::{PlaceArgs, render};
 use crate::command::CANCEL;
 use crate::outcome::Outcome;
@@ -72,7 +73,7 @@ fn find(home: &Home, word: &str, here: bool) -> Result<Line, Failure> {
     let mut repo = home.shared_repo()?;
     let looked = submit::fetch(&mut repo).map_err(SubmitError::Fetch).and_then(|tip| Ok(repo.show(tip.commit)?));
     match looked {
-        Err(error) if !here => return Err(failure_of(error)),
+        Err(error) if !here => return Err(not_submitted(error)),
         _ => {}
     }
     let view: View = home.view()?;

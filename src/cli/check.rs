@@ -1,7 +1,7 @@
 //! `dispatch check`: the dispatcher's verdict before the merge, on the work tree, on some of its files or on a revision. Asks the
 //! same questions of the same code as a pass does; runs nothing and changes nothing.
 
-mod before;
+pub(super) mod before;
 mod findings;
 mod reports;
 
@@ -229,7 +229,7 @@ impl<'a> Check<'a> {
         let files = read.iter().filter_map(|read| Some((read.entry.shown.as_str(), read.bytes.as_deref().ok()?)));
         self.before = Before::of(self.home, &self.config, files)?;
         for file in read {
-            self.judge(file);
+            self.judge(file)?;
         }
         Ok(self.findings)
     }
@@ -292,7 +292,7 @@ impl<'a> Check<'a> {
         entry
     }
 
-    fn judge(&mut self, Read { entry, introduced, bytes: read }: Read) {
+    fn judge(&mut self, Read { entry, introduced, bytes: read }: Read) -> Result<(), Failure> {
         let introduced = introduced.as_ref();
         let bytes = read.as_deref().unwrap_or_default().to_owned();
         let hints = || request::hints(&entry.shown, &bytes);
@@ -324,6 +324,10 @@ impl<'a> Check<'a> {
                 Ok(words) => waits = words,
                 Err(rejection) => verdict = Verdict::Rejected(rejection),
             }
+        } else if let Verdict::Command(commanded) = &verdict
+            && let Some(rejection) = before::refused_word(self.home, &entry.shown, &bytes, &commanded.request)?
+        {
+            verdict = Verdict::Rejected(rejection);
         }
         self.findings.requests.push(Judged {
             path: entry.shown,
@@ -333,6 +337,7 @@ impl<'a> Check<'a> {
             waits,
             host_file: self.host.file.clone(),
         });
+        Ok(())
     }
 
     /// What a request that may run waits for, or why its turn never comes.

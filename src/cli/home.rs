@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
+
 use super::PlaceArgs;
 use super::exit::{Exit, Failure};
 use crate::clock::{Clock, System};
@@ -17,12 +19,21 @@ use crate::lock::Instance;
 use crate::notify::Notifier;
 use crate::patience::Patience;
 use crate::publish::PublishError;
-use crate::repo::{Checkout, Identity, Repo, RepoError, Settings, Token};
+use crate::repo::{Checkout, FetchError, Identity, Origin, Repo, RepoError, Settings, Token};
 use crate::statedir::{StateDir, StateDirError};
+use crate::submit;
 use crate::view::{View, ViewError};
 
 /// While it is there, no dispatcher of the machine starts anything.
 pub const MACHINE_PAUSED: &str = "/etc/dispatch/paused";
+
+/// Whether main is read first.
+#[derive(Debug, Clone, Default, Args)]
+pub struct FetchArgs {
+    /// Read main and what hosts say of themselves first, into a copy of our own: work tree and branches stay
+    #[arg(long)]
+    pub fetch: bool,
+}
 
 /// What every verb starts from.
 pub struct Home {
@@ -81,6 +92,22 @@ impl Home {
     /// What the reading verbs look at.
     pub fn view(&self) -> Result<View, Failure> {
         Ok(View::open(self.reader()?, self.state.clone(), self.journal()?, self.host.clone())?)
+    }
+
+    /// The same, of main as it is now where that was asked for.
+    pub fn view_for(&self, fetch: &FetchArgs) -> Result<View, Failure> {
+        if fetch.fetch {
+            let mut repo = self.shared_repo()?;
+            if matches!(repo.origin(), Origin::Remote { .. }) {
+                let failed = |error: FetchError| {
+                    Failure::new(Exit::Missing, error.to_string())
+                        .hint("leave --fetch out for what is known here; `dispatch --selftest` tries the remote")
+                };
+                submit::fetch(&mut repo).map_err(failed)?;
+                repo.fetch_hosts().map_err(failed)?;
+            }
+        }
+        self.view()
     }
 
     /// Why nothing can be said of the dispatcher here: its state folder is closed to everybody but its own user.
@@ -254,12 +281,30 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    text
+    without_number(text)
+}
+
+/// `SQLite`'s number stands before its words, and says nothing to anybody.
+fn without_number(text: String) -> String {
+    const NUMBER: &str = "Error code ";
+    let Some((before, behind)) = text.split_once(NUMBER) else { return text };
+    match behind.split_once(": ") {
+        Some((number, words)) if number.bytes().all(|byte| byte.is_ascii_digit()) => format!("{before}{words}"),
+        _ => text,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_sqlite_do_not_stand_before_its_words() {
+        let shown = |text: &str| without_number(text.to_owned());
+        assert_eq!(shown("journal `x`: Error code 4874: disk I/O error"), "journal `x`: disk I/O error");
+        assert_eq!(shown("Error code x: y"), "Error code x: y");
+        assert_eq!(shown("plain"), "plain");
+    }
 
     #[test]
     fn a_thread_that_broke_down_is_a_bug_and_says_what_to_do() {

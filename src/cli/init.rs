@@ -53,11 +53,28 @@ const AGENTS: &str = "\
 This repository is an inbox: what is merged here is carried out on a machine. [README.codex.md](README.codex.md) says more.
 ";
 
+const FIXTURE: &str = "\
+# A fixture: what this request comes to stands beside it. `dispatch handler test --all` holds handlers to that.
+kind: hello
+spec: {name: Ada}
+";
+
+const EXPECTED: &str = "\
+outcome: succeeded
+exit_code: 0
+result: {greeted: Ada}
+output:
+- hello, Ada
+- request …, attempt 1, from commit …
+";
+
 /// Every file of a new repository: path, text, whether it is executable.
-pub const FILES: [(&str, &str, bool); 10] = [
+pub const FILES: [(&str, &str, bool); 12] = [
     ("codex.repo.yaml", CONFIG, false),
     ("handlers/index.yml", INDEX, false),
     ("handlers/hello.sh", include_str!("../../handlers/hello.sh"), true),
+    ("tests/handlers/hello/name.yml", FIXTURE, false),
+    ("tests/handlers/hello/name.expect.yml", EXPECTED, false),
     ("schemas/hello.schema.json", include_str!("../../schemas/hello.schema.json"), false),
     (agent_guide::README, include_str!("../../README.codex.md"), false),
     (agent_guide::AGENTS, AGENTS, false),

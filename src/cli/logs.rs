@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::home::Home;
-use super::{PlaceArgs, render};
+use super::{PlaceArgs, render, wait};
 use crate::view::{Line, View};
 
 /// How often a file that grows is looked at.
@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Arguments of `logs`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  dispatch logs release-42\n  dispatch logs release-42 -f\n  dispatch logs release-42 --json    the event log, one JSON object a line"
+    after_help = "Examples:\n  dispatch logs release-42\n  dispatch logs release-42 -f        what it prints, while it runs; in another clone once the record is on main\n  dispatch logs release-42 --json    the event log, one JSON object a line"
 )]
 pub struct LogsArgs {
     /// Id of the request, the beginning or end of it (4 characters or more), or its name
@@ -46,7 +46,14 @@ pub fn answer(place: &PlaceArgs, args: &LogsArgs) -> Result<Exit, Failure> {
     let view = home.view()?;
     let line = view.find(&args.id)?;
     if args.follow && line.path.is_some() {
-        return follow(&home, place, line);
+        if view.is_far_from(&line) {
+            tracing::info!("its output comes with the record: waiting for that");
+            return match wait::quietly(&home, line.id)? {
+                Exit::Interrupted => Ok(Exit::Interrupted),
+                _ => answer(place, &LogsArgs::of(&line.id.to_string())),
+            };
+        }
+        return follow(view, place, line);
     }
     let name = if args.json { "log.jsonl" } else { "handler.log" };
     if let Some(text) = view.kept_file(&line, name) {
@@ -64,6 +71,15 @@ pub fn answer(place: &PlaceArgs, args: &LogsArgs) -> Result<Exit, Failure> {
         Some(text) => render::print_bytes(&text),
         None if line.path.is_some() => tracing::info!("{} is {}: nothing printed yet", line.name, line.state),
         None if line.kept_on.is_some() => {}
+        None if view.is_pruned(&line)? => {
+            let folder = line.record.as_deref().unwrap_or_default();
+            tracing::info!(
+                "{} is {}; {}: `git log --diff-filter=D -- {folder}`",
+                line.name,
+                line.state,
+                view.pruned_words()
+            );
+        }
         None => tracing::info!(
             "{} is {} and left no {name}: `{} why {}` says why",
             line.name,
@@ -76,11 +92,11 @@ pub fn answer(place: &PlaceArgs, args: &LogsArgs) -> Result<Exit, Failure> {
 }
 
 /// Prints what comes until the request has ended. One that is tried again begins a new file.
-fn follow(home: &Home, place: &PlaceArgs, mut line: Line) -> Result<Exit, Failure> {
+fn follow(mut view: View, place: &PlaceArgs, mut line: Line) -> Result<Exit, Failure> {
     let mut open: Option<(std::path::PathBuf, File)> = None;
     let mut any = false;
     loop {
-        let view = home.view()?;
+        view.refresh()?;
         let now = current(&view, &line)?;
         let path = view.live_file(&now, "handler.log");
         if let Some(path) = path.filter(|path| open.as_ref().is_none_or(|(known, _)| known != path))

@@ -3,11 +3,13 @@
 
 mod adopt;
 mod agent_guide;
+mod asked;
 mod cancel;
 mod check;
 mod demo;
 mod exit;
 mod explain;
+mod handler;
 mod health;
 mod home;
 mod host;
@@ -15,18 +17,26 @@ mod init;
 mod kinds;
 mod list;
 mod logs;
+mod man;
 #[cfg(test)]
 mod named_commands;
+mod new;
 mod pause;
+mod plan;
 mod poke;
 mod progress;
+mod prune;
 mod render;
+mod report;
+mod rerun;
 mod resolve;
 mod run;
+mod schema;
 mod selftest;
 mod standing;
 mod status;
 mod steer;
+mod submit;
 mod wait;
 mod why;
 
@@ -76,6 +86,9 @@ struct Line {
     #[arg(long)]
     json: bool,
 
+    #[command(flatten)]
+    fetch: home::FetchArgs,
+
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -114,6 +127,14 @@ enum Verb {
     Poke(poke::PokeArgs),
     /// Give the verdict of admission without running anything (exit 64 where something would be rejected)
     Check(check::CheckArgs),
+    /// Write a request to fill in, from the kind's schema
+    New(new::NewArgs),
+    /// Check requests, put them on main (or a branch) and print their ids
+    Submit(submit::SubmitArgs),
+    /// Show what would run, and why it would not; changes nothing
+    Plan(plan::PlanArgs),
+    /// Do a request that ended again: a new request that names the old one
+    Rerun(rerun::RerunArgs),
     /// List requests: pending first, then those that ended
     List(list::ListArgs),
     /// Show one request: where it stands and how it ended
@@ -128,6 +149,10 @@ enum Verb {
     Health(health::HealthArgs),
     /// List the kinds that this repository handles
     Kinds(kinds::KindsArgs),
+    /// Write a handler (`handler new`), try it before it is merged, hold it against its fixtures (`handler test`)
+    Handler(handler::HandlerArgs),
+    /// Print one JSON Schema over requests of all kinds, for editors
+    Schema(schema::SchemaArgs),
     /// The host file: `host check` tries what it says
     Host(host::HostArgs),
     /// Make a repository with an inbox, a handler and an example request
@@ -136,6 +161,8 @@ enum Verb {
     Demo(demo::DemoArgs),
     /// Accept what made the dispatcher stop: a moved history, a foreign dispatcher, a lost state folder, a changed branch
     Adopt(adopt::AdoptArgs),
+    /// Take the output of old records away from main, as `retention` in codex.repo.yaml says
+    Prune(prune::PruneArgs),
     /// Say how a request ended, or that it is to be run again, where nobody can know (`indeterminate`)
     Resolve(resolve::ResolveArgs),
     /// End a request that has not ended: one that waits is archived as cancelled, what runs is stopped
@@ -144,10 +171,14 @@ enum Verb {
     Pause(pause::PauseArgs),
     /// End such a pause
     Resume(pause::ResumeArgs),
+    /// Write a static site of where things stand and what came of it, for a browser
+    Report(report::ReportArgs),
     /// Print what an agent has to know of this repository, or write it into AGENTS.md
     AgentGuide(agent_guide::AgentGuideArgs),
     /// Say what a code such as E0103, a word of a record or an exit code means
     Explain(explain::ExplainArgs),
+    /// Write the man pages, one for each verb
+    Man(man::ManArgs),
     /// Print completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -184,11 +215,15 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         return selftest::answer(place, line.json);
     }
     match line.verb {
-        None => standing::answer(place, line.json),
+        None => standing::answer(place, line.json, &line.fetch),
         Some(Verb::Run(args)) => run::answer(place, &args),
         Some(Verb::Watch(args)) => run::answer_watch(place, &args),
         Some(Verb::Poke(args)) => poke::answer(place, &args),
         Some(Verb::Check(args)) => check::answer(place, &args),
+        Some(Verb::New(args)) => new::answer(place, &args),
+        Some(Verb::Submit(args)) => submit::answer(place, &args),
+        Some(Verb::Plan(args)) => plan::answer(place, &args),
+        Some(Verb::Rerun(args)) => rerun::answer(place, &args),
         Some(Verb::List(args)) => list::answer(place, &args),
         Some(Verb::Status(args)) => status::answer(place, &args),
         Some(Verb::Wait(args)) => wait::answer(place, &args),
@@ -196,16 +231,21 @@ fn answer(line: Line) -> Result<Exit, exit::Failure> {
         Some(Verb::Why(args)) => why::answer(place, &args),
         Some(Verb::Health(args)) => health::answer(place, &args),
         Some(Verb::Kinds(args)) => kinds::answer(place, &args),
+        Some(Verb::Handler(args)) => handler::answer(place, &args),
+        Some(Verb::Schema(args)) => schema::answer(place, &args),
         Some(Verb::Host(args)) => host::answer(place, &args),
         Some(Verb::Init(args)) => init::answer(&args),
         Some(Verb::Demo(args)) => demo::answer(&args),
         Some(Verb::Adopt(args)) => adopt::answer(place, &args),
+        Some(Verb::Prune(args)) => prune::answer(place, &args),
         Some(Verb::Resolve(args)) => resolve::answer(place, &args),
         Some(Verb::Cancel(args)) => cancel::answer(place, &args),
         Some(Verb::Pause(args)) => pause::answer(place, &args),
         Some(Verb::Resume(args)) => pause::answer_resume(place, &args),
+        Some(Verb::Report(args)) => report::answer(place, &args),
         Some(Verb::AgentGuide(args)) => agent_guide::answer(place, &args),
         Some(Verb::Explain(args)) => explain::answer(&args),
+        Some(Verb::Man(args)) => man::answer(Line::command(), &args),
         Some(Verb::Completions { shell }) => {
             clap_complete::generate(shell, &mut Line::command(), "dispatch", &mut std::io::stdout());
             Ok(Exit::Done)

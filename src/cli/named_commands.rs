@@ -4,14 +4,11 @@
 use std::fs;
 use std::path::Path;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 use serde_json::Value;
 
 use super::Line;
 use crate::yaml::{self, Limits};
-
-/// Verbs of the design that other changes bring.
-const NOT_YET: [&str; 5] = ["new", "submit", "wait", "rerun", "cancel"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -30,12 +27,6 @@ fn fault(command: &str) -> Option<String> {
             word => word.replace("KIND", "hello").replace("NAME", "name"),
         })
         .collect();
-    let known = Line::command();
-    let verb = words.get(1).filter(|word| !word.starts_with('-'));
-    if let Some(verb) = verb.filter(|verb| NOT_YET.contains(&verb.as_str())) {
-        let there = known.get_subcommands().any(|known| known.get_name() == verb);
-        return there.then(|| format!("`{verb}` is there: take it out of NOT_YET"));
-    }
     Line::try_parse_from(&words).err().map(|error| format!("`{command}`: {error}"))
 }
 

@@ -14,14 +14,14 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 static SHOWN: Mutex<Option<String>> = Mutex::new(None);
 
 /// The line; it goes away with this value.
-pub struct Progress(());
+pub struct Progress(io::Stderr);
 
 impl Progress {
     /// A line that is empty yet; `None` where nobody would see it.
     pub fn start() -> Option<Self> {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let seen = io::stderr().is_terminal() && !dumb && !QUIET.load(Ordering::Relaxed);
-        seen.then_some(Self(()))
+        seen.then(|| Self(io::stderr()))
     }
 
     /// Says something else.
@@ -29,7 +29,7 @@ impl Progress {
         let mut shown = shown();
         let line = fitted(text, columns());
         if shown.as_ref() != Some(&line) {
-            let _ = write!(io::stderr(), "\r\x1b[K{line}");
+            let _ = write!(&self.0, "\r\x1b[K{line}");
             *shown = Some(line);
         }
     }

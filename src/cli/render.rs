@@ -119,11 +119,7 @@ pub const fn word(state: State) -> &'static str {
 
 /// A span as people read it.
 pub fn duration(milliseconds: u64) -> String {
-    match milliseconds {
-        0..1000 => format!("{milliseconds}ms"),
-        1000..60_000 => format!("{}.{}s", milliseconds / 1000, milliseconds % 1000 / 100),
-        _ => crate::units::format_duration(std::time::Duration::from_secs(milliseconds / 1000)),
-    }
+    crate::units::short_duration(milliseconds)
 }
 
 /// Where diagnostics were shown: how to read more about the first of them, once.

@@ -3,9 +3,10 @@
 use clap::Args;
 use uuid::Uuid;
 
+use super::asked::not_submitted;
 use super::exit::{Exit, Failure};
 use super::home::Home;
-use super::steer::{failure_of, note};
+use super::steer::note;
 use super::{PlaceArgs, render};
 use crate::clock::System;
 use crate::command::{RESOLVE, Word};
@@ -75,7 +76,7 @@ pub fn answer(place: &PlaceArgs, args: &ResolveArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
     let mut repo = home.shared_repo()?;
     // What is asked about is looked for on main as it is now.
-    let tip = submit::fetch(&mut repo).map_err(|error| failure_of(SubmitError::Fetch(error)))?;
+    let tip = submit::fetch(&mut repo).map_err(|error| not_submitted(SubmitError::Fetch(error)))?;
     repo.show(tip.commit)?;
     let view = home.view()?;
     let line = view.find(&args.id)?;
@@ -90,7 +91,7 @@ pub fn answer(place: &PlaceArgs, args: &ResolveArgs) -> Result<Exit, Failure> {
                 render::print_bytes(draft.text.as_bytes());
                 render::say(format!("to settle it by a pull request, put the lines above into `{path}`"));
             }
-            return Err(failure_of(error));
+            return Err(not_submitted(error));
         }
     };
     tell(&line, word, &submitted, args.json);

@@ -10,6 +10,7 @@ use signal_hook::iterator::Signals;
 
 use super::exit::{Exit, Failure};
 use super::home::Home;
+use super::progress::Progress;
 use super::{PlaceArgs, render};
 use crate::dispatch::{Dispatcher, HeldBy, LOOK_THEN_ADOPT, Summary};
 use crate::notify::Notifier;
@@ -71,6 +72,10 @@ pub fn answer(place: &PlaceArgs, args: &RunArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
     let dispatcher = home.dispatcher(args.jobs, args.push_tries.max(1), Arc::new(Notifier::none()))?;
     obey_signals(&dispatcher)?;
+    let dispatcher = match Progress::start() {
+        Some(progress) => dispatcher.with_progress(move |words| progress.say(words)),
+        None => dispatcher,
+    };
     let summary = dispatcher.run()?;
     tell(&summary);
     let exit = exit_of(&summary);

@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::exit::{Exit, Failure};
-use super::home::Home;
-use super::{PlaceArgs, render};
+use super::home::{FetchArgs, Home};
+use super::{PlaceArgs, render, why};
+use crate::clock::{Clock, System};
 use crate::durable;
+use crate::host_status::{Counts, HostStatus};
 use crate::lock::Instance;
 use crate::record::visible;
 
@@ -14,12 +18,12 @@ const FULL_BYTES: u64 = 256 << 10;
 const FULL_FILES: u64 = 8;
 
 /// Answers a command line without a verb.
-pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
+pub fn answer(place: &PlaceArgs, json: bool, fetch: &FetchArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
+    let view = home.view_for(fetch)?;
     let repo = home.reader()?;
     let (origin, branch) = (repo.origin().to_string(), repo.branch().to_owned());
     let runs = home.state.root().is_dir() && Instance::is_held(home.state.root());
-    let view = home.view()?;
     let pending = view.pending()?;
     let ended = view.ended(200)?;
     // What a person has settled is no trouble any more.
@@ -29,7 +33,7 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         render::print_json(&serde_json::json!({
             "v": 1, "origin": origin, "branch": branch, "tip": view.tip(), "state_folder": home.state.root(),
             "running": runs, "closed": home.closed().is_some(), "pending": pending, "last_failure": failure, "last_pass": standing,
-            "faults": view.faults()?, "pauses": view.pauses(),
+            "faults": view.faults()?, "hosts": view.hosts(), "pauses": view.pauses(),
         }));
         return Ok(Exit::Done);
     }
@@ -46,6 +50,10 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         (false, Some(standing)) => format!("no dispatcher works here now; the last pass was at {}", standing.at),
         (false, None) => "no pass has been made here yet".to_owned(),
     });
+    let now = System::new().now();
+    for host in view.hosts() {
+        render::print(of_host(host, now));
+    }
     let held = pending.iter().filter(|line| line.state == "held").count();
     render::print(format!(
         "{} pending{}, {} ended lately",
@@ -110,6 +118,25 @@ pub fn answer(place: &PlaceArgs, json: bool) -> Result<Exit, Failure> {
         render::print(format!("  {}", command.replacen("dispatch", &render::program(), 1)));
     }
     Ok(Exit::Done)
+}
+
+/// What another host says of itself, in a line.
+fn of_host(host: &HostStatus, now: Timestamp) -> String {
+    let does = match (host.watching, host.is_silent(now)) {
+        (true, true) => "does not say anything any more",
+        (true, false) if host.stopping => "was told to stop",
+        (true, false) => "watches",
+        (false, _) => "does not watch",
+    };
+    let Counts { running, held, waiting, unpublished } = host.counts;
+    let counts = [(running, "running"), (waiting, "waiting"), (held, "held"), (unpublished, "not published yet")];
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let said = why::ago(host.age(now));
+    let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
+    let trouble = [&host.paused, &host.adopt, &host.blocked, &host.obstacle].into_iter().flatten().next();
+    let trouble = trouble.map(|words| format!("; {words}")).unwrap_or_default();
+    visible::line(&format!("host {} {does}, heard of {said}: {counts}{trouble}", host.node)).into_owned()
 }
 
 /// What the last pass said cannot be believed where there was no room to write it down.

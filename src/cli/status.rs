@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::home::Home;
+use super::home::{FetchArgs, Home};
 use super::{PlaceArgs, render, why};
 use crate::command::Word;
 use crate::record::{Record, visible};
@@ -23,6 +23,9 @@ pub struct StatusArgs {
     #[arg(long)]
     exit_code: bool,
 
+    #[command(flatten)]
+    fetch: FetchArgs,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -31,20 +34,22 @@ pub struct StatusArgs {
 impl StatusArgs {
     /// The plain question about one request.
     pub fn of(id: &str) -> Self {
-        Self { id: id.to_owned(), exit_code: false, json: false }
+        Self { id: id.to_owned(), exit_code: false, fetch: FetchArgs::default(), json: false }
     }
 }
 
 /// Answers `status`.
 pub fn answer(place: &PlaceArgs, args: &StatusArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
-    let view = home.view()?;
+    let view = home.view_for(&args.fetch)?;
     let line = view.find(&args.id)?;
     if args.json {
         let (record, why) = (record_of(&view, &line)?, why::explain(&home, &view, &line)?);
-        render::print_json(&serde_json::json!({"v": 1, "request": line, "why": why, "record": record}));
+        render::print_json(
+            &serde_json::json!({"v": 1, "request": line, "why": why, "record": record, "hosts": view.hosts()}),
+        );
     } else {
-        show(&view, &line)?;
+        show(&home, &view, &line)?;
     }
     Ok(if args.exit_code && !line.has_succeeded() { Exit::Failed } else { Exit::Done })
 }
@@ -55,7 +60,7 @@ pub fn record_of(view: &View, line: &Line) -> Result<Option<Record>, Failure> {
     Ok(text.and_then(|text| Record::from_yaml("status.yml", &text).ok()))
 }
 
-fn show(view: &View, line: &Line) -> Result<(), Failure> {
+fn show(home: &Home, view: &View, line: &Line) -> Result<(), Failure> {
     // The summary and the refusal are written for people: they say it best.
     if let Some(text) = view.record_file(line, "dispatch.log")? {
         let text = String::from_utf8_lossy(&text);
@@ -92,8 +97,15 @@ fn show(view: &View, line: &Line) -> Result<(), Failure> {
     }
     if let Some(folder) = &line.record {
         render::print(format!("\nrecord: {folder}/"));
+        if view.is_pruned(line)? {
+            render::print(view.pruned_words());
+        }
     }
-    if let (Some(standing), "pending" | "publishing") = (view.standing(), line.state.as_str())
+    if line.path.is_some() && line.state != "publishing" {
+        let why = why::explain(home, view, line)?;
+        render::print(format!("\n{}\nNext: {}", why.because(), why.next()));
+    }
+    if let (Some(standing), "publishing") = (view.standing(), line.state.as_str())
         && let Some(words) = standing.waiting.as_ref().or(standing.obstacle.as_ref())
     {
         render::print(format!("\n{words}"));

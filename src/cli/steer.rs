@@ -5,8 +5,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::asked::not_submitted;
 use super::exit::{Exit, Failure};
-use super::home::{Home, chain};
+use super::home::Home;
 use super::render;
 use crate::clock::{Clock, System};
 use crate::command::NOTE_CHARS_MAX;
@@ -99,7 +100,7 @@ pub fn ask_on_main(home: &Home, ask: Ask) -> Result<Asked, Failure> {
                 render::print_bytes(draft.text.as_bytes());
                 render::say(format!("to ask for it by a pull request, put the lines above into `{path}`"));
             }
-            Err(failure_of(error))
+            Err(not_submitted(error))
         }
     }
 }
@@ -155,31 +156,6 @@ fn who(node: &str) -> String {
     let name = by_sudo.or_else(|| Some(nix::unistd::User::from_uid(nix::unistd::getuid()).ok()??.name));
     let name = name.unwrap_or_else(|| nix::unistd::getuid().to_string());
     format!("{name} <{name}@{node}>")
-}
-
-/// What a failed submission means.
-pub fn failure_of(error: SubmitError) -> Failure {
-    let exit = match &error {
-        SubmitError::Fetch(_) | SubmitError::Push(_) => Exit::Missing,
-        SubmitError::Declined { .. } | SubmitError::Raced => Exit::NotPublished,
-        SubmitError::Contract(_) => Exit::Configuration,
-        SubmitError::Repo(_) => Exit::Unwritable,
-    };
-    let hint = match &error {
-        SubmitError::Repo(_) | SubmitError::Contract(_) => None,
-        SubmitError::Declined { .. } => Some("nothing was put on main; a pull request can, see above"),
-        SubmitError::Fetch(_) | SubmitError::Push(_) | SubmitError::Raced => {
-            Some("nothing was put on main; the same command can be given again")
-        }
-    };
-    let failure = match error {
-        SubmitError::Repo(error) => error.into(),
-        error => Failure::new(exit, chain(&error)),
-    };
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
 }
 
 /// A note or reason that is typed: what the schemas take.

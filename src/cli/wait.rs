@@ -16,7 +16,8 @@ use signal_hook::iterator::Signals;
 use super::exit::{Exit, Failure};
 use super::home::Home;
 use super::progress::Progress;
-use super::{PlaceArgs, render};
+use super::{PlaceArgs, render, why};
+use crate::clock::{Clock, System};
 use crate::id::RequestId;
 use crate::lock::Instance;
 use crate::outcome::Outcome;
@@ -31,6 +32,8 @@ use crate::view::{Line, Progress as Way, View};
 /// First pause between two looks at main; it grows while nothing happens.
 const PAUSE_FIRST: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Hosts say something new once a minute at most.
+const HOSTS_EVERY: Duration = Duration::from_secs(30);
 /// Pauses while main cannot be read.
 const PAUSE_SILENT_MAX: Duration = Duration::from_mins(1);
 /// For so long main may not be read before waiting has no sense any more.
@@ -113,7 +116,20 @@ pub fn answer(place: &PlaceArgs, args: &WaitArgs) -> Result<Exit, Failure> {
 pub fn until_ended(home: &Home, words: &[String], how: &How, json: bool) -> Result<Exit, Failure> {
     let mut follower = Follower::start(home, how)?;
     let ids = follower.resolve(words)?;
-    follower.follow(&ids, json)
+    follower.follow(&ids, if json { Told::Json } else { Told::Lines })
+}
+
+/// Waits for one request and prints nothing: the exit code is that of `wait`.
+pub fn quietly(home: &Home, id: RequestId) -> Result<Exit, Failure> {
+    Follower::start(home, &How::default())?.follow(&[id], Told::Nothing)
+}
+
+/// What is printed of what was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Lines,
+    Json,
+    Nothing,
 }
 
 struct Follower<'home> {
@@ -127,6 +143,8 @@ struct Follower<'home> {
     /// Says when the dispatcher here writes something down.
     state_watch: Option<StateWatch>,
     pauses: Pauses,
+    /// When it is read next what hosts say of themselves.
+    hosts_at: Instant,
     patience: Patience,
     progress: Option<Progress>,
 }
@@ -163,6 +181,7 @@ impl<'home> Follower<'home> {
             events,
             state_watch: None,
             pauses,
+            hosts_at: began,
             patience,
             progress: Progress::start(),
         };
@@ -174,7 +193,7 @@ impl<'home> Follower<'home> {
     fn resolve(&mut self, words: &[String]) -> Result<Vec<RequestId>, Failure> {
         let mut ids = Vec::new();
         for word in words {
-            let id = match self.view.find(word) {
+            let id = match self.view.find_near(word) {
                 Ok(line) => line.id,
                 Err(error) => word.parse().map_err(|_| Failure::from(error))?,
             };
@@ -185,7 +204,7 @@ impl<'home> Follower<'home> {
         Ok(ids)
     }
 
-    fn follow(mut self, ids: &[RequestId], json: bool) -> Result<Exit, Failure> {
+    fn follow(mut self, ids: &[RequestId], tell: Told) -> Result<Exit, Failure> {
         let mut waited: Vec<Waited> = ids.iter().map(|id| Waited::unknown(*id)).collect();
         let mut told = BTreeSet::new();
         let end = loop {
@@ -198,7 +217,7 @@ impl<'home> Follower<'home> {
                     self.pauses.something_happened(self.how.interval);
                 }
             }
-            for one in waited.iter().filter(|one| one.over && !json) {
+            for one in waited.iter().filter(|one| one.over && tell == Told::Lines) {
                 if told.insert(one.id) {
                     render::print(one.words());
                 }
@@ -209,13 +228,13 @@ impl<'home> Follower<'home> {
             if let Some(progress) = &self.progress {
                 progress.say(&self.words(&waited));
             }
-            if let Some(end) = self.wait()? {
+            if let Some(end) = self.wait() {
                 break end;
             }
         };
         drop(self.progress.take());
         let waited_for = self.began.elapsed();
-        if json {
+        if tell == Told::Json {
             render::print_json(&serde_json::json!({
                 "v": 1, "timed_out": end == End::TimedOut, "interrupted": end == End::Interrupted,
                 "waited_ms": u64::try_from(waited_for.as_millis()).unwrap_or(u64::MAX), "requests": waited,
@@ -254,6 +273,13 @@ impl<'home> Follower<'home> {
         let Some(repo) = &mut self.remote else { return Ok(()) };
         let fetched = if repo.unmoved().is_some() { Ok(()) } else { submit::fetch(repo).map(drop) };
         let now = Instant::now();
+        if fetched.is_ok() && self.hosts_at <= now {
+            // Some servers have none, or show none: then nobody knows why it waits.
+            if let Err(error) = repo.fetch_hosts() {
+                tracing::debug!("reading what hosts say of themselves: {}", error.words);
+            }
+            self.hosts_at = now + HOSTS_EVERY;
+        }
         let error = match fetched {
             Err(error) if error.class != FetchClass::Empty && !self.patience.is_over() => error,
             _ => {
@@ -282,24 +308,24 @@ impl<'home> Follower<'home> {
     }
 
     /// Until something has happened or is due.
-    fn wait(&self) -> Result<Option<End>, Failure> {
+    fn wait(&self) -> Option<End> {
         let deadline = self.how.timeout.map(|timeout| self.began + timeout);
         let now = Instant::now();
         if deadline.is_some_and(|deadline| deadline <= now) {
-            return Ok(Some(End::TimedOut));
+            return Some(End::TimedOut);
         }
         let tick = now + if self.progress.is_some() { BREATH } else { TICK };
         let fetch = self.remote.is_some().then_some(self.pauses.next).filter(|next| *next > now);
         let until = [Some(tick), fetch, deadline].into_iter().flatten().min().unwrap_or(tick);
         match self.events.1.recv_timeout(until.saturating_duration_since(now)) {
-            Ok(Event::Signal) => return Ok(Some(End::Interrupted)),
+            Ok(Event::Signal) => return Some(End::Interrupted),
             Ok(Event::Changed) => std::thread::sleep(BETWEEN),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => unreachable!("we hold a sender ourselves"),
         }
         // What came meanwhile is answered by the one look that follows.
         let signal = self.events.1.try_iter().any(|event| matches!(event, Event::Signal));
-        Ok(signal.then_some(End::Interrupted))
+        signal.then_some(End::Interrupted)
     }
 
     /// For the line on the terminal.
@@ -308,6 +334,11 @@ impl<'home> Follower<'home> {
         let silent =
             self.pauses.silent.as_ref().map(|(_, _, words)| format!("; main cannot be read: {}", first_line(words)));
         let open: Vec<&Waited> = waited.iter().filter(|one| !one.over).collect();
+        let is_waiting =
+            |one: &&Waited| one.state == "pending" && one.request.as_ref().is_some_and(|line| line.reason.is_none());
+        let nobody = open.first().filter(|one| is_waiting(one) && self.view.standing().is_none());
+        let nobody = nobody.and_then(|_| why::nobody_has_it(&self.view, System::new().now()));
+        let nobody = nobody.map(|(_, _, words)| format!("; {words}")).unwrap_or_default();
         let what = match &open[..] {
             [one] if waited.len() == 1 => format!("{}: {}", one.name(), one.standing()),
             _ => {
@@ -316,7 +347,7 @@ impl<'home> Follower<'home> {
                 format!("{over} of {} ended; {first}", waited.len())
             }
         };
-        format!("[{long}] {what}{}", silent.unwrap_or_default())
+        format!("[{long}] {what}{nobody}{}", silent.unwrap_or_default())
     }
 }
 
@@ -369,9 +400,10 @@ impl Waited {
         let Some(line) = &self.request else { return format!("{} {}", self.id.short(), self.state) };
         let mut words = format!("{} {} {}", self.id.short(), line.name, self.state);
         if let Some(span) = line.duration_ms {
-            words.push_str(&format!(" in {}", render::duration(span)));
+            words.push_str(" in ");
+            words.push_str(&render::duration(span));
         }
-        let resolved = line.resolved.as_ref().map(|resolution| resolution.words());
+        let resolved = line.resolved.as_ref().map(crate::command::Resolution::words);
         let why = resolved.as_deref().or(line.reason.as_deref()).map(first_line);
         if let Some(why) = why.filter(|why| *why != self.state) {
             words.push_str(": ");
@@ -415,7 +447,8 @@ fn heed_signals(events: &Sender<Event>, patience: &Patience) -> Result<(), Failu
     listens.map(drop).map_err(|error| Failure::new(Exit::Missing, format!("starting a thread: {error}")))
 }
 
-fn span(text: &str) -> Result<Duration, String> {
+/// A span of time on the command line.
+pub fn span(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 

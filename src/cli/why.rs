@@ -4,26 +4,35 @@
 use std::path::Path;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
-use super::home::Home;
+use super::home::{FetchArgs, Home};
 use super::{PlaceArgs, render, status};
 use crate::admit::Verdict;
+use crate::clock::{Clock, System};
 use crate::dispatch::HeldBy;
+use crate::host_status::{HostStatus, There};
 use crate::job::Delivery;
 use crate::outcome::Outcome;
 use crate::record::visible;
+use crate::report::Advice;
 use crate::state::Act;
 use crate::view::{Line, View};
 
 /// Arguments of `why`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  dispatch why release-42\n  dispatch why 0198c0de --json")]
+#[command(
+    after_help = "Examples:\n  dispatch why release-42\n  dispatch why 0198c0de --json\n  dispatch why release-42 --fetch    main as it is now, and what hosts say"
+)]
 pub struct WhyArgs {
     /// Id of the request, the beginning or end of it (4 characters or more), or its name
     #[arg(value_name = "ID")]
     id: String,
+
+    #[command(flatten)]
+    fetch: FetchArgs,
 
     /// Print JSON
     #[arg(long)]
@@ -83,6 +92,16 @@ impl Answer {
         Self { outcome: None, class, whose, because, before: None, next, tail: None, details: Vec::new() }
     }
 
+    /// In a sentence.
+    pub fn because(&self) -> &str {
+        &self.because
+    }
+
+    /// What to do.
+    pub fn next(&self) -> &str {
+        &self.next
+    }
+
     fn details(mut self, details: Vec<String>) -> Self {
         self.tail = (!details.is_empty()).then(|| bounded(&details.join("\n")));
         Self { details, ..self }
@@ -92,7 +111,7 @@ impl Answer {
 /// Answers `why`.
 pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
     let home = Home::open(place)?;
-    let view = home.view()?;
+    let view = home.view_for(&args.fetch)?;
     let line = view.find(&args.id)?;
     let answer = explain(&home, &view, &line)?;
     if args.json {
@@ -108,6 +127,12 @@ pub fn answer(place: &PlaceArgs, args: &WhyArgs) -> Result<Exit, Failure> {
     render::print(format!("\nnext: {}", answer.next));
     render::explained_by(&answer.details.concat());
     Ok(Exit::Done)
+}
+
+/// What a report says of a request: the same.
+pub fn advice(home: &Home, view: &View, line: &Line) -> Result<Advice, Failure> {
+    let Answer { because, details, next, .. } = explain(home, view, line)?;
+    Ok(Advice { because, details, next })
 }
 
 /// Why a request is where it is.
@@ -130,6 +155,7 @@ fn paused(file: &Path) -> Answer {
 
 fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
     match line.state.as_str() {
+        "running" if view.said_of(line.id).is_some() => {}
         "interrupted" => {
             let next =
                 format!("`{} run` (or the start of its `watch`) settles it: {}", render::program(), after(view, line)?);
@@ -167,9 +193,13 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
         return Ok(Answer::new("held_pause", Whose::Person, pause.words(), next));
     }
     if let Some(held) = view.held(line.id) {
-        let (class, whose, next) = held_by(&held.by);
+        let (whose, next) = held_by(held.by.word());
+        let class = format!("held_{}", held.by.word());
         let faults = if held.by == HeldBy::Repository { verdict_details(view, line)? } else { Vec::new() };
-        return Ok(Answer::new(class, whose, held.words.clone(), next).details(faults));
+        return Ok(Answer::new(&class, whose, held.words.clone(), next).details(faults));
+    }
+    if let Some(answer) = elsewhere(view, line, System::new().now()) {
+        return Ok(answer);
     }
     if view.is_for_another(line) {
         let because = line.reason.as_deref().unwrap_or("it is for another node");
@@ -195,54 +225,143 @@ fn pending(view: &View, line: &Line) -> Result<Answer, Failure> {
     })
 }
 
-/// The word, the one whose move it is, and what that is.
-fn held_by(by: &HeldBy) -> (&'static str, Whose, &'static str) {
-    match by {
-        HeldBy::Repository => {
-            ("held_repository", Whose::Repository, "mend what is named and commit it; the next pass tries again")
+/// Whose move it is where a request is held for this word, and what that is.
+fn held_by(word: &str) -> (Whose, &'static str) {
+    match word {
+        "repository" => (Whose::Repository, "mend what is named and commit it; the next pass tries again"),
+        "layer" => {
+            (Whose::Host, "set the machine up as named; `dispatch --selftest` and `dispatch host check` probe it")
         }
-        HeldBy::Layer => (
-            "held_layer",
-            Whose::Host,
-            "set the machine up as named; `dispatch --selftest` and `dispatch host check` probe it",
-        ),
-        HeldBy::Time(_) => ("held_time", Whose::Wait, "wait"),
-        HeldBy::Key => (
-            "held_key",
+        "time" => (Whose::Wait, "wait"),
+        "key" => (
             Whose::Wait,
             "wait for the earlier request; where that ended `indeterminate`, `dispatch resolve` settles it",
         ),
-        HeldBy::Lock => ("held_lock", Whose::Host, "find out which process holds it; the next pass tries again"),
-        HeldBy::Disk => ("held_disk", Whose::Host, "make room; the next pass tries again"),
-        HeldBy::WorkTree => {
-            ("held_work_tree", Whose::Host, "commit, stash or remove the change; the next pass tries again")
+        "lock" => (Whose::Host, "find out which process holds it; the next pass tries again"),
+        "disk" => (Whose::Host, "make room; the next pass tries again"),
+        "work_tree" => (Whose::Host, "commit, stash or remove the change; the next pass tries again"),
+        "claim" => {
+            (Whose::Wait, "wait; where that node is gone for good, `dispatch resolve` settles what it has claimed")
         }
-        HeldBy::Claim => (
-            "held_claim",
-            Whose::Wait,
-            "wait; where that node is gone for good, `dispatch resolve` settles what it has claimed",
-        ),
-        HeldBy::Target => ("held_target", Whose::Wait, FOR_ANOTHER),
-        HeldBy::Foreign => (
-            "held_foreign",
+        "target" => (Whose::Wait, FOR_ANOTHER),
+        "foreign" => (
             Whose::Person,
             "find out who else dispatches here, then `dispatch adopt` for all of them, or `dispatch resolve` for this one",
         ),
-        HeldBy::Restored => (
-            "held_restored",
+        "restored" => (
             Whose::Person,
             "find out what was done since the copy was made, then `dispatch adopt` for all of them, or `dispatch resolve` for this one",
         ),
-        HeldBy::Pause => ("held_pause", Whose::Person, "`dispatch resume` lets it go on"),
-        HeldBy::Rate => (
-            "held_rate",
-            Whose::Wait,
-            "wait: it starts by itself then; the host file says how many may start in a while",
-        ),
-        HeldBy::Ending => ("held_ending", Whose::Wait, "wait: its record says what came of it"),
-        HeldBy::Backlog => {
-            ("held_backlog", Whose::Host, "see that records can be published: `dispatch --selftest` tries the remote")
+        "pause" => (Whose::Person, "`dispatch resume` lets it go on"),
+        "rate" => (Whose::Wait, "wait: it starts by itself then; the host file says how many may start in a while"),
+        "ending" => (Whose::Wait, "wait: its record says what came of it"),
+        "backlog" => (Whose::Host, "see that records can be published: `dispatch --selftest` tries the remote"),
+        _ => (Whose::Host, "ask on that machine: `dispatch why` says more there"),
+    }
+}
+
+/// What another host says of a request, where nothing is known of it here.
+fn elsewhere(view: &View, line: &Line, now: Timestamp) -> Option<Answer> {
+    let (host, there) = view.said_of(line.id)?;
+    let node = visible::line(&host.node).into_owned();
+    let said = ago(host.age(now));
+    Some(match there {
+        There::Running => {
+            let next = format!(
+                "`{} wait {}` follows it; its output comes with the record",
+                render::program(),
+                line.id.short()
+            );
+            Answer::new("running", Whose::Wait, format!("it runs on {node} (said {said})"), next)
         }
+        There::Held(named) => {
+            let word = named.by.as_deref().unwrap_or("unknown");
+            let (whose, next) = held_by(word);
+            let words = visible::line(named.words.as_deref().unwrap_or("it does not say why")).into_owned();
+            let because = format!("{node} holds it: {words} (said {said})");
+            Answer::new(&format!("held_{}", visible::line(word)), whose, because, next)
+        }
+        There::Waiting(named, before) => {
+            let next = format!("`{} wait {}` follows it", render::program(), line.id.short());
+            let mut answer = match (&named.behind, &named.resource) {
+                (Some(behind), Some(key)) => {
+                    let key = visible::line(key);
+                    let because =
+                        format!("on {node}, {} stands before it on the resource `{key}` (said {said})", behind.short());
+                    Answer::new("behind", Whose::Wait, because, next.clone())
+                }
+                _ => not_starting(host).map_or_else(
+                    || {
+                        let because = format!("{node} has it, and starts it in its turn (said {said})");
+                        Answer::new("queued", Whose::Wait, because, next.clone())
+                    },
+                    |(class, words)| {
+                        Answer::new(
+                            class,
+                            Whose::Host,
+                            format!("{node} has it, and {words} (said {said})"),
+                            next.clone(),
+                        )
+                    },
+                ),
+            };
+            answer.before = Some(before);
+            answer
+        }
+    })
+}
+
+/// Why a host starts nothing now.
+fn not_starting(host: &HostStatus) -> Option<(&'static str, String)> {
+    let shown = |words: &String| visible::line(words).into_owned();
+    if let Some(words) = &host.paused {
+        return Some(("paused", format!("is paused: {}", shown(words))));
+    }
+    if let Some(words) = host.adopt.as_ref().or(host.blocked.as_ref()) {
+        return Some(("blocked", format!("starts nothing new: {}", shown(words))));
+    }
+    host.obstacle.as_ref().map(|words| ("blocked", format!("cannot read or write main: {}", shown(words))))
+}
+
+/// What hosts say of themselves where none says anything of a request: whether anybody will ever look at it.
+pub fn nobody_has_it(view: &View, now: Timestamp) -> Option<(&'static str, Whose, String)> {
+    let hosts = view.hosts();
+    // The one that was heard of last decides: the others cannot do better.
+    let host = hosts.iter().min_by_key(|host| (host.age(now).is_none(), host.age(now)))?;
+    let (node, said) = (visible::line(&host.node).into_owned(), ago(host.age(now)));
+    if let Some((class, words)) = not_starting(host).filter(|_| !host.is_silent(now)) {
+        return Some((class, Whose::Host, format!("{node} {words} (said {said})")));
+    }
+    Some(if host.is_silent(now) {
+        let because = format!(
+            "no host has looked for {}: {node} was heard of last, and does not say anything any more",
+            span(host.age(now))
+        );
+        ("dead_host", Whose::Host, because)
+    } else if host.watching {
+        ("unseen", Whose::Wait, format!("{node} watches, and had not met it yet when it spoke last, {said}"))
+    } else {
+        let pass = host.last_pass.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
+        let age = pass.and_then(|pass| u64::try_from(now.duration_since(pass).as_secs()).ok()).or(host.age(now));
+        ("dead_host", Whose::Host, format!("no host watches: the last pass was {} on {node}", ago(age)))
+    })
+}
+
+/// An age as people say it.
+pub fn ago(seconds: Option<u64>) -> String {
+    match seconds {
+        None => "at a time that is not known".to_owned(),
+        Some(0..60) => "just now".to_owned(),
+        seconds => format!("{} ago", span(seconds)),
+    }
+}
+
+fn span(seconds: Option<u64>) -> String {
+    match seconds.unwrap_or(0) {
+        seconds @ 0..120 => format!("{seconds}s"),
+        seconds @ 120..7200 => format!("{}m", seconds / 60),
+        seconds @ 7200..172_800 => format!("{}h", seconds / 3600),
+        seconds => format!("{}d", seconds / 86_400),
     }
 }
 
@@ -297,10 +416,23 @@ fn ready(view: &View, line: &Line) -> Answer {
         (Some((id, key)), _) => ("behind", format!("{} stands before it on the resource `{key}`", id.short())),
         (None, Some(words)) => ("blocked", words),
         (None, None) if place.is_some() => ("queued", "it waits until one of those that run has ended".to_owned()),
-        (None, None) => ("unseen", "no pass has taken it up yet".to_owned()),
+        (None, None) => match nobody_has_it(view, System::new().now()).filter(|_| standing.is_none()) {
+            Some((class, whose, because)) => {
+                let next = "`dispatch run` on the machine, or see that its `dispatch watch` runs";
+                return Answer::new(class, whose, because, next);
+            }
+            None => ("unseen", "no pass has taken it up yet".to_owned()),
+        },
     };
     let whose = if class == "blocked" && is_stuck { Whose::Host } else { Whose::Wait };
-    let next = "`dispatch run` on the machine, or wait for its `dispatch watch`";
+    let next = match standing {
+        Some(_) => "`dispatch run` on the machine, or wait for its `dispatch watch`".to_owned(),
+        None => format!(
+            "`dispatch run` on the machine, or wait for its `dispatch watch`; `{} why {} --fetch` asks what hosts say",
+            render::program(),
+            line.id.short()
+        ),
+    };
     let mut answer = Answer::new(class, whose, because, next);
     answer.before = place.map(|place| place.before);
     if let Some(before) = answer.before.filter(|before| *before > 1) {

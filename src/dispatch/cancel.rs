@@ -202,7 +202,7 @@ impl Dispatcher {
     /// Why a request that lies in no inbox cannot be cancelled.
     fn not_there(&self, asked: &Asked, id: RequestId, contract: &Contract) -> Result<Refusal, DispatchError> {
         let tip = self.tip.unwrap_or(contract.commit);
-        let found = archive::find(&self.repo, tip, &contract.config, id)?;
+        let found = archive::find(&self.repo, tip, &contract.config, self.state.root(), id)?;
         Ok(match found {
             Some((_, record)) => fault(
                 asked,

@@ -4,6 +4,7 @@
 //! is not known (`cancel` and `steering` have the other words). A record that is on main is never touched: the word
 //! stands beside it. Whatever the word cannot apply to refuses the request that brought it, never the one that it names.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use super::intake::Met;
 use super::{DispatchError, Dispatcher, HeldBy};
 use crate::admit::{Rejection, Verdict};
 use crate::archive;
-use crate::command::{CANCEL, Command, Done, Effect, RESOLVE, Resolution, Resolve};
+use crate::command::{CANCEL, Command, Done, Effect, RESOLVE, Resolution, Resolve, Unresolvable};
 use crate::config::RepoConfig;
 use crate::contract::Contract;
 use crate::diagnostic::Diagnostic;
@@ -77,8 +78,9 @@ pub fn learn_resolutions(
     journal: &mut Journal,
     tip: Oid,
     config: &RepoConfig,
+    state: &Path,
 ) -> Result<(), DispatchError> {
-    for (id, resolution) in archive::resolutions(repo, tip, config)? {
+    for (id, resolution) in archive::resolutions(repo, tip, config, state)? {
         let key = format!("{META_RESOLVED}{id}");
         if journal.meta(&key)?.is_none() {
             journal.set_meta(&key, &serde_json::to_string(&resolution).expect("plain data"))?;
@@ -116,7 +118,7 @@ impl Dispatcher {
             }
             Err(Refusal::Fault(fault)) => {
                 let reason = match command.kind() {
-                    RESOLVE => "not_resolvable",
+                    RESOLVE => Unresolvable::REASON,
                     CANCEL => "not_cancellable",
                     _ => "over",
                 };
@@ -208,41 +210,35 @@ impl Dispatcher {
     ) -> Result<Result<Target, Diagnostic>, DispatchError> {
         let id = resolve.id;
         let tip = self.tip.unwrap_or(contract.commit);
-        let fault = |message: String, help: &str| Ok(Err(fault_at(asked, "E0211", "/spec/id", message).help(help)));
+        let refuse = |why: &Unresolvable| {
+            let (words, help) = why.words(id);
+            Ok(Err(fault_at(asked, Unresolvable::CODE, "/spec/id", words).help(help)))
+        };
         let row = locked(&self.journal).get(id)?;
         let known = row.as_ref().and_then(|row| row.state.outcome());
         if let Some(State::Running { .. } | State::Acting { .. } | State::Retrying { .. }) =
             row.as_ref().map(|row| row.state.undisturbed())
         {
-            let words = format!("{id} was started here and has not ended");
-            return fault(words, "wait for its end: only what nobody can know is a person's to say");
+            return refuse(&Unresolvable::Started);
         }
         let waiting = if known.is_none() { self.meet_all(tip, contract)? } else { Vec::new() };
         if let Some(other) = waiting.into_iter().find(|other| other.id == id && id != asked.id) {
             if self.is_in_doubt(&other) {
                 return Ok(Ok(Target::Waiting(Box::new(other))));
             }
-            let words = format!("{id} is in the inbox and nobody has started it");
-            let path = &other.entry.shown;
-            return fault(words, &format!("it starts in its turn; remove `{path}` where it is not wanted"));
+            return refuse(&Unresolvable::Waiting(other.entry.shown));
         }
-        let found = archive::find(&self.repo, tip, &contract.config, id)?;
+        let found = archive::find(&self.repo, tip, &contract.config, self.state.root(), id)?;
         let recorded = found.map(|(_, record)| record).or_else(|| spool::load(&self.state, id).map(|kept| kept.record));
         let outcome = known.or(recorded.as_ref().map(|record| record.outcome));
         let Some(outcome) = outcome else {
-            let words = format!("no request has the id {id}");
-            return fault(words, "`dispatch list` shows those there are; the spec takes the whole id");
+            return refuse(&Unresolvable::Unknown);
         };
         if outcome != Outcome::Indeterminate {
-            let words = format!("{id} ended {outcome}, which is known");
-            return fault(
-                words,
-                "only what ended `indeterminate` can be resolved; to run it again, merge a new request",
-            );
+            return refuse(&Unresolvable::Known(outcome));
         }
         if let Some(said) = self.resolution_of(id, tip, contract)?.filter(|said| said.by != asked.id) {
-            let words = format!("{id} is settled: {}", said.words());
-            return fault(words, "the first word counts; what is still to be done is a new request");
+            return refuse(&Unresolvable::Settled(said.words()));
         }
         let past = match (recorded, row) {
             (Some(record), _) => Past { name: record.name, blob: record.request_blob },
@@ -332,7 +328,7 @@ impl Dispatcher {
         if let Some(known) = self.remembered(id)? {
             return Ok(Some(known));
         }
-        let found = archive::resolutions(&self.repo, tip, &contract.config)?.remove(&id);
+        let found = archive::resolutions(&self.repo, tip, &contract.config, self.state.root())?.remove(&id);
         if let Some(resolution) = &found {
             // Said in a time that this journal knows nothing of.
             self.remember(resolution)?;

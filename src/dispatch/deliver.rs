@@ -397,11 +397,16 @@ impl Dispatcher {
         };
         self.doubt_declined();
         self.pause_after(setback);
-        self.delivery.obstacle = Some(obstacle.clone());
+        let known = self.delivery.obstacle.replace(obstacle.clone()).is_some_and(|known| known == *obstacle);
         if let Obstacle::Closed(words) = obstacle {
             self.open_circuit(words)?;
         }
-        tracing::warn!("not published: {}", obstacle.words());
+        // Said once, and not at every try.
+        if known {
+            tracing::debug!("not published again: {}", obstacle.words());
+        } else {
+            tracing::warn!("not published: {}", obstacle.words());
+        }
         Ok(())
     }
 

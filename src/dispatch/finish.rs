@@ -331,7 +331,7 @@ impl Dispatcher {
         let mut record = self.record(Outcome::Rejected, id, entry, introduced, &contract.commit.to_string());
         record.kind.clone_from(&rejection.kind);
         record.index_blob = Some(contract.index_blob.clone());
-        record.reason = Some(reason_of(&rejection));
+        record.reason = Some(rejection.in_full());
         let unknown = rejection.kind.as_deref().filter(|_| rejection.reason == "unknown_kind");
         let text = summary::error_log(unknown, &rejection.faults);
         self.end_with(record, entry, introduced, loose, Some((text, rejection.faults)))
@@ -579,20 +579,6 @@ impl Draft {
     pub(super) fn seal(&self, state: &StateDir) -> Result<Sealed, SpoolError> {
         let whole = spool::seal(state, &self.parcel, &self.story)?;
         Ok(Sealed { whole, attempt: self.attempt, duration: self.duration })
-    }
-}
-
-/// The class of a refusal and, where that does not say all, the first fault; for what is not granted also the line to add,
-/// because the reader of the record is often the one who writes the host file.
-fn reason_of(rejection: &Rejection) -> String {
-    let class = rejection.reason;
-    match rejection.faults.first().filter(|_| class != "returned") {
-        None => class.to_owned(),
-        Some(fault) if class == "not_granted" => {
-            let fix = fault.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-            format!("{class}: {}{fix}", fault.message)
-        }
-        Some(fault) => format!("{class}: {}", fault.message),
     }
 }
 

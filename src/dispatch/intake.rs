@@ -253,6 +253,7 @@ impl Dispatcher {
         self.forget_endings();
         let mut met = self.meet_all(tip, &contract)?;
         met.sort_by(|a, b| (a.introduced.position, &a.entry.path).cmp(&(b.introduced.position, &b.entry.path)));
+        self.learn_from_archive(&met, tip, &contract)?;
         let rows: HashMap<RequestId, Row> =
             locked(&self.journal).open_requests()?.into_iter().map(|row| (row.id, row)).collect();
         let gone = self.withdrawn(&rows, &met);

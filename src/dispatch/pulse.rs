@@ -15,8 +15,8 @@ use crate::pause::Pause;
 
 /// A branch that moves again and again is not read more often than this.
 const MOVED_PAUSE: Duration = Duration::from_millis(250);
-/// A single pass shows this often how things stand.
-const BEAT: Duration = Duration::from_secs(15);
+/// What is told of a pass is brought up this often, while there is something to do.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
 /// Old files are cleared this often.
 const CLEAR_EVERY: Duration = Duration::from_hours(1);
 
@@ -25,8 +25,7 @@ impl Dispatcher {
     pub(super) fn plan_next_look(&mut self) {
         let now = self.clock.monotonic();
         self.looked_at = Some(now);
-        // A single pass says how things stand when it is over, and before only where it takes long.
-        self.beat_at = if self.interval.is_some() { now } else { now.saturating_add(BEAT) };
+        self.beat_at = now;
         self.look_at = self.interval.map(|interval| now.saturating_add(interval.max(self.pause_after_failures())));
         // The first look makes us ready even where main did not answer: the machine is in order, and the status says the rest.
         let first = !std::mem::replace(&mut self.ready, true);
@@ -86,21 +85,50 @@ impl Dispatcher {
     }
 
     /// Tells whoever looks that we live: the service manager at half of its watchdog's time, the files of the state folder
-    /// at every interval (in a single pass every 15 s), also while main does not answer or a long job runs.
+    /// at every interval (in a single pass every 5 s), also while main does not answer or a long job runs.
     pub(super) fn show_life(&mut self) {
         let now = self.clock.monotonic();
-        if self.beat_at <= now {
+        if let Some(interval) = self.interval
+            && self.beat_at <= now
+        {
             self.tell();
-            self.beat_at = now.saturating_add(self.interval.unwrap_or(BEAT));
+            self.beat_at = now.saturating_add(interval);
+        }
+        if self.telling.at <= now {
+            // One that watches tells what is here at its interval; a single pass may be long, and has none.
+            if self.interval.is_none() {
+                self.tell();
+            } else {
+                self.say_to_others();
+            }
+            self.telling.at = now.saturating_add(TOLD_EVERY);
         }
         self.show_status();
         self.settings.notifier.alive();
     }
 
     fn show_status(&self) {
+        if let Some(tell) = &self.telling.progress {
+            tell(&self.progress_line());
+        }
         if self.settings.notifier.is_heard() {
             self.settings.notifier.status(&self.status_line());
         }
+    }
+
+    /// One line: how many have ended, run and wait.
+    fn progress_line(&self) -> String {
+        let running = self.queue.running().count();
+        let counts = [
+            (self.summary.ended.len(), "done"),
+            (running, "running"),
+            (self.queue.len() - running, "waiting"),
+            (self.held.len(), "held"),
+            (self.unpublished(), "not published yet"),
+        ];
+        let shown: Vec<String> =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        if shown.is_empty() { "reading main".to_owned() } else { shown.join(", ") }
     }
 
     /// One line: what runs, how many wait, the last publication, and what is in the way.

@@ -200,6 +200,7 @@ impl Dispatcher {
             beat_at: Duration::ZERO,
             moved: false,
             cleared_at: None,
+            indexing: super::indexing::Indexing::default(),
             branch_watch: None,
             locked_out: None,
             running: 0,
@@ -215,6 +216,7 @@ impl Dispatcher {
             messages: channel(),
             last_fetch,
             last_push,
+            telling: super::herald::Telling::default(),
             summary: Summary::default(),
         })
     }

@@ -76,6 +76,27 @@ pub enum HeldBy {
 }
 
 impl HeldBy {
+    /// The stable word for it, as JSON has it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Repository => "repository",
+            Self::Layer => "layer",
+            Self::Time(_) => "time",
+            Self::Key => "key",
+            Self::Lock => "lock",
+            Self::Disk => "disk",
+            Self::WorkTree => "work_tree",
+            Self::Foreign => "foreign",
+            Self::Backlog => "backlog",
+            Self::Claim => "claim",
+            Self::Target => "target",
+            Self::Restored => "restored",
+            Self::Pause => "pause",
+            Self::Rate => "rate",
+            Self::Ending => "ending",
+        }
+    }
+
     /// Whether it is in other hands, and nothing here is amiss.
     pub fn is_elsewhere(&self) -> bool {
         matches!(self, Self::Claim | Self::Target)
@@ -204,7 +225,7 @@ impl Dispatcher {
     }
 
     /// Records that are not on main yet.
-    fn waiting_for_main(&self) -> usize {
+    pub(super) fn waiting_for_main(&self) -> usize {
         if self.recovered {
             return self.unpublished();
         }
@@ -253,6 +274,7 @@ impl Dispatcher {
         if let Err(error) = standing.write(&self.state) {
             tracing::warn!("writing `{}`: {error}", self.state.seen().display());
         }
+        self.say_to_others();
         let gauges = self.gauges();
         let told = locked(&self.journal).counters().map(|counts| metrics::write(self.state.root(), &counts, &gauges));
         match told {
@@ -314,6 +336,9 @@ impl Dispatcher {
 
     pub(super) fn close(mut self) -> Summary {
         self.settle_pass();
+        if self.interval.is_none() {
+            self.prune_at_times();
+        }
         self.clear_old();
         self.tidy();
         std::mem::take(&mut self.summary)

@@ -194,6 +194,7 @@ impl Dispatcher {
             cancel: cancel.clone(),
             cleanup: config.cleanup,
             leave: None,
+            stand_in: None,
         };
         ticket.cancel = Some(cancel);
         if attempt == 1 {

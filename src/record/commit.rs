@@ -4,12 +4,14 @@
 //! made one harmless line first: nobody may write a trailer of ours through a file name.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::{Record, visible};
 use crate::id::RequestId;
 use crate::outcome::Outcome;
+use crate::units::format_duration;
 
 /// Trailer that names a request.
 pub const TRAILER_ID: &str = "Dispatch-Id";
@@ -43,6 +45,24 @@ pub fn message(records: &[&Record], state: Uuid, suffix: &str) -> String {
         writeln!(text, "{TRAILER_OUTCOME}: {}", record.outcome).expect("a String takes all");
     }
     writeln!(text, "{TRAILER_STATE}: {state}").expect("a String takes all");
+    text
+}
+
+/// The message of a commit that takes the output of old records away. It names no request, so that nobody takes it for one
+/// that brings records; `state` is none where no dispatcher made it.
+pub fn retention_message(records: usize, span: Duration, state: Option<Uuid>, suffix: &str) -> String {
+    let noun = if records == 1 { "record" } else { "records" };
+    let mut text = format!("executor: retention of {records} {noun}");
+    let suffix = visible::line(suffix.trim());
+    if !suffix.is_empty() {
+        text.push(' ');
+        text.push_str(&suffix);
+    }
+    writeln!(text, "\n\nOutput older than {} leaves main; status files stay.", format_duration(span))
+        .expect("a String takes all");
+    if let Some(state) = state {
+        writeln!(text, "\n{TRAILER_STATE}: {state}").expect("a String takes all");
+    }
     text
 }
 

@@ -84,14 +84,18 @@ impl Repo {
     }
 }
 
+/// The refs of claims, by what their names have behind `prefix`; those in which hosts speak of themselves are none.
 fn refs_below(repository: &git2::Repository, prefix: &str) -> Option<BTreeSet<(String, git2::Oid)>> {
-    let found = repository.references_glob(&format!("{prefix}*")).ok()?;
-    found
-        .map(|reference| {
-            let reference = reference.ok()?;
-            Some((reference.name().ok()?.strip_prefix(prefix)?.to_owned(), reference.target()?))
-        })
-        .collect()
+    let hosts = claim::HOSTS.strip_prefix(claim::ALL).unwrap_or(claim::HOSTS);
+    let mut found = BTreeSet::new();
+    for reference in repository.references_glob(&format!("{prefix}*")).ok()? {
+        let reference = reference.ok()?;
+        let name = reference.name().ok()?.strip_prefix(prefix)?.to_owned();
+        if !name.starts_with(hosts) {
+            found.insert((name, reference.target()?));
+        }
+    }
+    Some(found)
 }
 
 impl BranchWatch {

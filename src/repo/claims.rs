@@ -69,6 +69,9 @@ impl Repo {
             let reference = reference.map_err(failed())?;
             let (Ok(name), Some(commit)) = (reference.name(), reference.target()) else { continue };
             let Some(below) = name.strip_prefix(store::FETCHED_CLAIMS) else { continue };
+            if format!("{}{below}", claim::ALL).starts_with(claim::HOSTS) {
+                continue;
+            }
             // Somebody may have put a tag or a blob there: it is in the way all the same.
             let made = self.store.find_commit(commit).ok();
             let message = made.as_ref().map(|commit| String::from_utf8_lossy(commit.message_bytes()).into_owned());

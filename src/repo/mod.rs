@@ -6,7 +6,9 @@
 //! fetch() -> Tip                                  then everything is read by object id:
 //!   entry_at blob_at blob tree_entries walk exists digest_without    (objects.rs)
 //!   introduced is_ancestor walk_messages added_below                 (history.rs)
+//!   pair_at side_by_side                                             (beside.rs)
 //! commit_on(base, changeset, message, …) -> Built (changeset.rs)     sync_objects() push(base, commit)  (remote.rs)
+//! host_notes() fetch_hosts() tell_of_host(…)       what hosts say of themselves (hosts.rs)
 //! marks() write_note(…) push_marks(changes) push_record(base, commit, ends)      refs of claims (claims.rs)
 //! Snapshots::open(state) / materialise(repo, …)   (snapshot.rs)
 //! follow dirty_paths untracked_inbox              (worktree.rs)
@@ -20,6 +22,7 @@
 //! never clears, repacks or locks anything of the user's.
 
 mod abreast;
+mod beside;
 mod blobs;
 mod branch_watch;
 mod changeset;
@@ -30,6 +33,7 @@ mod fresh;
 mod git;
 mod hand_over;
 mod history;
+mod hosts;
 mod move_files;
 mod objects;
 mod porcelain;
@@ -39,6 +43,7 @@ mod splice;
 mod staged;
 mod store;
 mod traces;
+mod unwritten;
 mod worktree;
 
 #[cfg(test)]
@@ -58,12 +63,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::patience::Patience;
 
+pub use beside::{Beside, Pair};
 pub use branch_watch::BranchWatch;
 pub use changeset::{Built, Changeset, Content, Identity, Removal, Write, is_usable_path};
 pub use checkout::{Checkout, Origin, is_kept_in_lfs};
 pub use claims::{Mark, RefChange};
 pub use git::{Git, GitError, Token};
 pub use history::{Introduced, Made, Open};
+pub use hosts::HostNote;
 pub use objects::{BlobAt, Looking, TreeEntry, blob_id};
 pub use porcelain::{FetchClass, PushClass};
 pub use remote::{FetchError, PushError, Tip};

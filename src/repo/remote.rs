@@ -120,6 +120,23 @@ impl Repo {
         }
     }
 
+    /// Makes another branch at `commit`; it must not exist. Index and work tree stay as they are.
+    pub fn push_new_branch(&self, branch: &str, commit: Oid) -> Result<(), PushError> {
+        let name = format!("refs/heads/{branch}");
+        match &self.origin {
+            Origin::Remote { push_url, .. } => self.push_to(push_url, &[RefChange::create(name, commit)], &[]),
+            Origin::Local => {
+                self.sync_objects().map_err(|error| self.push_error(PushClass::Other, error.to_string()))?;
+                let made = self.store.reference(&name, commit.0, false, "dispatch submit");
+                made.map(drop).map_err(|error| {
+                    let taken = error.code() == git2::ErrorCode::Exists;
+                    let class = if taken { PushClass::LostRace } else { PushClass::Other };
+                    self.push_error(class, error.message().to_owned())
+                })
+            }
+        }
+    }
+
     /// Offers `commit` (usually the tip itself) without sending it. Proves that the credentials
     /// reach the server's receiving side, and nothing about hooks and protections.
     pub fn push_dry_run(&self, commit: Oid) -> Result<(), PushError> {
@@ -170,6 +187,21 @@ impl Repo {
 
     fn fetch_once(&self, url: &str) -> Result<Tip, FetchError> {
         let kept = store::fetched_ref(&self.settings.branch);
+        let mut wanted = vec![format!("+{}:{kept}", self.branch_ref())];
+        // What hosts say of themselves is of no use to a pass, and changes every minute.
+        wanted.extend(claim::OF_CLAIMS.iter().map(|refs| {
+            let below = refs.strip_prefix(claim::ALL).unwrap_or(refs);
+            format!("+{refs}*:{}{below}*", store::FETCHED_CLAIMS)
+        }));
+        self.fetch_from(url, &wanted)?;
+        let corrupt = |words: String| self.fetch_error(FetchClass::Corrupt, words);
+        let commit = Oid(self.store.refname_to_id(&kept).map_err(|error| corrupt(error.message().to_owned()))?);
+        self.root(commit).map_err(|error| corrupt(error.to_string()))?;
+        let marks = self.marks().map_err(|error| corrupt(error.to_string()))?;
+        Ok(Tip { commit, marks })
+    }
+
+    fn fetch_from(&self, url: &str, wanted: &[String]) -> Result<(), FetchError> {
         let call = self.network("fetch", url).map_err(|words| self.fetch_error(FetchClass::Protocol, words))?;
         let fetched = call
             .args([
@@ -182,18 +214,20 @@ impl Repo {
                 "--",
             ])
             .arg(url)
-            .arg(format!("+{}:{kept}", self.branch_ref()))
-            .arg(format!("+{}*:{}*", claim::ALL, store::FETCHED_CLAIMS))
+            .args(wanted)
             .run()
             .map_err(|error| self.fetch_failed(&error))?;
-        if !fetched.succeeded() {
-            return Err(self.fetch_error(porcelain::fetch_class(&fetched.stderr), fetched.stderr));
+        if fetched.succeeded() {
+            return Ok(());
         }
-        let corrupt = |words: String| self.fetch_error(FetchClass::Corrupt, words);
-        let commit = Oid(self.store.refname_to_id(&kept).map_err(|error| corrupt(error.message().to_owned()))?);
-        self.root(commit).map_err(|error| corrupt(error.to_string()))?;
-        let marks = self.marks().map_err(|error| corrupt(error.to_string()))?;
-        Ok(Tip { commit, marks })
+        Err(self.fetch_error(porcelain::fetch_class(&fetched.stderr), fetched.stderr))
+    }
+
+    /// Fetches refs of ours alone; without a remote they are here.
+    pub(super) fn fetch_refs(&self, wanted: &[String]) -> Result<(), FetchError> {
+        let Origin::Remote { fetch_url, .. } = &self.origin else { return Ok(()) };
+        let _alone = self.alone(&self.fetching)?;
+        self.fetch_from(fetch_url, wanted)
     }
 
     pub(super) fn push_to(&self, url: &str, changes: &[RefChange], how: &[&str]) -> Result<(), PushError> {
@@ -292,6 +326,25 @@ impl Repo {
         let class =
             if lost.iter().any(|word| moved.stderr.contains(word)) { PushClass::LostRace } else { PushClass::Other };
         Err(self.push_error(class, moved.stderr))
+    }
+
+    /// A ref of ours in a repository without a remote, whatever stands there.
+    pub(super) fn move_own_ref(&self, name: &str, commit: Oid) -> Result<(), PushError> {
+        let failed = |words: String| self.push_error(PushClass::Other, words);
+        let _writing = self.writing().map_err(|error| failed(error.to_string()))?;
+        let moved = self
+            .git
+            .call("update-ref")
+            .git_dir(&self.checkout.git_dir)
+            .setting("core.fsync=all")
+            .setting("core.fsyncMethod=fsync")
+            .args([name, &commit.to_string()])
+            .run();
+        if moved.is_err() {
+            self.has_torn();
+        }
+        let moved = moved.map_err(|error| failed(error.to_string()))?;
+        if moved.succeeded() { Ok(()) } else { Err(failed(moved.stderr)) }
     }
 
     /// A call on our own repository that may reach `url`; refused where its protocol is not allowed.

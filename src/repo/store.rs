@@ -160,15 +160,19 @@ pub(super) fn boot_id() -> String {
 
 /// A file that our own copy of the repository has, for who only reads: the user's clone may be behind it.
 pub fn cached_file(state: &Path, blob: &str) -> Option<Vec<u8>> {
-    let store = git2::Repository::open_bare(own_dir(state)).ok()?;
+    let store = open_to_look(state)?;
     let blob = store.find_blob(git2::Oid::from_str(blob).ok()?).ok()?;
     Some(blob.content().to_vec())
 }
 
 /// The branch as our own copy of the repository has fetched it last, for who only reads.
 pub(super) fn fetched_tip(state: &Path, branch: &str) -> Option<Oid> {
-    let store = git2::Repository::open_bare(own_dir(state)).ok()?;
-    store.refname_to_id(&fetched_ref(branch)).ok().map(Oid)
+    open_to_look(state)?.refname_to_id(&fetched_ref(branch)).ok().map(Oid)
+}
+
+/// Our own copy of the repository, for who only reads.
+pub(super) fn open_to_look(state: &Path) -> Option<git2::Repository> {
+    git2::Repository::open_bare(own_dir(state)).ok()
 }
 
 /// Has a handle find in our own repository what its own lacks. Nothing of it is written down.

@@ -234,8 +234,8 @@ fn launch(work: &mut Work, scratch: &Scratch, user: Option<User>) -> Launch {
     }
     if grant.level != Level::None {
         mounts.extend(scratch.cache.iter().map(|cache| mount(cache, &places.cache, true)));
-        mounts.extend(grant.read.iter().map(|path| mount(path, path, false)));
-        mounts.extend(grant.write.iter().map(|path| mount(path, path, true)));
+        mounts.extend(grant.read.iter().map(|path| mount(&work.on_host(path), path, false)));
+        mounts.extend(grant.write.iter().map(|path| mount(&work.on_host(path), path, true)));
     }
     let refresh = scratch.checkout.as_ref().map(|checkout| sandbox::Refresh {
         from: if isolated { SNAPSHOT.into() } else { scratch.source.clone() },

@@ -14,7 +14,7 @@ pub mod sandbox;
 mod scratch;
 mod stage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -70,6 +70,16 @@ pub struct Work {
     pub cleanup: bool,
     /// Waited for before anything of the handler is started; none: it may start at once.
     pub leave: Option<Leave>,
+    /// A folder that stands in for the host's `/` where paths of the host are granted; none in a real run.
+    pub stand_in: Option<PathBuf>,
+}
+
+impl Work {
+    /// Where a granted path of the host is.
+    fn on_host(&self, granted: &Path) -> PathBuf {
+        let below = || granted.strip_prefix("/").unwrap_or(granted);
+        self.stand_in.as_ref().map_or_else(|| granted.to_owned(), |root| root.join(below()))
+    }
 }
 
 /// Whether a start may go ahead, as whoever sent the work says once START is in the journal. What has no effect of its own

@@ -1,7 +1,7 @@
 //! The little of RFC 3986 that references within one file need. Text in, text out.
 
 /// Resolves a relative reference, as far as names within one file need it (RFC 3986, 5.2).
-pub(super) fn join(base: &str, reference: &str) -> String {
+pub(crate) fn join(base: &str, reference: &str) -> String {
     let has_scheme = reference.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
@@ -37,7 +37,7 @@ pub(super) fn join(base: &str, reference: &str) -> String {
 }
 
 /// Undoes `%41` in a fragment.
-pub(super) fn percent_decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -98,11 +98,10 @@ mod tests {
         std::fs::create_dir(state.root()).unwrap();
         let mut journal = Journal::open(state.root()).unwrap();
         let (tell, told) = channel();
-        let watch = state
-            .watch(move || {
-                let _ = tell.send(());
-            })
-            .unwrap();
+        let heard = move || {
+            let _ = tell.send(());
+        };
+        let watch = state.watch(heard).unwrap();
         journal.set_meta("a", "b").unwrap();
         told.recv_timeout(Duration::from_secs(20)).expect("a step");
         while told.recv_timeout(Duration::from_millis(100)).is_ok() {}

@@ -276,7 +276,7 @@ fn yaml(cases: &mut Cases) {
     cases.text("yaml", &format!("kind: hello\nspec: {{a: {}1{}}}", "[".repeat(70), "]".repeat(70)));
     cases.text("yaml", &format!("kind: hello\nspec: {{a: {}1{}}}", "[".repeat(20), "]".repeat(20)));
     cases.text("yaml", &format!("kind: hello\nspec: {{a: [{}]}}", "1,".repeat(10_001)));
-    let row = |name: &str, of: &str| format!("  {name}: &{name} [{}]\n", vec![of; 12].join(", "));
+    let row = |name: &str, of: &str| format!("  {name}: &{name} [{}]\n", [of; 12].join(", "));
     let bomb = [row("a", "x"), row("b", "*a"), row("c", "*b"), row("d", "*c")].concat();
     cases.text("yaml", &format!("kind: hello\nspec:\n{bomb}"));
     for (before, after) in [
@@ -367,6 +367,9 @@ fn kinds(cases: &mut Cases) {
         "kind: dispatch.resolve\nspec: {id: 0198c0de-7a10-7c44-9b1e-2f6d0a8e5b31, as: failed}\ntimeout: 5m",
     ] {
         cases.text("reserved", text);
+    }
+    for id in [USED_ID, "0198c0de-7a10-7c44-9b1e-2f6d0a8e5b31", "00000000-0000-4000-8000-000000000008"] {
+        cases.text("reserved", &format!("kind: dispatch.resolve\nspec: {{id: {id}, as: failed}}"));
     }
     for kind in ["wired", "loose", "half", "writes", "peeks", "keyed", "large", "long", "acts", "many"] {
         cases.text("grant", &format!("kind: {kind}"));

@@ -35,7 +35,7 @@ requests/bad.yml
 --- run
 origin config uploadpack.hideRefs refs/nothing
 dispatch run 2>&1
-origin for-each-ref --format='%(refname)' refs/dispatch
+origin for-each-ref --format='%(refname)' refs/dispatch/claims refs/dispatch/locks refs/dispatch/nodes refs/dispatch/probe
 --- stdout has
 1 succeeded, 1 rejected; 2 published
 refs/dispatch/nodes/web-1

@@ -55,7 +55,7 @@ dispatch resolve a --succeeded -m 'web-1 burnt down afterwards' >/dev/null
 dispatch resolve b --rerun >/dev/null
 dispatch run --jobs 2
 cat "$STORY/tmp/a" "$STORY/tmp/b" | wc -l
-origin for-each-ref --format='%(refname)' refs/dispatch
+origin for-each-ref --format='%(refname)' refs/dispatch/claims refs/dispatch/locks refs/dispatch/nodes refs/dispatch/probe
 --- stdout
 3
 refs/dispatch/nodes/web-1

@@ -46,7 +46,7 @@ dispatch adopt
 dispatch run --jobs 2
 wc -l < "$STORY/tmp/once"
 wc -l < "$STORY/tmp/often"
-origin for-each-ref --format='%(refname)' refs/dispatch
+origin for-each-ref --format='%(refname)' refs/dispatch/claims refs/dispatch/locks refs/dispatch/nodes refs/dispatch/probe
 --- stdout has
 would adopt the node name `web-1`, which was state
 would adopt 2 claim(s) of node web-1 that its state folder knows nothing of

@@ -23,7 +23,7 @@ dispatch -q run
 wait "$other"
 dispatch -q run
 origin log --format=%B | grep -c '^Dispatch-Id'
-origin for-each-ref --format='%(refname)' refs/dispatch
+origin for-each-ref --format='%(refname)' refs/dispatch/claims refs/dispatch/locks refs/dispatch/nodes refs/dispatch/probe
 --- stdout
 3
 refs/dispatch/nodes/web-1

@@ -33,10 +33,25 @@ requests/key.yml:3:1: error[E0210]: `timeout` says nothing to the dispatcher its
 3 | timeout: [DURATION]
   | ^^^^^^^
   = help: leave it out
-ok        requests/known.yml  dispatch.resolve
-ok        requests/later.yml  once
-ok        requests/nothing.yml  dispatch.resolve
-ok        requests/waiting.yml  dispatch.resolve
+rejected  requests/known.yml  dispatch.resolve  not_resolvable
+requests/known.yml:2:12: error[E0211]: [UUID] ended succeeded, which is known
+  |
+2 | spec: {id: [UUID], as: failed}
+  |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = help: only what ended `indeterminate` can be resolved; to run it again, merge a new request
+ok        requests/later.yml  once  not before 2999-01-01T00:00:00Z
+rejected  requests/nothing.yml  dispatch.resolve  not_resolvable
+requests/nothing.yml:2:12: error[E0211]: no request has the id [UUID]
+  |
+2 | spec: {id: [UUID], as: rerun}
+  |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = help: `dispatch list` shows those there are; the spec takes the whole id
+rejected  requests/waiting.yml  dispatch.resolve  not_resolvable
+requests/waiting.yml:2:12: error[E0211]: [UUID] is in the inbox and nobody has started it
+  |
+2 | spec: {id: [UUID], as: succeeded}
+  |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = help: it starts in its turn; remove `requests/later.yml` where it is not wanted
 rejected  requests/wrong.yml  dispatch.resolve  invalid_spec
 requests/wrong.yml:2:12: error[E0406]: `spec.id` is the text "[SHORT]"
   |
@@ -48,7 +63,9 @@ requests/wrong.yml:2:26: error[E0404]: `spec.as` is the text "maybe"
 2 | spec: {id: [SHORT], as: maybe}
   |                          ^^^^^
   = expected: one of "succeeded", "failed", "rerun"
-checked 6 requests: 4 ok, 2 rejected
+checked 6 requests: 1 ok, 5 rejected
+
+`dispatch explain E0210` tells more
 check 64
 == known
 requests/known.yml:2:12: error[E0211]: [UUID] ended succeeded, which is known

@@ -31,7 +31,8 @@ printf 'kind: greet\nid: 00000000-0000-4000-8000-00000000000b\nnot_before: 2999-
 merge 'another'
 cd "$STORY/other"
 dispatch wait 00000000-0000-4000-8000-00000000000b --timeout 100ms || true
-dispatch wait b --interval 100ms --timeout 60s --json > "$STORY/tmp/out" & waiting=$!
+dispatch -v wait b --interval 100ms --timeout 60s --json > "$STORY/tmp/out" 2> "$STORY/tmp/err" & waiting=$!
+until grep -q 'b: pending' "$STORY/tmp/err"; do kill -0 $waiting; sleep 0.02; done
 cd "$STORY/clone"
 git rm -q requests/b.yml && merge 'not any more'
 code=0; wait $waiting || code=$?

@@ -13,7 +13,7 @@
 //! Then, anywhere on the page:
 //!
 //! - a block ` ```console `: `$ ` begins a command, `> ` goes on with it, and every other line is what a terminal shows of
-//!   both outputs. A line `…` stands for any number of lines. What a command shows has to be there, all of it; where the
+//!   both outputs. A line `…` stands for any number of lines, and `…` within a line for anything. What a command shows has to be there, all of it; where the
 //!   marker is `<!-- executed, with output where it matters`, only where the page shows something.
 //! - all commands of a page are typed into one shell, so that `cd`, variables and `$!` last. One that fails has to be
 //!   followed by one that shows `$?`.
@@ -282,17 +282,35 @@ fn undated(line: &str) -> String {
     out
 }
 
-/// Whether lines are those of a pattern, in which [`ELISION`] stands for any number of them.
+/// Whether lines are those of a pattern, in which [`ELISION`] stands for any number of them, and within a line for anything.
 fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<&str> = pattern.lines().collect();
     let text: Vec<&str> = text.lines().collect();
+    let same = |part: &[&str], lines: &[&str]| {
+        part.len() == lines.len() && part.iter().zip(lines).all(|(pattern, line)| matches_line(pattern, line))
+    };
     let mut parts = pattern.split(|line| *line == ELISION);
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    if text.len() < first.len() || !same(first, &text[..first.len()]) {
+        return false;
+    }
+    let mut rest = &text[first.len()..];
     let mut parts: Vec<&[&str]> = parts.collect();
     let Some(last) = parts.pop() else { return rest.is_empty() };
     for part in parts.into_iter().filter(|part| !part.is_empty()) {
-        let Some(at) = rest.windows(part.len()).position(|lines| lines == part) else { return false };
+        let Some(at) = rest.windows(part.len()).position(|lines| same(part, lines)) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.len() >= last.len() && same(last, &rest[rest.len() - last.len()..])
+}
+
+fn matches_line(pattern: &str, line: &str) -> bool {
+    let mut parts: Vec<&str> = pattern.split(ELISION).collect();
+    let first = parts.remove(0);
+    let Some(mut rest) = line.strip_prefix(first) else { return false };
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
         rest = &rest[at + part.len()..];
     }
     rest.ends_with(last)

@@ -2,21 +2,64 @@
 //! this host where there is one, and the records on main as this clone knows it; the dispatcher asks its journal.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::admit::Rejection;
-use crate::archive;
+use crate::archive::{self, Effort};
 use crate::cli::exit::Failure;
 use crate::cli::home::Home;
+use crate::command::{RESOLVE, Unresolvable};
 use crate::config::RepoConfig;
+use crate::dispatch::HeldBy;
 use crate::id::RequestId;
 use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::repo::{Repo, blob_id};
 use crate::request::{self, Request, spec_digest};
 use crate::state::State;
-use crate::yaml::Limits;
+use crate::view::ViewError;
+use crate::yaml::{self, Limits};
+
+/// Why a person's word (`dispatch.resolve`) would be refused, by what can be known here.
+///
+/// # Errors
+/// The requests cannot be read.
+pub fn refused_word(home: &Home, file: &str, bytes: &[u8], request: &Request) -> Result<Option<Rejection>, Failure> {
+    let id = request.spec.get("id").and_then(Value::as_str).and_then(|id| id.parse::<RequestId>().ok());
+    let Some(id) = id.filter(|_| request.kind == RESOLVE) else { return Ok(None) };
+    let view = home.view()?;
+    let line = match view.find(&id.to_string()) {
+        Ok(line) if line.id == id => Some(line),
+        Ok(_) | Err(ViewError::Unknown { .. } | ViewError::Ambiguous { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let in_doubt =
+        view.held(id).is_some_and(|held| matches!(held.by, HeldBy::Foreign | HeldBy::Restored | HeldBy::Claim));
+    let why = match line {
+        None => Unresolvable::Unknown,
+        Some(line) => match (line.state.parse::<Outcome>(), line.path, line.resolved) {
+            (Ok(Outcome::Indeterminate), _, Some(said)) => Unresolvable::Settled(said.words()),
+            (Ok(Outcome::Indeterminate), _, None) => return Ok(None),
+            (Ok(outcome), ..) => Unresolvable::Known(outcome),
+            (Err(_), ..) if ["running", "retrying"].contains(&line.state.as_str()) => Unresolvable::Started,
+            (Err(_), Some(path), _) if ["pending", "held"].contains(&line.state.as_str()) && !in_doubt => {
+                Unresolvable::Waiting(path)
+            }
+            // The next pass knows more.
+            (Err(_), ..) => return Ok(None),
+        },
+    };
+    let (words, help) = why.words(id);
+    let fault = match yaml::read(file, bytes, Limits::REQUEST) {
+        Ok(document) => document.fault_at_value(Unresolvable::CODE, "/spec/id", words),
+        Err(fault) => fault,
+    };
+    let (kind, faults) = (Some(request.kind.clone()), vec![fault.help(help)]);
+    Ok(Some(Rejection { reason: Unresolvable::REASON, kind, id: request.id, faults }))
+}
 
 /// Records on main that are looked through, the youngest first.
 const RECORDS_MAX: usize = 20_000;
@@ -57,7 +100,7 @@ impl Before {
             return Ok(before);
         }
         before.ask_journal(home, &ids, &keys);
-        before.ask_main(&home.reader()?, config, &ids, &keys)?;
+        before.ask_main(home.state.root(), &home.reader()?, config, &ids, &keys)?;
         Ok(before)
     }
 
@@ -108,6 +151,7 @@ impl Before {
 
     fn ask_main(
         &mut self,
+        state: &Path,
         repo: &Repo,
         config: &RepoConfig,
         ids: &HashSet<Uuid>,
@@ -122,8 +166,14 @@ impl Before {
             value(b"id: ").and_then(|text| text.parse().ok()).is_some_and(|id| ids.contains(&id))
                 || (!keys.is_empty() && value(b"idempotency_key: ").is_some())
         };
-        let reach = (usize::MAX, RECORDS_MAX);
-        for (_, record) in archive::of_youngest_days(repo, tip, config, reach, names, |_| true)? {
+        let records = match archive::index_at(state, repo, tip, config, Effort::Little)? {
+            Some(index) => {
+                let ids = ids.iter().map(|id| RequestId::explicit(*id));
+                archive::indexed_of(&index, repo, tip, config, ids, keys)?
+            }
+            None => archive::of_youngest_days(repo, tip, config, (usize::MAX, RECORDS_MAX), names, |_| true)?,
+        };
+        for (_, record) in records {
             let paths = [".yml", ".yaml"].map(|ending| format!("{}/{}{ending}", config.inbox, record.name));
             let known = self.ids.entry(record.id.uuid()).or_default();
             // Which of the two endings it had is not in the record; the object tells.

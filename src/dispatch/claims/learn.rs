@@ -1,17 +1,18 @@
 //! What others have recorded, other hosts or this one before its state folder was lost or set back: those requests end in this
 //! journal too, so that an id is taken and an idempotency key is answered whoever ran the request that had it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use uuid::Uuid;
 
-use super::super::intake::spec_digest;
+use super::super::intake::{Met, spec_digest};
 use super::super::{DispatchError, Dispatcher};
-use crate::archive;
+use crate::admit::Verdict;
+use crate::archive::{self, Index};
 use crate::claim;
 use crate::clock::utc_millis;
 use crate::command::Resolution;
-use crate::contract;
+use crate::contract::{self, Contract};
 use crate::event::Event;
 use crate::id::RequestId;
 use crate::journal::{Admitted, Entry as Step, Row};
@@ -24,6 +25,8 @@ use crate::yaml::Limits;
 
 /// Journal key: the tip down to which the records of others are known.
 const META_LEARNT: &str = "learnt";
+/// Journal key: what was recorded before that is known to the archive alone.
+const META_ARCHIVE: &str = "learnt_not_before";
 /// A journal that knows none looks this many commits back.
 const COMMITS_MAX: usize = 1000;
 /// And one that knows some so many: past any outage, and not without end.
@@ -38,7 +41,9 @@ impl Dispatcher {
         }
         let mut told = Vec::new();
         let known = learnt.map(|learnt| self.repo.is_ancestor(learnt, tip)).transpose()?.unwrap_or(false);
+        let mut walked = 0;
         self.repo.walk_messages(tip, if known { GAP_MAX } else { COMMITS_MAX }, |commit, message| {
+            walked += 1;
             let ids = records_of(message);
             if learnt != Some(commit) && !ids.is_empty() && state_of(message).is_some() {
                 told.push((commit, ids));
@@ -77,7 +82,52 @@ impl Dispatcher {
                 self.learn(commit, &config.inbox, place, &record, &archived)?;
             }
         }
-        Ok(locked(&self.journal).set_meta(META_LEARNT, &tip.to_string())?)
+        let mut journal = locked(&self.journal);
+        if !known && walked == COMMITS_MAX && journal.meta(META_ARCHIVE)?.is_none() {
+            journal.set_meta(META_ARCHIVE, &tip.to_string())?;
+        }
+        Ok(journal.set_meta(META_LEARNT, &tip.to_string())?)
+    }
+
+    /// Takes over what the archive has of the ids and keys of these requests, where this journal was begun, or set back, beside
+    /// a longer history than it has looked through. By the index alone, which was whole at some time since then: nothing is
+    /// read for it but the records that it names.
+    pub(in crate::dispatch) fn learn_from_archive(
+        &mut self,
+        met: &[Met],
+        tip: Oid,
+        contract: &Contract,
+    ) -> Result<(), DispatchError> {
+        if locked(&self.journal).meta(META_ARCHIVE)?.is_none() {
+            return Ok(());
+        }
+        let Some(index) = Index::open_to_read(self.state.root()) else { return Ok(()) };
+        if index.tip().ok().flatten().is_none() {
+            return Ok(());
+        }
+        let mut places = BTreeSet::new();
+        for met in met {
+            let explicit = request::hints(&met.entry.shown, &met.bytes).1.map(RequestId::explicit);
+            if let Some(id) = explicit.filter(|id| *id == met.id)
+                && locked(&self.journal).get(id)?.is_none()
+            {
+                places.extend(index.by_id(id).unwrap_or_default());
+            }
+            if let Verdict::Ready(admitted) = &met.verdict
+                && let Some(key) = &admitted.request.idempotency_key
+            {
+                places.extend(index.by_key(&admitted.request.kind, key).unwrap_or_default());
+            }
+        }
+        let mut settled = archive::settled(&self.repo, tip, &contract.config, places)?;
+        settled.sort_by_key(|(_, record, _)| record.finished_at);
+        for (place, record, archived) in settled {
+            if locked(&self.journal).get(record.id)?.is_none() {
+                tracing::debug!("{place} is known from the archive");
+                self.learn(tip, &contract.config.inbox, &place, &record, &archived)?;
+            }
+        }
+        Ok(())
     }
 
     /// The state folders of the hosts that are registered on the remote.
