@@ -6,6 +6,8 @@ mod find;
 mod elsewhere;
 mod line;
 
+mod pauses;
+
 use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -33,7 +35,7 @@ use crate::job::Delivery;
 use crate::journal::{Journal, JournalError, Row};
 use crate::lock::Instance;
 use crate::outcome::Outcome;
-use crate::pause::{self, Pause};
+use crate::pause::Pause;
 use crate::record::Record;
 use crate::repo::{self, Oid, Open, Repo, RepoError};
 use crate::request::{self, Target};
@@ -380,27 +382,6 @@ impl View {
     /// What the last pass said about a request that it held.
     pub fn held(&self, id: RequestId) -> Option<&Held> {
         self.standing.as_ref()?.held.iter().find(|held| held.id == id)
-    }
-
-    /// What people have paused here, and what was handed in of it and is not obeyed yet.
-    pub fn pauses(&self) -> &[Pause] {
-        &self.pauses
-    }
-
-    /// The pause that keeps a pending request from starting, as far as this clone can tell.
-    pub fn pause_on(&self, line: &Line) -> Option<&Pause> {
-        let held = self.held(line.id).filter(|held| line.path.as_ref() == Some(&held.path));
-        match held {
-            Some(held) if held.by != HeldBy::Pause => None,
-            Some(held) => self.pauses.iter().find(|pause| pause.words() == held.words),
-            None if line.state == "held" => self.pause_of(line.kind.as_deref()),
-            None => None,
-        }
-    }
-
-    /// The pause of everything or of a kind; what a request locks only the dispatcher knows.
-    fn pause_of(&self, kind: Option<&str>) -> Option<&Pause> {
-        pause::holding(&self.pauses, kind.unwrap_or_default(), &BTreeSet::new(), System::new().now())
     }
 
     /// What the last pass saw; `None` where none has been made here.

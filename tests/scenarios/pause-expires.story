@@ -13,6 +13,7 @@ printf 'kind: greet\nspec: {n: 1}\n' > requests/a.yml
 merge one
 dispatch watch --interval 1h & watching=$!
 until dispatch list --pending | grep -q 'everything is paused until'; do kill -0 "$watching"; sleep 0.02; done
+until origin ls-tree -r --name-only HEAD logs | grep -q pause-all; do kill -0 "$watching"; sleep 0.02; done
 mv "$STORY/origin.git" "$STORY/away.git"
 until dispatch list --pending | grep -q publishing; do kill -0 "$watching"; sleep 0.02; done
 mv "$STORY/away.git" "$STORY/origin.git"
