@@ -235,6 +235,36 @@ impl Word {
     }
 }
 
+/// Why a request cannot be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uncancellable {
+    /// There is no such request.
+    Unknown,
+    /// It has ended.
+    Ended(Outcome),
+}
+
+impl Uncancellable {
+    /// The code of the refusal.
+    pub const CODE: &str = "E0212";
+    /// Its class.
+    pub const REASON: &str = "not_cancellable";
+
+    /// What is wrong, and what to do.
+    pub fn words(self, id: RequestId) -> (String, &'static str) {
+        match self {
+            Self::Unknown => (
+                format!("no request has the id {id}"),
+                "`dispatch list` shows those there are; the spec takes the whole id",
+            ),
+            Self::Ended(outcome) => (
+                format!("{id} ended {outcome}: there is nothing to cancel"),
+                "what has ended is not undone; merge a request that undoes it",
+            ),
+        }
+    }
+}
+
 /// Why a person's word cannot apply to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unresolvable {

@@ -116,6 +116,15 @@ pub struct Pause {
 }
 
 impl Pause {
+    /// The code of the refusal of one that is over before it begins,
+    pub const OVER_CODE: &str = "E0213";
+    /// its class,
+    pub const OVER_REASON: &str = "over";
+    /// what is wrong,
+    pub const OVER: &str = "`until` has passed: the pause is over";
+    /// and what to do.
+    pub const OVER_HELP: &str = "nothing is paused; merge a new request with a later `until`";
+
     /// Whether its end has come.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.until.is_some_and(|until| until <= now)

@@ -12,7 +12,7 @@ use super::intake::Met;
 use super::{Cancelling, DispatchError, Dispatcher, HeldBy};
 use crate::admit::Verdict;
 use crate::archive;
-use crate::command::{Cancel, Cancelled, Ended, outcome_of_cancelled};
+use crate::command::{Cancel, Cancelled, Ended, Uncancellable, outcome_of_cancelled};
 use crate::contract::Contract;
 use crate::event::Event;
 use crate::id::RequestId;
@@ -84,8 +84,7 @@ impl Dispatcher {
         let by = spool::load(&self.state, id).and_then(|parcel| parcel.record.cancelled_by);
         let is_done = outcome == Outcome::Cancelled && (told || by == Some(asked.id));
         if !is_done && !told {
-            let words = format!("{id} ended {outcome}: there is nothing to cancel");
-            return Ok(Err(fault(asked, words, "what has ended is not undone; merge a request that undoes it")));
+            return Ok(Err(refusal(asked, id, Uncancellable::Ended(outcome))));
         }
         let started = events.iter().any(|(_, event)| matches!(event, Event::Start { .. }));
         let done = match (is_done, started) {
@@ -203,21 +202,16 @@ impl Dispatcher {
     fn not_there(&self, asked: &Asked, id: RequestId, contract: &Contract) -> Result<Refusal, DispatchError> {
         let tip = self.tip.unwrap_or(contract.commit);
         let found = archive::find(&self.repo, tip, &contract.config, self.state.root(), id)?;
-        Ok(match found {
-            Some((_, record)) => fault(
-                asked,
-                format!("{id} ended {}: there is nothing to cancel", record.outcome),
-                "what has ended is not undone; merge a request that undoes it",
-            ),
-            None => fault(
-                asked,
-                format!("no request has the id {id}"),
-                "`dispatch list` shows those there are; the spec takes the whole id",
-            ),
-        })
+        let why = found.map_or(Uncancellable::Unknown, |(_, record)| Uncancellable::Ended(record.outcome));
+        Ok(refusal(asked, id, why))
     }
 }
 
+fn refusal(asked: &Asked, id: RequestId, why: Uncancellable) -> Refusal {
+    let (words, help) = why.words(id);
+    fault(asked, words, help)
+}
+
 fn fault(asked: &Asked, words: String, help: &str) -> Refusal {
-    Refusal::Fault(Box::new(fault_at(asked, "E0212", "/spec/id", words).help(help)))
+    Refusal::Fault(Box::new(fault_at(asked, Uncancellable::CODE, "/spec/id", words).help(help)))
 }

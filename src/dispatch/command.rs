@@ -13,7 +13,7 @@ use super::intake::Met;
 use super::{DispatchError, Dispatcher, HeldBy};
 use crate::admit::{Rejection, Verdict};
 use crate::archive;
-use crate::command::{CANCEL, Command, Done, Effect, RESOLVE, Resolution, Resolve, Unresolvable};
+use crate::command::{CANCEL, Command, Done, Effect, RESOLVE, Resolution, Resolve, Uncancellable, Unresolvable};
 use crate::config::RepoConfig;
 use crate::contract::Contract;
 use crate::diagnostic::Diagnostic;
@@ -22,6 +22,7 @@ use crate::inbox::Entry;
 use crate::job::Introduced;
 use crate::journal::{Count, Entry as Step, Journal, JournalError};
 use crate::outcome::Outcome;
+use crate::pause::Pause;
 use crate::publish::locked;
 use crate::repo::{Oid, Repo};
 use crate::request;
@@ -119,8 +120,8 @@ impl Dispatcher {
             Err(Refusal::Fault(fault)) => {
                 let reason = match command.kind() {
                     RESOLVE => Unresolvable::REASON,
-                    CANCEL => "not_cancellable",
-                    _ => "over",
+                    CANCEL => Uncancellable::REASON,
+                    _ => Pause::OVER_REASON,
                 };
                 let (kind, id) = (Some(command.kind().to_owned()), Some(asked.id.uuid()));
                 let rejection = Rejection { reason, kind, id, faults: vec![*fault] };

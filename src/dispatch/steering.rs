@@ -144,10 +144,8 @@ impl Dispatcher {
         let now = self.clock.now();
         let pause = pause_of(pause.clone(), now, asked.id, &asked.introduced.author);
         if pause.is_over(now) {
-            let fault = fault_at(asked, "E0213", "/spec/until", "`until` has passed: the pause is over".to_owned());
-            return Ok(Err(Refusal::Fault(Box::new(
-                fault.help("nothing is paused; merge a new request with a later `until`"),
-            ))));
+            let fault = fault_at(asked, Pause::OVER_CODE, "/spec/until", Pause::OVER.to_owned());
+            return Ok(Err(Refusal::Fault(Box::new(fault.help(Pause::OVER_HELP)))));
         }
         self.steer(asked, Change::Set(pause), Done::Paused, None, contract)?;
         Ok(Ok(()))

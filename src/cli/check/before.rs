@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -11,11 +12,13 @@ use crate::admit::Rejection;
 use crate::archive::{self, Effort};
 use crate::cli::exit::Failure;
 use crate::cli::home::Home;
-use crate::command::{RESOLVE, Unresolvable};
+use crate::clock::{Clock as _, System};
+use crate::command::{CANCEL, RESOLVE, Uncancellable, Unresolvable};
 use crate::config::RepoConfig;
 use crate::dispatch::HeldBy;
 use crate::id::RequestId;
 use crate::outcome::Outcome;
+use crate::pause::{PAUSE, Pause};
 use crate::record::Record;
 use crate::repo::{Repo, blob_id};
 use crate::request::{self, Request, spec_digest};
@@ -23,19 +26,41 @@ use crate::state::State;
 use crate::view::ViewError;
 use crate::yaml::{self, Limits};
 
-/// Why a person's word (`dispatch.resolve`) would be refused, by what can be known here.
+/// Why a person's word (`dispatch.resolve`, `dispatch.cancel`, `dispatch.pause`) would be refused, by what can be known here.
 ///
 /// # Errors
 /// The requests cannot be read.
 pub fn refused_word(home: &Home, file: &str, bytes: &[u8], request: &Request) -> Result<Option<Rejection>, Failure> {
     let id = request.spec.get("id").and_then(Value::as_str).and_then(|id| id.parse::<RequestId>().ok());
-    let Some(id) = id.filter(|_| request.kind == RESOLVE) else { return Ok(None) };
+    let refused = |code, pointer: &str, words, help: &str, reason| {
+        let fault = match yaml::read(file, bytes, Limits::REQUEST) {
+            Ok(document) => document.fault_at_value(code, pointer, words),
+            Err(fault) => fault,
+        };
+        Rejection { reason, kind: Some(request.kind.clone()), id: request.id, faults: vec![fault.help(help)] }
+    };
+    if request.kind == PAUSE {
+        let until = request.spec.get("until").and_then(Value::as_str).and_then(|until| until.parse::<Timestamp>().ok());
+        let is_over = until.is_some_and(|until| until <= System::new().now());
+        let refusal =
+            || refused(Pause::OVER_CODE, "/spec/until", Pause::OVER.to_owned(), Pause::OVER_HELP, Pause::OVER_REASON);
+        return Ok(is_over.then(refusal));
+    }
+    let Some(id) = id.filter(|_| [RESOLVE, CANCEL].contains(&request.kind.as_str())) else { return Ok(None) };
     let view = home.view()?;
     let line = match view.find(&id.to_string()) {
         Ok(line) if line.id == id => Some(line),
         Ok(_) | Err(ViewError::Unknown { .. } | ViewError::Ambiguous { .. }) => None,
         Err(error) => return Err(error.into()),
     };
+    if request.kind == CANCEL {
+        // What is not known here may come with the same merge.
+        let ended = line.and_then(|line| line.state.parse::<Outcome>().ok()).map(Uncancellable::Ended);
+        return Ok(ended.map(|why| {
+            let (words, help) = why.words(id);
+            refused(Uncancellable::CODE, "/spec/id", words, help, Uncancellable::REASON)
+        }));
+    }
     let in_doubt =
         view.held(id).is_some_and(|held| matches!(held.by, HeldBy::Foreign | HeldBy::Restored | HeldBy::Claim));
     let why = match line {
@@ -53,12 +78,7 @@ pub fn refused_word(home: &Home, file: &str, bytes: &[u8], request: &Request) ->
         },
     };
     let (words, help) = why.words(id);
-    let fault = match yaml::read(file, bytes, Limits::REQUEST) {
-        Ok(document) => document.fault_at_value(Unresolvable::CODE, "/spec/id", words),
-        Err(fault) => fault,
-    };
-    let (kind, faults) = (Some(request.kind.clone()), vec![fault.help(help)]);
-    Ok(Some(Rejection { reason: Unresolvable::REASON, kind, id: request.id, faults }))
+    Ok(Some(refused(Unresolvable::CODE, "/spec/id", words, &help, Unresolvable::REASON)))
 }
 
 /// Records on main that are looked through, the youngest first.
