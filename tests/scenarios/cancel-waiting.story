@@ -38,7 +38,7 @@ cancelled_by: [UUID]
 outcome: succeeded
 --- run
 place=$(origin ls-tree -r --name-only HEAD logs | grep 'cancel-.*/status.yml')
-origin show "HEAD:$place" | grep -e ^kind -e ^outcome -e ^exit_code -e ^reason -e done: -e "^  outcome"
+origin show "HEAD:$place" | grep -e ^kind -e ^outcome -e ^exit_code -e ^reason -e done: -e "^  outcome" | tr -d '"'
 origin show "HEAD:$place" | grep -c handed-in@
 origin ls-tree -r --name-only HEAD processed requests
 test ! -e .git/dispatch/handed-in/000001.json
@@ -46,7 +46,7 @@ test ! -e .git/dispatch/handed-in/000001.json
 outcome: succeeded
 kind: dispatch.cancel
 exit_code: 0
-reason: "[UUID] was cancelled before it was started"
+reason: [UUID] was cancelled before it was started
   done: unstarted
   outcome: cancelled
 1

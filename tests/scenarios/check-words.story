@@ -24,10 +24,12 @@ rejected  requests/over.yml  dispatch.pause  over
 error[E0213]: `until` has passed: the pause is over
 ok        requests/then.yml  dispatch.pause
 check 64
---- content logs/late/error.log has
+--- run
+git pull -q
+cat logs/late/error.log logs/over/error.log
+--- stdout has
 error[E0212]
 ended succeeded: there is nothing to cancel
---- content logs/over/error.log has
 error[E0213]: `until` has passed: the pause is over
 --- content logs/then/status.yml outcome
 outcome: succeeded
