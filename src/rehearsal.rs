@@ -356,6 +356,7 @@ impl<'a> Stage<'a> {
         std::thread::scope(|scope| {
             scope.spawn(|| follow(log, &over, live));
             let report = local.execute(work);
+            local.clear();
             over.store(true, Ordering::Release);
             report
         })

@@ -30,6 +30,10 @@ take_away() { # repository, commit…
             case $path in logs/* | processed/*) ;; *) echo "$object" ;; esac
         done >> ../kept
     done
+    # What hosts say of themselves has nothing to do with records.
+    git -C "$repository" for-each-ref --format='%(objectname)' refs/dispatch-fetch/dispatch | while read -r commit; do
+        git -C "$repository" rev-list --objects "$commit" | cut -d' ' -f1
+    done >> ../kept
     sort -u ../kept > ../sorted
     git -C "$repository" cat-file --batch-all-objects --batch-check='%(objectname)' | sort -u | comm -23 - ../sorted |
         sed 's|^..|&/|' | (cd "$repository/objects"; xargs rm -f)

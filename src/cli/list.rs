@@ -120,8 +120,8 @@ pub fn answer(place: &PlaceArgs, args: &ListArgs) -> Result<Exit, Failure> {
     if !args.pending {
         let skip = args.most.saturating_mul(args.page as usize - 1);
         let last = skip.saturating_add(args.most);
-        // A filter looks further back than what is shown without one; one more tells whether there is another page.
-        let reach = if args.filters() { usize::MAX / 4 } else { last.saturating_add(1) };
+        // A filter looks further back than what is shown. Without one nothing older is read, so that a full page may be the last.
+        let reach = if args.filters() { usize::MAX / 4 } else { last };
         let mut count = 0;
         for line in view.ended(reach)?.into_iter().filter(|line| !known.contains(&line.id)) {
             if !wanted.takes(&line)? {
@@ -136,6 +136,7 @@ pub fn answer(place: &PlaceArgs, args: &ListArgs) -> Result<Exit, Failure> {
                 kept.push(line);
             }
         }
+        more |= !args.filters() && count == last;
     }
     if args.json {
         render::print_json(&serde_json::json!({"v": 1, "requests": kept, "page": args.page, "more": more}));
@@ -148,7 +149,7 @@ pub fn answer(place: &PlaceArgs, args: &ListArgs) -> Result<Exit, Failure> {
     let rows: Vec<Vec<String>> = kept.iter().map(|line| row(line, now)).collect();
     render::print_table(&["ID", "NAME", "KIND", "STATE", "TIME", "REASON"], &rows);
     if more && args.most > 0 {
-        tracing::info!("there are more: add `--page {}`, or `--most N`", args.page + 1);
+        tracing::info!("there may be more: add `--page {}`, or `--most N`", args.page + 1);
     }
     Ok(Exit::Done)
 }

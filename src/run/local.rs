@@ -41,6 +41,9 @@ const SNAPSHOT: &str = "/run/snapshot";
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const RESULT: &str = "result.json";
 const DESCRIPTORS_MAX: u64 = 1024;
+const NULL: &str = "/dev/null";
+/// As many as it takes to walk what a handler has left and to copy it.
+const SET_ASIDE: usize = 8;
 
 /// One worker's executor.
 pub struct Local {
@@ -149,6 +152,8 @@ impl Executor for Local {
         let argv = launch.argv.clone();
         let clock = Arc::clone(&self.clock);
         let control = self.control.with(&work.cancel);
+        // What it leaves can be taken whatever else is open by then.
+        let aside = set_aside().map_err(|source| RunError::Prepare { path: NULL.into(), source })?;
         let slot = self.slot(level, network)?;
         if work.leave.as_ref().is_some_and(|leave| !leave.is_given()) {
             return Err(RunError::CalledOff);
@@ -160,6 +165,7 @@ impl Executor for Local {
         let ending = slot.run(launch, &mut sink, &control)?;
         let captured = output.finish(elapsed());
 
+        drop(aside);
         let memory = slot.take_scratch();
         let left =
             scratch.left(&work, memory).map_err(|source| RunError::Collect { path: scratch.log(&work), source })?;
@@ -192,6 +198,14 @@ impl Executor for Local {
             self.stage = scratch.clear(&work, wholly, &left);
         }
     }
+}
+
+/// Descriptors that nobody else gets while a handler runs.
+fn set_aside() -> io::Result<Vec<File>> {
+    let first = File::open(NULL)?;
+    let mut aside = (1..SET_ASIDE).map(|_| first.try_clone()).collect::<io::Result<Vec<File>>>()?;
+    aside.push(first);
+    Ok(aside)
 }
 
 fn launch(work: &mut Work, scratch: &Scratch, user: Option<User>) -> Launch {

@@ -5,6 +5,7 @@
 //! recorded as `indeterminate`, and the next start goes on by itself.
 
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::time::{Duration, Instant};
 
 use crate::checker::{self, Violation};
@@ -132,6 +133,10 @@ fn a_server_that_loses_an_acknowledged_push_gets_it_again() -> Tested {
         let config = ["config", "core.fsync", "objects,derived-metadata"];
         rig::git(&rig.world, &origin, &config)?;
         disk.take(&origin)?;
+        // What a host says of itself would be a second push, whose syncs bring the first one to the disk.
+        let state = rig.state_of(1);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&state)?;
+        std::fs::write(state.join("hosts-refused"), "not in this test\n")?;
         rig.submit_these(&[Sort::Quick, Sort::Sure])?;
         disk.sync()?;
         let pass = rig.run(1)?;

@@ -57,7 +57,7 @@ files:
     - link
   "/srv/out/link":
   - Ada
-  /srv/out/old: absent
+  "/srv/out/old": absent
 --- run
 dispatch handler test --all
 --- stdout has

@@ -53,7 +53,7 @@ git status --porcelain
   | arguments: requests/one.yml logs/one
   | colour \x1b[0K
 "spec":{"name":"x"}
-  | ids: 0000000000000000000000000000000000000000 1
+  | ids: [OID] 1
 No such file or directory
   | new
   | logs:

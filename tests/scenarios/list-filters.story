@@ -48,7 +48,7 @@ backup-1
 --- run
 dispatch list --most 1
 --- stderr has
-there are more: add `--page 2`, or `--most N`
+there may be more: add `--page 2`, or `--most N`
 --- run 2
 dispatch list --since yesterday
 --- stderr has
