@@ -91,6 +91,9 @@ impl Storm {
     }
 }
 
+/// A storm is over after so many: the checker reads each of them.
+const COMMITS_MAX: usize = 1000;
+
 fn blow(origin: &Path, pause: Duration, over: &AtomicBool, blown: &AtomicU64) -> Result<Vec<String>, git2::Error> {
     let repository = Repository::open_bare(origin)?;
     // Whose word the log of the branch has.
@@ -98,7 +101,7 @@ fn blow(origin: &Path, pause: Duration, over: &AtomicBool, blown: &AtomicU64) ->
     config.set_str("user.name", "Storm")?;
     config.set_str("user.email", "storm@example.com")?;
     let mut commits = Vec::new();
-    while !over.load(Ordering::SeqCst) {
+    while !over.load(Ordering::SeqCst) && commits.len() < COMMITS_MAX {
         let tip = repository.refname_to_id("refs/heads/main")?;
         let parent = repository.find_commit(tip)?;
         let tree = parent.tree()?;

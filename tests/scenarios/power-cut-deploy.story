@@ -33,9 +33,10 @@ until [ -L "$STORY/www/current" ]; do kill -0 "$running"; sleep 0.02; done
 dispatch list
 kill -9 "$running"
 wait "$running" || true
---- stdout
-ID        NAME         KIND    STATE    TIME  REASON
-[SHORT]  release-v42  deploy  running  -     attempt 1
+--- stdout has
+ID        NAME         KIND    STATE    TIME
+release-v42  deploy  running
+attempt 1
 --- run
 dispatch | sed 's/pass was at .*/pass was at …/'
 echo
