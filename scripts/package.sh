@@ -22,7 +22,8 @@ case ${1:-} in
 *) sed -n '2,/^set -eu/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# Not `version`: the set-up has one of its own.
+release=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # The time of everything in the archive: that of the commit.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH
@@ -58,7 +59,7 @@ must_be_static() {
 # pack PROGRAM OUT: the archive.
 pack() {
     stage=$(mktemp -d)
-    name=dispatch-$version-${triple:-$host}
+    name=dispatch-$release-${triple:-$host}
     top=$stage/$name
     mkdir -p "$top/bin" "$top/completions"
     command install -m 755 "$1" "$top/bin/dispatch"
@@ -90,7 +91,7 @@ if [ -n "$check" ]; then
     pack "$program" "$out/three.tar.gz"
     ! cmp -s "$out/one.tar.gz" "$out/three.tar.gz" || fail "the time of the commit is not in the archive"
     tar -xzf "$out/one.tar.gz" -C "$out"
-    (cd "$out/dispatch-$version-$host" && sha256sum --quiet -c SHA256SUMS && bin/dispatch --version >/dev/null)
+    (cd "$out/dispatch-$release-$host" && sha256sum --quiet -c SHA256SUMS && bin/dispatch --version >/dev/null)
     tar -tzf "$out/one.tar.gz"
     exit 0
 fi
@@ -102,7 +103,7 @@ if have rustup && have musl-gcc && rustup target list --installed 2>/dev/null | 
 program=$(build)
 must_be_static "$program"
 mkdir -p dist
-archive=dist/dispatch-$version-$triple.tar.gz
+archive=dist/dispatch-$release-$triple.tar.gz
 pack "$program" "$archive"
 (cd dist && sha256sum "${archive#dist/}" >"${archive#dist/}.sha256")
 say "$archive, $(($(wc -c <"$archive") / 1024)) KiB"
